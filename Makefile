@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup bench test lint types bench-fit defaults clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "lstm-zoo needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+# Measured anew on this machine, whatever rows are there: the committed ones come from another.
+bench: $(READY)
+	$(BIN)/zoo bench benchmarks/suites/sp500.toml --out results/sp500 --force
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+bench-fit: $(READY)
+	$(BIN)/python -m pytest benchmarks/bench_fit.py --benchmark-enable
+
+defaults: $(READY)
+	$(BIN)/python benchmarks/choose_defaults.py
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,71 @@
+"""Small made-up data that every test may use."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import zoo
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def price_frame(rows: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Daily OHLCV on business days, with a wave that a model can learn."""
+    random = np.random.default_rng(seed)
+    close = 100 + 10 * np.sin(np.arange(rows) / 4) + random.normal(size=rows)
+    spread = np.abs(random.normal(size=(2, rows)))
+    return pd.DataFrame(
+        {
+            "date": pd.bdate_range("2020-01-01", periods=rows).strftime("%Y-%m-%d"),
+            "open": close + random.normal(size=rows),
+            "high": close + spread[0] + 1,
+            "low": close - spread[1] - 1,
+            "close": close,
+            "volume": random.integers(1_000, 9_000, size=rows),
+        }
+    )
+
+
+@pytest.fixture
+def prices() -> pd.DataFrame:
+    return price_frame()
+
+
+@pytest.fixture
+def prices_csv(tmp_path: Path, prices: pd.DataFrame) -> Path:
+    path = tmp_path / "prices.csv"
+    prices.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def data(prices: pd.DataFrame) -> "zoo.Data":
+    return zoo.prepare(zoo.load(prices), targets=["close"])
+
+
+def run_zoo(*arguments: object, **how: object) -> subprocess.CompletedProcess:
+    """The `zoo` command in a process of its own."""
+    command = [sys.executable, "-m", "zoo.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **how)
+
+
+def shared(name: str) -> Path:
+    """A real file that a checkout may have beside it; the test skips where it is absent."""
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"{name} is not beside this checkout")
+    return path

@@ -1,0 +1,55 @@
+"""lstm-zoo: which recurrent model is best for a series, by how much, at what cost, and does any beat naive?
+
+Names are imported when first used, so that `import zoo` is cheap.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.data.prepare import Data, prepare
+    from zoo.data.sources import load
+    from zoo.data.table import Table
+    from zoo.errors import InputError
+    from zoo.problem import Problem
+    from zoo.registry import create, list_models, register, variant
+    from zoo.space import Choice, Float, Int
+    from zoo.train.config import FitConfig
+    from zoo.train.evaluate import evaluate, forecast
+    from zoo.train.fit import History, fit
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Data": "zoo.data.prepare",
+    "prepare": "zoo.data.prepare",
+    "load": "zoo.data.sources",
+    "Table": "zoo.data.table",
+    "InputError": "zoo.errors",
+    "Problem": "zoo.problem",
+    "create": "zoo.registry",
+    "list_models": "zoo.registry",
+    "register": "zoo.registry",
+    "variant": "zoo.registry",
+    "Choice": "zoo.space",
+    "Float": "zoo.space",
+    "Int": "zoo.space",
+    "FitConfig": "zoo.train.config",
+    "evaluate": "zoo.train.evaluate",
+    "forecast": "zoo.train.evaluate",
+    "History": "zoo.train.fit",
+    "fit": "zoo.train.fit",
+}
+__all__ = sorted([*_HOME, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

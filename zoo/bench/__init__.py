@@ -1,0 +1,1 @@
+"""Benchmarks: executors and the worker, accuracy, rows (a JSONL store)."""

@@ -1,0 +1,120 @@
+"""run_suite: from a suite to stored rows, the report, and what the user sees meanwhile."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.bench import environment, executor
+from zoo.bench.progress import progress
+from zoo.bench.rows import RowStore
+from zoo.data.builtin import NAMES
+from zoo.errors import InputError
+from zoo.suite import Suite, expand, read_suite, suite_of
+
+
+def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str]) -> Suite:
+    """The suite in a .toml file, or one made for a data source, with changes and `--set` settings over it.
+
+    changes: values by section and key, None where unchanged. Raises InputError.
+    """
+    if source.endswith(".toml"):
+        base = read_suite(Path(source)).model_dump(exclude_unset=True)
+    else:
+        base = {"name": source if source in NAMES else _slug(Path(source)), "data": {"source": source}}
+        if changes["data"].get("targets") is None:
+            from zoo.data.sources import load
+
+            table = load(source, columns=changes["data"].get("columns"), time=changes["data"].get("time"))
+            raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
+    for section, values in changes.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given:
+            base[section] = {**base.get(section, {}), **given}
+            if section == "run" and "models" in given:
+                base["run"].pop("tags", None)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        owner, dot, parameter = name.strip().rpartition(".")
+        if not (equals and dot and owner and parameter):
+            raise InputError(f"--set takes VARIANT.PARAMETER=VALUE or fit.SETTING=VALUE, got '{setting}'")
+        place = base.setdefault("fit", {}) if owner == "fit" else base.setdefault("models", {}).setdefault(owner, {})
+        place[parameter] = scalar(value.strip())
+    return suite_of(base, source)
+
+
+def run_suite(
+    suite: Suite,
+    folder: Path,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    force: bool = False,
+    command: str | None = None,
+    as_json: bool = False,
+) -> int:
+    """Measure what is not there yet, write folder/report.md, print the table; 1 if a cell failed, else 0.
+
+    Everything wrong with the request raises InputError before anything is written. Ctrl-C returns 130; the
+    rows so far stay, and the same call goes on from there.
+    """
+    from rich.console import Console
+
+    from zoo.report.board import summary
+    from zoo.report.markdown import markdown
+    from zoo.report.terminal import show
+
+    cells, data = expand(suite, device=device)
+    store = RowStore(folder)
+    try:
+        waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
+        for note in data.notes:
+            print(f"note: {note}", file=sys.stderr)
+        if len(waiting) < len(cells):
+            print(f"{len(cells) - len(waiting)} of {len(cells)} cells are already there (--force reruns)", file=sys.stderr)
+        on_cpu = cells[0].device == "cpu"
+        context = {"commit": environment.commit(), "command": command}
+        try:
+            with progress(waiting) as on_event:
+                executor.run(
+                    waiting,
+                    store,
+                    jobs=jobs or (environment.usable_cores() if on_cpu else 1),
+                    context=context,
+                    on_event=on_event,
+                )
+        except KeyboardInterrupt:
+            done = sum(store.is_done(cell.key) for cell in cells)
+            print(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there", file=sys.stderr)
+            return 130
+        rows = [store.rows[cell.key] for cell in cells]
+        store.write("report.md", markdown(list(store.rows.values())))
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps(summary(rows), indent=2))
+    else:
+        show(Console() if sys.stdout.isatty() else Console(width=160), rows)
+        print(f"rows, predictions and report.md are in {folder}")
+    return 1 if any(row["error"] for row in rows) else 0
+
+
+def scalar(text: str) -> Any:
+    """Text from the command line as a whole number, a number, a truth value, or itself."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _slug(path: Path) -> str:
+    name = path.name
+    for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv"):
+        name = name.removesuffix(ending)
+    kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)
+    return kept.strip("-.") or "data"

@@ -1,0 +1,255 @@
+"""The `zoo` command: thin; every command imports only what it needs, when it runs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo import __version__
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which recurrent model is best for your series, by how much, at what cost - and does any beat naive?",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Time = Annotated[str | None, typer.Option(help="The time column, where it is not found by itself.")]
+Columns = Annotated[str | None, typer.Option(help="Names for a file without a header line: a,b,c.")]
+Channels = Annotated[str | None, typer.Option(help="Input columns: a,b (default: all numeric but time).")]
+Missing = Annotated[str | None, typer.Option(help="Missing values: refuse, ffill, interpolate or drop.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+def main() -> None:
+    """Run the command; a wrong request is one line on stderr and exit code 2."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    wants_traceback = "--debug" in sys.argv[1:]
+    try:
+        sys.exit(app(args=arguments, prog_name="zoo", standalone_mode=False) or 0)
+    except InputError as error:
+        if wants_traceback:
+            raise
+        _fail(str(error), 2)
+    except typer.TyperException as error:
+        _fail(error.format_message(), error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _fail(message: str, code: int) -> None:
+    line = " ".join(message.split())
+    print(f"zoo: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere on the line).")] = False,  # noqa: ARG001
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise InputError("name a command: list, show, data, bench, report, fit or predict (zoo --help)")
+
+
+@app.command("list")
+def list_command(
+    tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None, as_json: Json = False
+) -> None:
+    """List the variants, one line each."""
+    from zoo.registry import list_models, variant
+
+    chosen = [variant(name) for name in list_models(tag=tag)]
+    if as_json:
+        _print_json([{"name": v.name, "summary": v.summary, "tags": v.tags, "source": v.source} for v in chosen])
+        return
+    width = max(len(v.name) for v in chosen)
+    for v in chosen:
+        print(f"{v.name:<{width}}  {v.summary} [{', '.join(v.tags)}]")
+
+
+@app.command()
+def show(name: str, as_json: Json = False) -> None:
+    """Show a variant: parameters, ranges, defaults, source."""
+    from dataclasses import asdict
+
+    from zoo.registry import variant
+    from zoo.space import described
+
+    chosen = variant(name)
+    if as_json:
+        _print_json(
+            {
+                "name": chosen.name,
+                "summary": chosen.summary,
+                "source": chosen.source,
+                "tags": chosen.tags,
+                "limits": chosen.limits,
+                "parameters": {
+                    p.name: {
+                        "default": p.default,
+                        "range": None if p.range is None else {"kind": type(p.range).__name__, **asdict(p.range)},
+                    }
+                    for p in chosen.parameters.values()
+                },
+            }
+        )
+        return
+    print(f"{chosen.name}: {chosen.summary}")
+    print(f"  source  {chosen.source}")
+    print(f"  tags    {', '.join(chosen.tags)}")
+    for limit in chosen.limits:
+        print(f"  limit   {limit}")
+    print(f"  code    {chosen.build.__module__}.{chosen.build.__qualname__}")
+    print("  parameters" if chosen.parameters else "  no parameters")
+    for p in chosen.parameters.values():
+        print(f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip())
+
+
+@app.command("data")
+def data_command(
+    source: Annotated[str | None, typer.Argument(help="A built-in name or a file; none lists the built-in ones.")] = None,
+    time: Time = None,
+    columns: Columns = None,
+    as_json: Json = False,
+) -> None:
+    """List the built-in data sets, or say what is in a file: columns, frequency, gaps, outliers."""
+    from zoo.data.builtin import BUILT_IN
+
+    if source is None:
+        entries = {name: entry.summary for name, entry in BUILT_IN.items()}
+        if as_json:
+            _print_json(entries)
+        else:
+            for name, summary in entries.items():
+                print(f"{name:<12}  {summary}")
+        return
+    from zoo.data.describe import describe, lines
+    from zoo.data.sources import load
+
+    found = describe(load(source, columns=_names(columns), time=time))
+    if as_json:
+        _print_json(found)
+    else:
+        print("\n".join(lines(found)))
+
+
+@app.command()
+def bench(
+    source: Annotated[str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in.")],
+    targets: Annotated[str | None, typer.Option(help="Columns to forecast: close or high,low.")] = None,
+    lookback: Annotated[int | None, typer.Option(help="Steps that the model sees [7].")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Steps that it forecasts [1].")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Train, validation, test: shares, row counts or two dates [0.7,0.1,0.2].")
+    ] = None,
+    scaler: Annotated[str | None, typer.Option(help="standard, minmax, robust or none [standard].")] = None,
+    normalise: Annotated[str | None, typer.Option(help="Per window: last, none or instance [last].")] = None,
+    models: Annotated[str | None, typer.Option(help="Variants: lstm,naive [all].")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each variant that learns at random [5].")] = None,
+    columns: Columns = None,
+    channels: Channels = None,
+    time: Time = None,
+    missing: Missing = None,
+    settings: Set = None,
+    device: Device = "auto",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes [cores on CPU, else 1].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder [results/NAME].")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Measure again what is already there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run a suite, or every variant on a data file; stopped runs go on where they were."""
+    from zoo.bench.run import run_suite, suite_from
+
+    changes: dict[str, dict[str, Any]] = {
+        "data": {"targets": _names(targets), "columns": _names(columns), "channels": _names(channels), "time": time,
+                 "missing": missing},
+        "problem": {"lookback": lookback, "horizon": horizon, "split": _split(split), "scaler": scaler,
+                    "normalise": normalise},
+        "run": {"models": _names(models), "seeds": seeds},
+    }  # fmt: skip
+    suite = suite_from(source, changes, settings or [])
+    folder = out or Path("results") / suite.name
+    sys.exit(run_suite(suite, folder, device=device, jobs=jobs, force=force, command=_command(), as_json=as_json))
+
+
+@app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders with rows.jsonl.")],
+    as_json: Json = False,
+) -> None:
+    """Show the results in each folder again, and write its report.md, from the rows alone."""
+    from zoo.bench.rows import read_rows, write_atomically
+    from zoo.report.board import summary
+    from zoo.report.markdown import markdown
+    from zoo.report.terminal import show as show_boards
+
+    for folder in folders:
+        rows, left_out = read_rows(folder)
+        if not rows:
+            raise InputError(f"no rows in {folder / 'rows.jsonl'}: run zoo bench ... --out {folder} first")
+        if as_json:
+            _print_json(summary(rows))
+            continue
+        try:
+            write_atomically(folder / "report.md", markdown(rows, left_out).encode())
+        except OSError as error:
+            raise InputError(f"cannot write {folder / 'report.md'}: {error.strerror}") from error
+        show_boards(_console(), rows)
+        for sentence in left_out:
+            print(sentence, file=sys.stderr)
+
+
+def _names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"a list of names is needed, got {text!r}")
+    return names
+
+
+def _split(text: str | None) -> list[Any] | None:
+    if text is None:
+        return None
+    from zoo.bench.run import scalar
+
+    return [scalar(part.strip()) for part in text.split(",")]
+
+
+def _command() -> str:
+    import shlex
+
+    return shlex.join(["zoo", *(argument for argument in sys.argv[1:] if argument not in ("--debug", "--force"))])
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # Where the output is not a terminal, a table must not fold at a guessed width.
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))
+
+
+if __name__ == "__main__":
+    main()

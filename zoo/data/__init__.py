@@ -1,0 +1,1 @@
+"""Data: sources -> Table -> cleaning -> split -> scaling -> Windows."""

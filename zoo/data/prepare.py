@@ -1,0 +1,143 @@
+"""prepare: a Table becomes windows of train, validation and test, scaled by what the train rows say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from zoo.data.cleaning import clean
+from zoo.data.scaling import Scaler, fit_scaler
+from zoo.data.split import Split, split_rows
+from zoo.data.table import Table, fingerprint, match_columns
+from zoo.data.units import fit_units
+from zoo.data.windows import Windows, windows_between
+from zoo.errors import InputError, unknown
+from zoo.problem import NORMALISE, Normalise, Problem
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model is trained and judged on.
+
+    channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
+    the channel values in those rows; time: their timestamps, if known; missing: the policy applied;
+    valid is None where the split leaves no validation part.
+    """
+
+    problem: Problem
+    train: Windows
+    valid: Windows | None
+    test: Windows
+    scaler: Scaler
+    split: Split
+    source: str
+    channels: tuple[str, ...]
+    targets: tuple[str, ...]
+    fingerprint: str
+    missing: str
+    time: pd.DatetimeIndex | None
+    notes: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows used."""
+        return self.split.test_end
+
+
+def prepare(
+    table: Table,
+    *,
+    targets: Sequence[str],
+    channels: Sequence[str] | None = None,
+    lookback: int = 7,
+    horizon: int = 1,
+    split: Sequence[Any] = (0.7, 0.1, 0.2),
+    scaler: str = "standard",
+    normalise: Normalise = "last",
+    missing: str | None = None,
+) -> Data:
+    """Windows of the three parts of a table, ready to fit and to evaluate.
+
+    channels: the model's inputs (default: every numeric column); targets must be among them. A window
+    belongs to the part in which all its target rows lie. scaler, split: see fit_scaler and split_rows;
+    missing: see clean (default: what the source declares, else refuse).
+
+    Raises InputError for a setting or values that cannot be used, in words that say what to change.
+    """
+    for name, count in (("lookback", lookback), ("horizon", horizon)):
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise InputError(f"{name} must be a whole number >= 1, got {count!r}")
+    if normalise not in NORMALISE:
+        raise unknown("normalise", normalise, NORMALISE)
+    chosen, target_names = choose_columns(table, channels, targets)
+    positions = tuple(chosen.index(name) for name in target_names)
+    policy = table.missing if missing is None else missing
+    values, kept, notes = clean(table.select(chosen), chosen, policy, table.source)
+    time = table.time[kept] if table.time is not None else None
+    bounds = split_rows(split, len(values), time)
+    values = values[: bounds.test_end]
+    _check_parts(bounds, lookback, horizon, len(values))
+    train_values = values[: bounds.train_end]
+    for name, position in zip(target_names, positions, strict=True):
+        if np.ptp(train_values[:, position]) == 0:
+            raise InputError(
+                f"target '{name}' of {table.source} is constant ({train_values[0, position]:g}) over the "
+                f"{bounds.train_end} training rows: nothing to learn; choose another target or split"
+            )
+    fitted = fit_scaler(scaler, train_values)
+    units = fit_units(target_names, positions, fitted, train_values)
+    scaled = torch.from_numpy(fitted.transform(values).astype(np.float32))
+
+    def part(first: int, end: int) -> Windows:
+        return windows_between(
+            first, end, values=scaled, raw=values, lookback=lookback, horizon=horizon, targets=positions, units=units
+        )
+
+    return Data(
+        problem=Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise),
+        train=part(0, bounds.train_end),
+        valid=part(bounds.train_end, bounds.valid_end) if bounds.valid_end > bounds.train_end else None,
+        test=part(bounds.valid_end, bounds.test_end),
+        scaler=fitted,
+        split=bounds,
+        source=table.source,
+        channels=chosen,
+        targets=target_names,
+        fingerprint=fingerprint(values),
+        missing=policy,
+        time=time[: bounds.test_end] if time is not None else None,
+        notes=table.notes + notes,
+    )
+
+
+def choose_columns(
+    table: Table, channels: Sequence[str] | None, targets: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The channel and target names as the table spells them; targets must be among the channels."""
+    if not targets:
+        raise InputError(f"name at least one target column of {table.source} ({', '.join(table.columns)})")
+    known = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
+    chosen = match_columns(channels, known, table.source) if channels else table.columns
+    named = match_columns(targets, known, table.source)
+    table.select(named)
+    for name in named:
+        if name not in chosen:
+            raise InputError(
+                f"target '{name}' must be among the channels ({', '.join(chosen)}): a forecast starts from its "
+                "last value; add it to --channels"
+            )
+    return chosen, named
+
+
+def _check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
+    needed = lookback + horizon
+    way_out = f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
+    if bounds.train_end < needed:
+        raise InputError(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
+    parts = (("validation", bounds.valid_end - bounds.train_end), ("test", bounds.test_end - bounds.valid_end))
+    for name, size in parts:
+        if size < horizon and not (name == "validation" and size == 0):
+            raise InputError(f"too few rows: the {name} part has {size}, the horizon is {horizon} ({way_out})")

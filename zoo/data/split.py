@@ -1,0 +1,70 @@
+"""Chronological splits: shares, row counts or dates become row boundaries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+import pandas as pd
+
+from zoo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row boundaries: train is [0, train_end), validation [train_end, valid_end), test [valid_end, test_end)."""
+
+    train_end: int
+    valid_end: int
+    test_end: int
+
+
+def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -> Split:
+    """The boundaries of a split over `rows` rows.
+
+    Three shares that sum to 1 (boundaries are floor(rows x exact cumulative share)); or three row counts
+    (rows beyond their sum are unused); or two dates, the first day of validation and the first day of
+    test (a third date ends the test part, itself excluded). Validation may be empty.
+    Raises InputError for anything else.
+    """
+    parts = list(split)
+    if parts and all(_is_date(part) for part in parts):
+        return _by_dates(parts, rows, time)
+    if len(parts) != 3 or any(isinstance(part, bool) or not isinstance(part, int | float) for part in parts):
+        raise InputError(
+            f"split must be train, validation, test as three shares, three row counts, or two dates, got {parts}"
+        )
+    if any(part < 0 for part in parts):
+        raise InputError(f"split must not be negative, got {parts}")
+    if any(part > 1 for part in parts):
+        if any(part != int(part) for part in parts):
+            raise InputError(f"split in rows must be whole numbers, got {parts}")
+        train, valid, test = (int(part) for part in parts)
+        if train + valid + test > rows:
+            raise InputError(f"split asks for {train + valid + test} rows, the data has {rows}")
+        return Split(train, train + valid, train + valid + test)
+    # The decimal that the user wrote, not its binary neighbour: floor(10 x (0.7 + 0.1)) is 8.
+    exact = [Fraction(str(part)) for part in parts]
+    if abs(sum(exact) - 1) > Fraction(1, 10**9):
+        raise InputError(f"split shares must sum to 1, got {parts} (sum {float(sum(exact)):g})")
+    return Split(floor(rows * exact[0]), floor(rows * (exact[0] + exact[1])), rows)
+
+
+def _is_date(part: Any) -> bool:
+    return hasattr(part, "isoformat") or (isinstance(part, str) and any(c in part for c in "-/:"))
+
+
+def _by_dates(parts: list[Any], rows: int, time: pd.DatetimeIndex | None) -> Split:
+    if time is None:
+        raise InputError("split by dates needs a time column; name it with --time, or split by shares or rows")
+    if len(parts) not in (2, 3):
+        raise InputError(f"split by dates takes the first day of validation and of test, got {len(parts)} dates")
+    try:
+        dates = [pd.Timestamp(part) for part in parts]
+    except ValueError as error:
+        raise InputError(f"split by dates: {error}") from error
+    if sorted(dates) != dates:
+        raise InputError(f"split by dates must ascend, got {', '.join(str(date) for date in dates)}")
+    ends = [int(time.searchsorted(date)) for date in dates]
+    return Split(ends[0], ends[1], ends[2] if len(ends) == 3 else rows)

@@ -1,0 +1,169 @@
+"""Finding and parsing the time column of a frame, and putting its rows in time order."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from zoo.data.table import match_columns
+from zoo.errors import InputError
+
+TIME_NAMES = ("date", "datetime", "timestamp", "time", "date time", "ds", "day", "week", "month", "year", "period")
+PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the time columns say: which columns they are, the timestamps (or None), sort keys, notes."""
+
+    columns: tuple[str, ...]
+    time: pd.DatetimeIndex | None
+    keys: np.ndarray | None
+    notes: tuple[str, ...] = ()
+
+
+def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
+    """The order of a frame's rows: from the named column, or from the one that is found, or as they stand.
+
+    A `year` column with `month`, `day`, `hour` ... beside it is joined with them, and `date` with `time`.
+    Raises InputError when the named column (or one called `date`) cannot be read as times.
+    """
+    if named is not None:
+        (column,) = match_columns([named], list(frame.columns), source)
+        times = parse_times(frame[column])
+        if times is None and pd.api.types.is_numeric_dtype(frame[column]) and not frame[column].isna().any():
+            note = f"time column '{column}' holds plain numbers: used for the order of rows, not as dates"
+            return Order((column,), None, frame[column].to_numpy(dtype=float), (note,))
+        if times is None:
+            raise _unreadable(frame[column], column, source)
+        return _dated((column,), times)
+    if isinstance(frame.index, pd.DatetimeIndex):
+        return _dated((), frame.index)
+    folded = {str(column).strip().casefold(): column for column in reversed(frame.columns)}
+    joined = _joined(frame, folded)
+    if joined is not None:
+        return joined
+    for name in TIME_NAMES:
+        if name not in folded:
+            continue
+        column = folded[name]
+        times = parse_times(frame[column])
+        if times is not None:
+            return _dated((column,), times)
+        if name in ("date", "datetime") and not pd.api.types.is_numeric_dtype(frame[column]):
+            raise _unreadable(frame[column], column, source)
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            times = parse_times(frame[column])
+            if times is not None:
+                return _dated((column,), times)
+    return Order((), None, None, ("no time column found: rows are taken in the order of the file",))
+
+
+def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
+    """One timestamp a value (time zones become UTC), or None unless every value is a time.
+
+    Text: ISO 8601, else one format for all values. Where day/month and month/day both fit, the one that
+    leaves the rows in order wins, then month/day. Whole numbers: years, yyyymmdd, or seconds or
+    milliseconds since 1970.
+    """
+    if column.isna().any() or len(column) == 0:
+        return None
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return _plain(pd.DatetimeIndex(column))
+    if pd.api.types.is_bool_dtype(column):
+        return None
+    if pd.api.types.is_numeric_dtype(column):
+        return _from_numbers(column)
+    text = column.astype(str).str.strip()
+    candidates = [
+        times
+        for times in (_try(text, format="ISO8601"), _try(text), _try(text, dayfirst=True))
+        if times is not None
+    ]
+    if not candidates:
+        return None
+    in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]
+    return (in_order or candidates)[0]
+
+
+def _try(text: pd.Series, **how: object) -> pd.DatetimeIndex | None:
+    # A first value in no known format makes pandas warn and guess value by value: that is not one format.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Could not infer format")
+        warnings.filterwarnings("ignore", message="Parsing dates in")
+        try:
+            return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how)))
+        except UserWarning:
+            return None
+        except (ValueError, TypeError, OverflowError):
+            pass
+        try:  # offsets that change through the year
+            return _plain(pd.DatetimeIndex(pd.to_datetime(text, utc=True, **how)))
+        except (ValueError, TypeError, OverflowError, UserWarning):
+            return None
+
+
+def _plain(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
+    if times.hasnans:
+        return None
+    return times.tz_convert("UTC").tz_localize(None) if times.tz is not None else times
+
+
+def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
+    numbers = column.to_numpy(dtype=float)
+    if not np.isfinite(numbers).all() or (numbers != np.floor(numbers)).any():
+        return None
+    low, high = numbers.min(), numbers.max()
+    whole = pd.Series(numbers.astype(np.int64))
+    if low >= 1000 and high <= 3000:
+        return _try(whole.astype(str), format="%Y")
+    if low >= 10_000_101 and high <= 30_001_231:
+        return _try(whole.astype(str), format="%Y%m%d")
+    for unit, second in (("s", 1), ("ms", 1000)):
+        if low >= 1e8 * second and high <= 1e10 * second:
+            return pd.DatetimeIndex(pd.to_datetime(whole, unit=unit))
+    return None
+
+
+def _joined(frame: pd.DataFrame, folded: dict[str, str]) -> Order | None:
+    parts = [name for name in PARTS if name in folded and pd.api.types.is_numeric_dtype(frame[folded[name]])]
+    if "year" in parts and ("month" in parts or "quarter" in parts):
+        pieces = {name: frame[folded[name]] for name in parts if name != "quarter"}
+        if "month" not in pieces:
+            pieces["month"] = 3 * frame[folded["quarter"]] - 2
+        pieces.setdefault("day", pd.Series(1, index=frame.index))
+        try:
+            times = pd.DatetimeIndex(pd.to_datetime(pd.DataFrame(pieces)))
+        except (ValueError, TypeError):
+            return None
+        columns = tuple(folded[name] for name in parts)
+        return _dated(columns, times, f"time joined from the columns {', '.join(columns)}")
+    if "date" in folded and "time" in folded:
+        day, clock = frame[folded["date"]], frame[folded["time"]]
+        if not pd.api.types.is_numeric_dtype(day) and not pd.api.types.is_numeric_dtype(clock):
+            times_or_none = parse_times(day.astype(str).str.strip() + " " + clock.astype(str).str.strip())
+            if times_or_none is not None:
+                columns = (folded["date"], folded["time"])
+                return _dated(columns, times_or_none, f"time joined from the columns {', '.join(columns)}")
+    return None
+
+
+def _dated(columns: tuple[str, ...], times: pd.DatetimeIndex, *notes: str) -> Order:
+    return Order(columns, times, times.to_numpy(), notes)
+
+
+def _unreadable(column: pd.Series, name: str, source: str) -> InputError:
+    if column.isna().any():
+        row = int(np.flatnonzero(column.isna().to_numpy())[0])
+        return InputError(f"time column '{name}' of {source} is empty in data row {row + 1}: fill it or drop the row")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
+    bad = np.flatnonzero(parsed.isna().to_numpy())
+    row = int(bad[0]) if len(bad) else 0
+    return InputError(
+        f"time column '{name}' of {source}: {column.iloc[row]!r} in data row {row + 1} is not a date in the "
+        "format of the rest; mend it, or name another column with --time"
+    )

@@ -1,0 +1,87 @@
+"""Windows: a table of scaled values and the start row of each window; a batch is gathered when asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.units import Units
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of one part of a split.
+
+    values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first
+    lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units: what
+    brings forecasts back to the data's units. Memory grows with rows, not with rows x lookback.
+    """
+
+    values: Tensor
+    starts: Tensor
+    lookback: int
+    horizon: int
+    targets: tuple[int, ...]
+    raw: np.ndarray
+    units: Units
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def to(self, device: torch.device | str) -> "Windows":
+        """The same windows with values and starts on `device`."""
+        return replace(self, values=self.values.to(device), starts=self.starts.to(device))
+
+    def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows number `index` [B] as (x [B, L, C], y [B, T, D]), in one indexing call on the device."""
+        length, channels = self.lookback + self.horizon, self.values.shape[1]
+        every_window = self.values.as_strided(
+            (len(self.values) - length + 1, length, channels), (channels, channels, 1)
+        )
+        block = every_window[self.starts[index]]
+        future = block[:, self.lookback :]
+        return block[:, : self.lookback], future if len(self.targets) == channels else future[..., list(self.targets)]
+
+    def batches(
+        self, batch_size: int, *, generator: torch.Generator | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
+        for index in self.order(generator).split(batch_size):
+            yield self.gather(index)
+
+    def order(self, generator: torch.Generator | None = None) -> Tensor:
+        """Window numbers [n] on the device: ascending, or shuffled by a CPU generator."""
+        if generator is None:
+            return torch.arange(len(self), device=self.starts.device)
+        return torch.randperm(len(self), generator=generator).to(self.starts.device)
+
+    def truth(self) -> np.ndarray:
+        """What came: float64 [n, T, D] in the data's units."""
+        rows = self.target_rows()[:, None] + np.arange(self.horizon)
+        return self.raw[rows][..., list(self.targets)]
+
+    def last(self) -> np.ndarray:
+        """The targets' last observed values: float64 [n, D] in the data's units."""
+        return self.raw[self.target_rows() - 1][:, list(self.targets)]
+
+    def target_rows(self) -> np.ndarray:
+        """The row of the first forecast step of each window: int64 [n]."""
+        return self.starts.cpu().numpy() + self.lookback
+
+
+def windows_between(
+    first: int,
+    end: int,
+    *,
+    values: Tensor,
+    raw: np.ndarray,
+    lookback: int,
+    horizon: int,
+    targets: tuple[int, ...],
+    units: Units,
+) -> Windows:
+    """The windows ALL of whose target rows lie in [first, end); their lookback may reach back before it."""
+    starts = torch.arange(max(first - lookback, 0), max(end - horizon - lookback + 1, 0))
+    return Windows(values, starts, lookback, horizon, targets, raw, units)

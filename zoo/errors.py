@@ -1,0 +1,28 @@
+"""Errors that are the caller's to mend: a rule, the value that broke it, and the way out."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """The request or the input is wrong; the message is one line that a user can act on."""
+
+
+class UnknownName(InputError, LookupError):
+    """A name that is not among the known ones."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name` (case ignored), or None when nothing comes close."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[close[0]] if close else None
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+    """The error for a name that is not known: it suggests the nearest one and lists the rest."""
+    names = list(known)
+    guess = nearest(name, names)
+    hint = f"; did you mean '{guess}'?" if guess else ""
+    listed = ", ".join(names) if names else "none"
+    return UnknownName(f"unknown {kind} '{name}'{hint} (known: {listed})")

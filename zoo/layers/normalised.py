@@ -1,0 +1,59 @@
+"""Normalised: takes a level (and a scale) from each window before the variant, and gives it back after."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.windows import Windows
+from zoo.problem import Problem
+
+EPSILON = 1e-5
+
+
+class Normalised(nn.Module):
+    """A variant between two inverse maps, chosen by problem.normalise.
+
+    last: each channel's last observed value is subtracted from its window, and the targets' are added to
+    the forecast. instance: each window is standardised by its own mean and deviation, with a learned
+    affine map per channel (RevIN, Kim et al. 2022). none: as it is.
+    forward maps scaled x [B, L, C] to a scaled forecast [B, *output_shape].
+    """
+
+    def __init__(self, variant: nn.Module, problem: Problem) -> None:
+        super().__init__()
+        self.variant = variant
+        self.problem = problem
+        self.targets = list(problem.targets)
+        if problem.normalise == "instance":
+            self.weight = nn.Parameter(torch.ones(problem.channels))
+            self.bias = nn.Parameter(torch.zeros(problem.channels))
+
+    def forward(self, x_BLC: Tensor) -> Tensor:
+        if self.problem.normalise == "last":
+            last_B1C = x_BLC[:, -1:]
+            return self.variant(x_BLC - last_B1C) + last_B1C[..., self.targets]
+        if self.problem.normalise == "instance":
+            mean_B1C, deviation_B1C = self._moments(x_BLC)
+            inside = self.variant((x_BLC - mean_B1C) / deviation_B1C * self.weight + self.bias)
+            outside = (inside - self.bias[self.targets]) / self.weight[self.targets]
+            return outside * deviation_B1C[..., self.targets] + mean_B1C[..., self.targets]
+        return self.variant(x_BLC)
+
+    def inside(self, windows: Windows, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches (x [B, L, C], y [B, T, D]) as the variant sees them: what `solve` learns from."""
+        for x_BLC, y_BTD in windows.batches(batch_size):
+            if self.problem.normalise == "last":
+                last_B1C = x_BLC[:, -1:]
+                yield x_BLC - last_B1C, y_BTD - last_B1C[..., self.targets]
+            elif self.problem.normalise == "instance":
+                mean_B1C, deviation_B1C = self._moments(x_BLC)
+                level, spread = mean_B1C[..., self.targets], deviation_B1C[..., self.targets]
+                yield (x_BLC - mean_B1C) / deviation_B1C, (y_BTD - level) / spread
+            else:
+                yield x_BLC, y_BTD
+
+    @staticmethod
+    def _moments(x_BLC: Tensor) -> tuple[Tensor, Tensor]:
+        variance_B1C, mean_B1C = torch.var_mean(x_BLC, dim=1, correction=0, keepdim=True)
+        return mean_B1C, (variance_B1C + EPSILON).sqrt()

@@ -1,0 +1,29 @@
+"""Problem: all that a model may know of the data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Normalise = Literal["last", "none", "instance"]
+NORMALISE: tuple[Normalise, ...] = ("last", "none", "instance")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The shape of one task.
+
+    lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the
+    forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast;
+    normalise: what the wrapper around every variant takes from each window and gives back.
+    """
+
+    lookback: int
+    channels: int
+    targets: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    normalise: Normalise = "last"
+    task: str = "forecast"
+
+    @property
+    def horizon(self) -> int:
+        """Steps that the model forecasts (T)."""
+        return self.output_shape[0]

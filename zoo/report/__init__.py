@@ -1,0 +1,1 @@
+"""Reports: rows -> tables and sentences; pure functions of rows."""

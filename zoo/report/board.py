@@ -1,0 +1,149 @@
+"""Boards: rows of one problem, one line per variant, with means and spreads over seeds."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+MIN_SEEDS = 3  # with fewer, a standard deviation over seeds says nothing
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds and its sample standard deviation (None with fewer than two values)."""
+
+    mean: float
+    deviation: float | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant with one set of parameters; rows are its seeds that ended without an error."""
+
+    label: str
+    tags: tuple[str, ...]
+    rows: tuple[Row, ...]
+    failed: tuple[Row, ...]
+
+    @property
+    def is_baseline(self) -> bool:
+        return "baseline" in self.tags
+
+    @property
+    def is_deterministic(self) -> bool:
+        return "deterministic" in self.tags
+
+    def metric(self, name: str, target: str | None = None) -> Spread | None:
+        """A metric over seeds (of one target, where named); None where it is undefined or nothing ended."""
+        found = [row["metrics"] for row in self.rows]
+        if target is not None:
+            found = [metrics.get("targets", {}).get(target, {}) for metrics in found]
+        return spread_of(metrics.get(name) for metrics in found)
+
+    def field(self, name: str) -> Spread | None:
+        """A number of the row itself over seeds."""
+        return spread_of(row.get(name) for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Board:
+    """The lines of one problem on one data set, best skill first, those without any result last."""
+
+    rows: tuple[Row, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return dict(self.rows[0]["data"])
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        return dict(self.rows[0]["problem"])
+
+    @property
+    def seeds(self) -> int:
+        """The most seeds that any line with random training has."""
+        counts = [len(line.rows) for line in self.lines if not line.is_deterministic]
+        return max(counts, default=0)
+
+
+def spread_of(values: Iterable[Any]) -> Spread | None:
+    """Mean and sample standard deviation of the numbers, or None when any is missing or there are none."""
+    known = list(values)
+    if not known or any(value is None for value in known):
+        return None
+    deviation = statistics.stdev(known) if len(known) > 1 else None
+    return Spread(statistics.fmean(known), deviation, len(known))
+
+
+def boards(rows: Sequence[Row]) -> list[Board]:
+    """Rows grouped by problem and data, then by variant and settings."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        data = {key: row["data"].get(key) for key in ("fingerprint", "missing")}
+        grouped.setdefault(_canonical([row["problem"], data, row["device"]]), []).append(row)
+    return [Board(tuple(group), tuple(_lines(group))) for group in grouped.values()]
+
+
+def _lines(rows: list[Row]) -> list[Line]:
+    by_settings: dict[str, list[Row]] = {}
+    for row in rows:
+        by_settings.setdefault(_canonical([row["variant"], row["params"], row["fit"]]), []).append(row)
+    groups = list(by_settings.values())
+    lines = []
+    for group in groups:
+        ended = sorted((row for row in group if row["error"] is None), key=lambda row: row["seed"])
+        failed = tuple(row for row in group if row["error"] is not None)
+        lines.append(Line(_label(group[0], groups), tuple(group[0]["tags"]), tuple(ended), failed))
+    return sorted(lines, key=_worth)
+
+
+def _worth(line: Line) -> tuple[float, str]:
+    skill = line.metric("skill")
+    return (-skill.mean if skill else float("inf"), line.label)
+
+
+def _label(row: Row, groups: list[list[Row]]) -> str:
+    """The variant's name, and the settings in which it differs from its namesakes on the board."""
+    namesakes = [group[0] for group in groups if group[0]["variant"] == row["variant"]]
+    settings = [{**other["params"], **{f"fit.{k}": v for k, v in (other["fit"] or {}).items()}} for other in namesakes]
+    own = {**row["params"], **{f"fit.{k}": v for k, v in (row["fit"] or {}).items()}}
+    differing = [name for name in own if any(other.get(name) != own[name] for other in settings)]
+    if not differing:
+        return str(row["variant"])
+    return f"{row['variant']} ({', '.join(f'{name}={own[name]}' for name in differing)})"
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Boards as plain values for JSON: each line's means, deviations and seed counts."""
+    names = ("rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae")
+    fields = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
+    return [
+        {
+            "data": board.data,
+            "problem": board.problem,
+            "lines": [
+                {
+                    "variant": line.label,
+                    "tags": list(line.tags),
+                    "seeds": len(line.rows),
+                    "failed": [row["error"] for row in line.failed],
+                    **{name: _plain(line.metric(name)) for name in names},
+                    **{name: _plain(line.field(name)) for name in fields},
+                }
+                for line in board.lines
+            ],
+        }
+        for board in boards(rows)
+    ]
+
+
+def _plain(spread: Spread | None) -> dict[str, float | None] | None:
+    return None if spread is None else {"mean": spread.mean, "deviation": spread.deviation}

@@ -1,0 +1,97 @@
+"""Markdown: rows become report.md, the same text for the same rows."""
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from zoo.report.board import Board, Row, boards
+from zoo.report.tables import TextTable, accuracy_table, target_table
+from zoo.report.verdict import verdict
+
+
+def markdown(rows: Sequence[Row], left_out: Sequence[str] = ()) -> str:
+    """A report of all rows, one section for each problem; left_out are sentences on what is missing."""
+    suites = list(dict.fromkeys(row["suite"] for row in rows))
+    parts = [f"# {', '.join(suites)}"]
+    for board in boards(rows):
+        parts += _section(board)
+    parts += [f"- {sentence}" for sentence in left_out]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(board: Board) -> list[str]:
+    problem = board.problem
+    targets = ", ".join(problem["targets"])
+    parts = [
+        f"## {escaped(targets)} of {escaped(board.data['source'])}: {problem['horizon']} "
+        f"step{'s' * (problem['horizon'] != 1)} ahead from {problem['lookback']}",
+        *(f"**{sentence}**" if number == 0 else sentence for number, sentence in enumerate(map(escaped, verdict(board)))),
+        _table(accuracy_table(board)),
+        legend(board),
+    ]
+    per_target = target_table(board)
+    if per_target is not None:
+        parts.append(_table(per_target))
+    failures = [(row, line) for line in board.lines for row in line.failed]
+    if failures:
+        parts.append("\n".join(f"- {escaped(l.label)}, seed {r['seed']}: {escaped(r['error'])}" for r, l in failures))
+    parts.append("\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in provenance(board)))
+    commands = list(dict.fromkeys(row["command"] for row in board.rows if row["command"]))
+    parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in commands))
+    return parts
+
+
+def legend(board: Board) -> str:
+    """What the columns are, in one paragraph."""
+    units = "the data's units" if len(board.problem["targets"]) == 1 else "training deviations, over all targets"
+    return (
+        f"rmse and mae in {units}; ± is the standard deviation over seeds; skill = 1 - rmse / naive's rmse on the "
+        "same windows; (b) marks baselines; train s is the mean of one run, windows/s of training."
+    )
+
+
+def provenance(board: Board) -> list[tuple[str, str]]:
+    """Where the figures come from, as (label, text): data, split, settings, machine, versions, commit."""
+    data, problem, first = board.data, board.problem, board.rows[0]
+    train, valid, test = problem["split"]
+    span = f", {data['first']} to {data['last']}" if data.get("first") else ""
+    lines = [
+        ("data", f"{data['source']}, {data['rows']} rows{span}, fingerprint {data['fingerprint'][:16]}"),
+        ("channels", ", ".join(problem["channels"])),
+        ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
+        ("scaler", f"{problem['scaler']}, fitted on train rows; windows normalised by {problem['normalise']}"),
+    ]
+    lines += [("note", note) for note in data.get("notes", [])]
+    fits = _distinct(board, "fit")
+    lines += [("training", ", ".join(f"{key} {value}" for key, value in fit.items())) for fit in fits]
+    for machine in _distinct(board, "machine"):
+        where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
+        lines.append(("machine", f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell"))
+    lines += [("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board, "versions")]
+    lines += [("commit", text) for text in _distinct(board, "commit")]
+    return lines
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and the HTML in it leave alone."""
+    for sign in "\\`*_|<>[]#":
+        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
+    return text.replace("\n", " ")
+
+
+def _distinct(board: Board, name: str) -> list:  # type: ignore[type-arg]
+    found = []
+    for row in board.rows:
+        if row.get(name) is not None and row[name] not in found:
+            found.append(row[name])
+    return found
+
+
+def _table(table: TextTable) -> str:
+    rows = []
+    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
+        shown = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]
+        shown[0] += " (b)" if is_baseline else ""
+        rows.append(shown)
+    align = ("left",) + ("right",) * (len(table.header) - 1)
+    return tabulate(rows, [escaped(h) for h in table.header], tablefmt="pipe", colalign=align, disable_numparse=True)

@@ -1,0 +1,100 @@
+"""Tables: a board as a header and cells of text, the same for the terminal and for Markdown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zoo.report.board import Board, Line, Spread
+
+HEADER = ("variant", "rmse", "mae", "r2", "skill %", "seeds", "parameters", "train s", "windows/s")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One cell of a table; the best of its column is shown bold."""
+
+    text: str
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A header, rows of cells, and for each row whether it is a baseline."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    baseline: tuple[bool, ...]
+
+
+def accuracy_table(board: Board) -> TextTable:
+    """One line per variant: accuracy as mean ± standard deviation over seeds, and what it cost."""
+    best = {
+        "rmse": _best(board, "rmse", min),
+        "mae": _best(board, "mae", min),
+        "r2": _best(board, "r2", max),
+        "skill": _best(board, "skill", max),
+    }
+    rows = []
+    for line in board.lines:
+        rows.append(
+            (
+                Text(line.label),
+                Text(figure(line.metric("rmse")), line.label in best["rmse"]),
+                Text(figure(line.metric("mae")), line.label in best["mae"]),
+                Text(figure(line.metric("r2"), decimals=5), line.label in best["r2"]),
+                Text(figure(_hundredfold(line.metric("skill")), decimals=2, sign=True), line.label in best["skill"]),
+                Text(_seeds(line)),
+                Text(whole(line.field("parameter_count"))),
+                Text(figure(line.field("train_seconds"), decimals=2, with_spread=False)),
+                Text(whole(line.field("windows_per_second"))),
+            )
+        )
+    return TextTable(HEADER, tuple(rows), tuple(line.is_baseline for line in board.lines))
+
+
+def target_table(board: Board) -> TextTable | None:
+    """With several targets: each one's rmse in its own units, one line per variant; else None."""
+    targets = board.problem["targets"]
+    if len(targets) < 2:
+        return None
+    rows = tuple(
+        (Text(line.label), *(Text(figure(line.metric("rmse", target))) for target in targets)) for line in board.lines
+    )
+    return TextTable(("rmse of", *targets), rows, tuple(line.is_baseline for line in board.lines))
+
+
+def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = False, with_spread: bool = True) -> str:
+    """Mean ± deviation; by default with five digits of the mean. A dash where there is nothing."""
+    if spread is None:
+        return "-"
+    if decimals is None:
+        digits = len(f"{abs(spread.mean):.0f}") if abs(spread.mean) >= 1 else 0
+        decimals = max(0, 5 - digits)
+    text = f"{spread.mean:{'+' if sign else ''}.{decimals}f}"
+    if with_spread and spread.deviation is not None:
+        text += f" ± {spread.deviation:.{decimals}f}"
+    return text
+
+
+def whole(spread: Spread | None) -> str:
+    """The mean as a whole number with thousands apart."""
+    return "-" if spread is None else f"{spread.mean:,.0f}"
+
+
+def _hundredfold(spread: Spread | None) -> Spread | None:
+    if spread is None:
+        return None
+    return Spread(100 * spread.mean, None if spread.deviation is None else 100 * spread.deviation, spread.count)
+
+
+def _seeds(line: Line) -> str:
+    ended = "-" if line.is_deterministic else str(len(line.rows))
+    return f"{ended} ({len(line.failed)} failed)" if line.failed else ended
+
+
+def _best(board: Board, name: str, choose: Callable[..., float]) -> set[str]:
+    """Labels of the lines whose mean is the best; lines that share it to nine digits share the honour."""
+    means = {line.label: spread.mean for line in board.lines if (spread := line.metric(name)) is not None}
+    if not means:
+        return set()
+    best = choose(means.values())
+    return {label for label, mean in means.items() if abs(mean - best) <= 1e-9 * max(1.0, abs(best))}

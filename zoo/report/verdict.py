@@ -1,0 +1,69 @@
+"""The verdict: does anything beat repeating the last value by more than the noise of its seeds?"""
+
+from zoo.report.board import MIN_SEEDS, Board, Line
+
+
+def verdict(board: Board) -> list[str]:
+    """Sentences computed from a board's skills and their spreads over seeds.
+
+    A line beats naive when its mean skill exceeds its spread over seeds; a line without seeds is measured
+    by the largest spread on the board.
+    """
+    judged = [line for line in board.lines if line.metric("skill") is not None and not _is_naive(line)]
+    if not judged:
+        return ["No variant other than naive ended with a result: there is nothing to compare."]
+    known = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
+    widest = max(known, default=0.0)
+    winners = [line for line in judged if _gain(line) > _noise(line, widest)]
+    best = judged[0]
+    if winners:
+        names = ", ".join(f"{line.label} ({_percent(line)})" for line in winners)
+        sentences = [
+            f"{len(winners)} of {len(judged)} beat naive by more than the spread over seeds: {names}.",
+            *_recurrence(winners),
+        ]
+    else:
+        sentences = [
+            "No variant beats naive (repeating the last value) by more than the spread over seeds: "
+            f"the best, {best.label}, has a skill of {_percent(best)}."
+        ]
+    if board.seeds < MIN_SEEDS and any(not line.is_deterministic for line in judged):
+        sentences.append(
+            f"With {board.seeds} seed{'s' * (board.seeds != 1)} the spread is unknown: "
+            f"take at least {MIN_SEEDS} before believing an order."
+        )
+    failed = sum(len(line.failed) for line in board.lines)
+    if failed:
+        sentences.append(f"{failed} cell{'s' * (failed != 1)} failed and {'are' if failed != 1 else 'is'} not counted.")
+    return sentences
+
+
+def _recurrence(winners: list[Line]) -> list[str]:
+    best = winners[0]
+    if best.is_baseline:
+        return [f"The best of them, {best.label}, is not recurrent."]
+    simple = next((line for line in winners if line.is_baseline), None)
+    return [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."] if simple else []
+
+
+def _is_naive(line: Line) -> bool:
+    return all(row["variant"] == "naive" for row in (*line.rows, *line.failed))
+
+
+def _gain(line: Line) -> float:
+    skill = line.metric("skill")
+    assert skill is not None
+    return skill.mean
+
+
+def _noise(line: Line, widest: float) -> float:
+    skill = line.metric("skill")
+    assert skill is not None
+    return skill.deviation if skill.deviation is not None else widest
+
+
+def _percent(line: Line) -> str:
+    skill = line.metric("skill")
+    assert skill is not None
+    spread = f" ± {100 * skill.deviation:.2f}" if skill.deviation is not None else ""
+    return f"{100 * skill.mean:+.2f}{spread} %"

@@ -1,0 +1,128 @@
+"""Search ranges, and the search space read off a signature.
+
+A hyperparameter's type, range and default stand on one line of the signature that uses it:
+
+    hidden_size: Annotated[int, Int(16, 256, log=True)] = 64
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union
+
+from zoo.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Int:
+    """Whole numbers from low to high, both included."""
+
+    low: int
+    high: int
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Float:
+    """Real numbers from low to high, both included."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values."""
+
+    options: tuple[Any, ...]
+
+    def __init__(self, *options: Any) -> None:
+        object.__setattr__(self, "options", options)
+
+
+Range = Int | Float | Choice
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One keyword argument: its name, the types it takes, its default and (if searchable) its range."""
+
+    name: str
+    types: tuple[Any, ...]
+    default: Any
+    range: Range | None
+
+    def check(self, value: Any, owner: str) -> Any:
+        """`value` as one of the parameter's types; raises InputError naming owner, rule and value.
+
+        Whole floats pass as integers and integers as floats; booleans are neither.
+        """
+        for kind in self.types:
+            if typing.get_origin(kind) is Literal:
+                if any(value == option and type(value) is type(option) for option in typing.get_args(kind)):
+                    return value
+            elif kind is float and type(value) is int:
+                return float(value)
+            elif kind is int and type(value) is float and value.is_integer():
+                return int(value)
+            elif type(value) is kind:
+                return value
+        rule = " or ".join(_described(kind) for kind in self.types)
+        raise InputError(f"{owner}: {self.name} must be {rule}, got {value!r}")
+
+
+def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
+    """The keyword-only parameters of a callable (or class), in the order of its signature."""
+    target = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
+    hints = typing.get_type_hints(target, include_extras=True)
+    found = {}
+    for name, argument in inspect.signature(target).parameters.items():
+        if argument.kind is not inspect.Parameter.KEYWORD_ONLY:
+            continue
+        hint, span = hints.get(name, Any), None
+        if typing.get_origin(hint) is Annotated:
+            hint, *extras = typing.get_args(hint)
+            span = next((extra for extra in extras if isinstance(extra, Int | Float | Choice)), None)
+        is_union = typing.get_origin(hint) in (Union, types.UnionType)
+        kinds = typing.get_args(hint) if is_union else (hint,)
+        found[name] = Parameter(name, tuple(kinds), argument.default, span)
+    return found
+
+
+def ranges_of(function: Callable[..., Any]) -> dict[str, Range]:
+    """The search space of a callable: every keyword-only parameter that declares a range."""
+    return {name: p.range for name, p in parameters_of(function).items() if p.range is not None}
+
+
+def resolve(function: Callable[..., Any], given: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """All parameters of a callable: the given values, checked by type, over the defaults.
+
+    Raises UnknownName for a parameter that the callable does not take, InputError for a wrong type.
+    """
+    known = parameters_of(function)
+    for name in given:
+        if name not in known:
+            raise unknown(f"parameter of {owner}", name, known)
+    return {
+        name: parameter.check(given[name], owner) if name in given else parameter.default
+        for name, parameter in known.items()
+    }
+
+
+def _described(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return "one of " + ", ".join(repr(option) for option in typing.get_args(kind))
+    named = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "none"}
+    return named.get(kind, str(kind))
+
+
+def described(span: Range | None) -> str:
+    """A range in words, for `zoo show`."""
+    if span is None:
+        return ""
+    if isinstance(span, Choice):
+        return "one of " + ", ".join(repr(option) for option in span.options)
+    return f"{span.low} to {span.high}" + (", on a log scale" if span.log else "")

@@ -1,0 +1,254 @@
+"""Suites: a TOML file (or the same settings by hand) becomes cells, each one training run to measure."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zoo.data.builtin import NAMES
+from zoo.data.prepare import Data, prepare
+from zoo.data.sources import load
+from zoo.errors import InputError, nearest
+from zoo.registry import create, list_models, variant
+from zoo.space import resolve
+from zoo.train.config import FitConfig
+from zoo.train.fit import resolve_device
+
+ROW_SCHEMA = 1
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataSettings(_Strict):
+    """[data]: where the numbers are, and which of them are used."""
+
+    source: str
+    targets: list[str] = Field(min_length=1)
+    channels: list[str] | None = None
+    columns: list[str] | None = None
+    time: str | None = None
+    missing: str | None = None
+
+
+class ProblemSettings(_Strict):
+    """[problem]: what is forecast from what."""
+
+    lookback: int = 7
+    horizon: int = 1
+    split: list[int | float | str | date] = [0.7, 0.1, 0.2]
+    scaler: str = "standard"
+    normalise: str = "last"
+
+
+class RunSettings(_Strict):
+    """[run]: which variants, how often. `models` are names or ["all"]; `tags` takes all that carry one."""
+
+    models: list[str] | None = None
+    tags: list[str] | None = None
+    seeds: int | list[int] = 5
+
+
+class Suite(_Strict):
+    """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    data: DataSettings
+    problem: ProblemSettings = ProblemSettings()
+    run: RunSettings = RunSettings()
+    fit: dict[str, Any] = {}
+    models: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run, complete enough to be repeated from its row.
+
+    data: source, columns, time, missing, fingerprint, rows; problem: lookback, horizon, channels and
+    targets by name, split in rows, scaler, normalise, task; fit is None where nothing is descended.
+    """
+
+    key: str
+    suite: str
+    variant: str
+    seed: int
+    params: dict[str, Any]
+    data: dict[str, Any]
+    problem: dict[str, Any]
+    fit: dict[str, Any] | None
+    device: str
+    tags: tuple[str, ...]
+
+
+def read_suite(path: Path) -> Suite:
+    """The suite in a TOML file; a relative data path counts from the file's own folder.
+
+    Raises InputError naming the key, the rule and the nearest known key.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise InputError(f"no such suite file: {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"suite {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"suite {path} is not well-formed TOML: {error}") from error
+    source = settings.get("data", {}).get("source") if isinstance(settings.get("data"), dict) else None
+    if isinstance(source, str) and source not in NAMES:
+        settings["data"]["source"] = str(path.parent / source)
+    return suite_of(settings, str(path))
+
+
+def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
+    """A suite from nested settings; `where` names their origin in errors."""
+    try:
+        return Suite.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[")))
+        if first["type"] == "extra_forbidden":
+            known = _keys_beside(first["loc"])
+            guess = nearest(str(first["loc"][-1]), known)
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise InputError(f"{where}: unknown key '{key}'{hint} (known: {', '.join(known)})") from error
+        if first["type"] == "missing":
+            raise InputError(f"{where}: key '{key}' is missing") from error
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise InputError(f"{where}: {key}: {message}, got {first['input']!r}") from error
+
+
+def chosen_models(run: RunSettings) -> list[str]:
+    """The variants that a run names, by name or by tag, each once; all where it names none."""
+    if run.models is not None and run.tags is not None:
+        raise InputError("run: give models or tags, not both")
+    if run.tags is not None:
+        named = [name for tag in run.tags for name in list_models(tag=tag)]
+    elif run.models is None or run.models == ["all"]:
+        named = list_models()
+    else:
+        named = [variant(name).name for name in run.models]
+    if not named:
+        raise InputError("run: models names no variant")
+    return list(dict.fromkeys(named))
+
+
+def expand(suite: Suite, *, device: str = "auto") -> tuple[list[Cell], Data]:
+    """The cells of a suite, seed by seed, and the data they run on.
+
+    Everything that can be wrong is found here, before anything runs: data, split, names, types, and
+    whether each variant builds. Raises InputError.
+    """
+    names = chosen_models(suite.run)
+    seeds = list(range(suite.run.seeds)) if isinstance(suite.run.seeds, int) else suite.run.seeds
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise InputError(f"run.seeds must be a count >= 1 or a list of different seeds >= 0, got {suite.run.seeds}")
+    for name in suite.models:
+        if variant(name).name not in names:
+            raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
+    params = {
+        name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names
+    }
+    config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
+    device_type = resolve_device(config.device).type
+    fit = {name: value for name, value in asdict(config).items() if name != "device"}
+    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    for name in names:
+        create(name, data.problem, **params[name])
+    described, problem = describe(data, suite.data)
+    cells = []
+    for seed in seeds:
+        for name in names:
+            chosen = variant(name)
+            if chosen.is_deterministic and seed != seeds[0]:
+                continue
+            asked = {
+                "variant": name,
+                "params": params[name],
+                "problem": problem,
+                "data": {key: described[key] for key in ("fingerprint", "missing")},
+                "fit": None if chosen.is_deterministic else fit,
+                "seed": 0 if chosen.is_deterministic else seed,
+                "device": device_type,
+                "dtype": "float32",
+                "schema": ROW_SCHEMA,
+            }
+            cells.append(
+                Cell(
+                    key=key_of(asked),
+                    suite=suite.name,
+                    variant=name,
+                    seed=asked["seed"],
+                    params=params[name],
+                    data=described,
+                    problem=problem,
+                    fit=asked["fit"],
+                    device=device_type,
+                    tags=chosen.tags,
+                )
+            )
+    return cells, data
+
+
+def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
+    """Load and prepare what [data] and [problem] (or a cell's fields of the same names) describe."""
+    table = load(data["source"], columns=data["columns"], time=data["time"])
+    return prepare(
+        table,
+        targets=data["targets"] if "targets" in data else problem["targets"],
+        channels=data["channels"] if "channels" in data else problem["channels"],
+        missing=data["missing"],
+        lookback=problem["lookback"],
+        horizon=problem["horizon"],
+        split=problem["split"],
+        scaler=problem["scaler"],
+        normalise=problem["normalise"],
+    )
+
+
+def describe(data: Data, settings: DataSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was prepared, as the `data` and `problem` fields of a row."""
+    bounds = data.split
+    time = data.time
+    described = {
+        "source": settings.source,
+        "fingerprint": data.fingerprint,
+        "rows": data.rows,
+        "columns": settings.columns,
+        "time": settings.time,
+        "missing": data.missing,
+        "first": str(time[0]) if time is not None else None,
+        "last": str(time[-1]) if time is not None else None,
+        "notes": list(data.notes),
+    }
+    problem = {
+        "task": data.problem.task,
+        "lookback": data.problem.lookback,
+        "horizon": data.problem.horizon,
+        "channels": list(data.channels),
+        "targets": list(data.targets),
+        "split": [bounds.train_end, bounds.valid_end - bounds.train_end, bounds.test_end - bounds.valid_end],
+        "scaler": data.scaler.name,
+        "normalise": data.problem.normalise,
+    }
+    return described, problem
+
+
+def key_of(asked: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of what was asked."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _keys_beside(location: Sequence[int | str]) -> list[str]:
+    model: type[BaseModel] = Suite
+    for part in location[:-1]:
+        inner = model.model_fields[str(part)].annotation
+        assert isinstance(inner, type) and issubclass(inner, BaseModel)
+        model = inner
+    return list(model.model_fields)

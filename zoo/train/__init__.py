@@ -1,0 +1,1 @@
+"""Training: fit, evaluate, FitConfig; saving and loading a model."""

@@ -1,0 +1,55 @@
+"""FitConfig: how a model is trained."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from zoo.errors import InputError
+from zoo.space import Choice, Float, Int, resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """Training settings; every range is the default search range of tuning.
+
+    max_epochs: passes over the training windows at most; batch_size: windows a step, or "all";
+    patience: epochs without a better validation loss before training stops (0: never);
+    clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
+    term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
+    schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
+    ends at zero; loss: huber has its bend at 1 scaled unit; device: auto is CUDA, else MPS, else the CPU.
+    """
+
+    max_epochs: int = 50
+    batch_size: Annotated[int | Literal["all"], Int(16, 512, log=True)] = 64
+    learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = 1e-3
+    patience: int = 8
+    clip_norm: float = 1.0
+    weight_decay: Annotated[float, Float(1e-6, 1e-1, log=True)] = 0.0
+    l1: float = 0.0
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"], Choice("adam", "adamw", "sgd")] = "adam"
+    momentum: float = 0.9
+    schedule: Annotated[Literal["none", "cosine", "plateau"], Choice("none", "cosine", "plateau")] = "none"
+    loss: Literal["mse", "mae", "huber"] = "mse"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name, value in resolve(type(self), asdict(self), "fit").items():
+            object.__setattr__(self, name, value)
+        at_least = {
+            "max_epochs": 1, "batch_size": 1, "patience": 0, "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0,
+        }  # fmt: skip
+        for name, low in at_least.items():
+            value = getattr(self, name)
+            if value != "all" and not value >= low:
+                raise InputError(f"fit: {name} must be >= {low}, got {value}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")
+        if not self.momentum < 1:
+            raise InputError(f"fit: momentum must be < 1, got {self.momentum}")
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> "FitConfig":
+        """A config from loose settings; an unknown one raises UnknownName with the nearest name."""
+        return cls(**{name: value for name, value in resolve(cls, given, "fit").items() if name in given})
+
+

@@ -1,0 +1,35 @@
+"""evaluate: a fitted model's forecasts and their metrics."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.data.windows import Windows
+from zoo.layers.normalised import Normalised
+from zoo.tasks import forecast_metrics
+from zoo.train.fit import EVALUATION_BATCH, Diverged
+
+
+@torch.no_grad()
+def forecast(model: Normalised, windows: Windows) -> np.ndarray:
+    """Forecasts of every window, float64 [n, T, D] in the data's units; the model is left in eval mode.
+
+    Runs where the model's parameters lie. Raises Diverged when a forecast is not a finite number.
+    """
+    model.eval()
+    parameter = next(model.parameters(), None)
+    windows = windows.to(parameter.device if parameter is not None else windows.values.device)
+    scaled = torch.cat([model(x).cpu() for x, _ in windows.batches(EVALUATION_BATCH)])
+    restored = windows.units.restore(scaled.numpy())
+    if not np.isfinite(restored).all():
+        raise Diverged("the model's forecasts are not finite numbers: lower the learning rate")
+    return restored
+
+
+def evaluate(model: Normalised, windows: Windows) -> dict[str, Any]:
+    """Every metric of the model's forecasts of these windows, in the data's own units and in scaled ones.
+
+    See zoo.tasks.forecast_metrics for what each one is. Does not depend on a batch size.
+    """
+    return forecast_metrics(forecast(model, windows), windows.truth(), windows.last(), windows.units)

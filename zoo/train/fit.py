@@ -1,0 +1,205 @@
+"""fit: mini-batch training with early stopping, as one loop to read from top to bottom."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.data.windows import Windows
+from zoo.errors import InputError
+from zoo.layers.normalised import Normalised
+from zoo.seeding import stream_seed
+from zoo.train.config import FitConfig
+
+EVALUATION_BATCH = 1024
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+}
+
+
+class Diverged(ArithmeticError):
+    """The loss of a training run is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training windows; seconds exclude validation, losses are in scaled units."""
+
+    number: int
+    train_loss: float
+    valid_loss: float | None
+    seconds: float
+    windows_per_second: float
+
+
+@dataclass
+class History:
+    """What training did: its epochs, the epoch whose weights were kept (0: the initial ones), seconds in all.
+
+    initial_valid_loss is the validation loss before training; stopped is `patience`, `max_epochs` or
+    `solved` (a closed form, or nothing to learn: no epochs).
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    initial_valid_loss: float | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+    stopped: str = "solved"
+
+
+def fit(
+    model: Normalised,
+    train: Windows,
+    valid: Windows | None,
+    config: FitConfig | None = None,
+    *,
+    seed: int = 0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> History:
+    """Train `model` in place; it is left on the config's device, in eval mode, with its best weights.
+
+    Best is the lowest validation loss, the initial weights included: a model that never beats its start
+    keeps it. Without `valid` there is no early stopping and the last weights stay. A variant with
+    `solve(train, valid)` is solved, not descended; one without parameters is left alone. Batch order and
+    dropout draw from `seed`; the global random state is left as it was.
+    Raises Diverged, naming epoch and learning rate, when a loss is no longer finite.
+    """
+    config = config or FitConfig()
+    device = resolve_device(config.device)
+    model.to(device)
+    train, valid = train.to(device), valid.to(device) if valid is not None else None
+    started = time.perf_counter()
+    history = History()
+    if hasattr(model.variant, "solve"):
+        with torch.no_grad():
+            model.variant.solve(
+                lambda: model.inside(train, EVALUATION_BATCH),
+                (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
+            )
+    elif any(parameter.requires_grad for parameter in model.parameters()):
+        cuda = [device.index or 0] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(stream_seed(seed, "dropout"))
+            _descend(model, train, valid, config, seed, on_epoch, history)
+    model.eval()
+    history.seconds = time.perf_counter() - started
+    return history
+
+
+def _descend(
+    model: Normalised,
+    train: Windows,
+    valid: Windows | None,
+    config: FitConfig,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None,
+    history: History,
+) -> None:
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = _optimizer(parameters, config)
+    schedule = _schedule(optimizer, config)
+    loss_of = LOSSES[config.loss]
+    order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
+    batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
+
+    def step(index: Tensor) -> Tensor:
+        x, y = train.gather(index)
+        loss = loss_of(model(x), y)
+        penalised = loss
+        if config.l1 > 0:
+            penalised = loss + config.l1 * torch.stack([p.abs().sum() for p in parameters]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        penalised.backward()
+        if config.clip_norm > 0:
+            nn.utils.clip_grad_norm_(parameters, config.clip_norm, foreach=True)
+        optimizer.step()
+        return loss.detach()
+
+    best_loss = math.inf
+    best_weights: dict[str, Tensor] | None = None
+    if valid is not None:
+        best_loss = history.initial_valid_loss = validation_loss(model, valid, config.loss)
+        best_weights = _copied(model)
+    history.stopped = "max_epochs"
+    for number in range(1, config.max_epochs + 1):
+        model.train()
+        indices = train.order(order)
+        total = torch.zeros((), device=indices.device)
+        started = time.perf_counter()
+        for index in indices.split(batch_size):
+            total += step(index) * len(index)
+        train_loss = total.item() / len(train)  # the one wait for the device
+        seconds = time.perf_counter() - started
+        valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
+        watched = train_loss if valid_loss is None else valid_loss
+        if not (math.isfinite(train_loss) and math.isfinite(watched)):
+            which = "train" if not math.isfinite(train_loss) else "validation"
+            rate = optimizer.param_groups[0]["lr"]
+            raise Diverged(
+                f"training diverged in epoch {number}: the {which} loss is {watched if which != 'train' else train_loss} "
+                f"at learning_rate {rate:g}; lower it, or lower clip_norm ({config.clip_norm:g})"
+            )
+        epoch = Epoch(number, train_loss, valid_loss, seconds, len(train) / seconds)
+        history.epochs.append(epoch)
+        if on_epoch is not None:
+            on_epoch(epoch)
+        if watched < best_loss or valid is None:
+            best_loss, history.best_epoch = watched, number
+            best_weights = _copied(model) if valid is not None else None
+        elif 0 < config.patience <= number - history.best_epoch:
+            history.stopped = "patience"
+            break
+        if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            schedule.step(watched)
+        elif schedule is not None:
+            schedule.step()
+    if best_weights is not None:
+        model.load_state_dict(best_weights)
+
+
+@torch.no_grad()
+def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
+    """The mean loss over all windows, in scaled units, the model in eval mode."""
+    model.eval()
+    total = torch.zeros((), device=windows.values.device)
+    for x, y in windows.batches(EVALUATION_BATCH):
+        total += LOSSES[loss](model(x), y) * len(x)
+    return total.item() / len(windows)
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that `name` means here; raises InputError for one that this machine lacks."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if not available.get(name, False):
+        raise InputError(f"device '{name}' is not available here; choose one of auto, cpu, cuda, mps")
+    return torch.device(name)
+
+
+def _optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.Optimizer:
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, config: FitConfig
+) -> torch.optim.lr_scheduler.LRScheduler | torch.optim.lr_scheduler.ReduceLROnPlateau | None:
+    if config.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.max_epochs)
+    if config.schedule == "plateau":
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=max(1, config.patience // 3))
+    return None
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
