@@ -105,7 +105,10 @@ def main() -> None:
     ]
     chosen.out.mkdir(parents=True, exist_ok=True)
     results = []
-    with (chosen.out / "rows.jsonl").open("w", encoding="utf-8") as file, ProcessPoolExecutor(chosen.jobs) as pool:
+    with (
+        (chosen.out / "rows.jsonl").open("w", encoding="utf-8") as file,
+        ProcessPoolExecutor(chosen.jobs) as pool,
+    ):
         for row in pool.map(measure, jobs):
             results.append(row)
             file.write(json.dumps(row) + "\n")
@@ -131,10 +134,20 @@ def ranked(results: list[dict], tasks: list[str]) -> str:
     lines.sort(key=lambda line: line[0])
     shown = [task.rsplit("/", 1)[-1] for task in tasks]
     head = ["candidate", "mean", "worst", "seconds", *shown]
-    text = ["# rmse over naive's on the selection part; below 1 beats naive", "", "| " + " | ".join(head) + " |"]
+    text = [
+        "# rmse over naive's on the selection part; below 1 beats naive",
+        "",
+        "| " + " | ".join(head) + " |",
+    ]
     text.append("|" + "---|" * len(head))
     for mean, label, worst, seconds, ratios in lines:
-        cells = [label, f"{mean:.4f}", f"{worst:.4f}", f"{seconds:.0f}", *(f"{ratio:.4f}" for ratio in ratios)]
+        cells = [
+            label,
+            f"{mean:.4f}",
+            f"{worst:.4f}",
+            f"{seconds:.0f}",
+            *(f"{ratio:.4f}" for ratio in ratios),
+        ]
         text.append("| " + " | ".join(cells) + " |")
     return "\n".join(text) + "\n"
 

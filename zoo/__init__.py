@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from zoo.space import Choice, Float, Int
     from zoo.train.config import FitConfig
     from zoo.train.evaluate import evaluate, forecast
-    from zoo.train.fit import History, fit
+    from zoo.train.fit import Diverged, Epoch, History, fit
+    from zoo.train.store import SavedModel, forecast_next, load_model, save
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,12 @@ _HOME = {
     "forecast": "zoo.train.evaluate",
     "History": "zoo.train.fit",
     "fit": "zoo.train.fit",
+    "Diverged": "zoo.train.fit",
+    "Epoch": "zoo.train.fit",
+    "SavedModel": "zoo.train.store",
+    "forecast_next": "zoo.train.store",
+    "load_model": "zoo.train.store",
+    "save": "zoo.train.store",
 }
 __all__ = sorted([*_HOME, "__version__"])
 

@@ -26,8 +26,17 @@ Columns = Annotated[str | None, typer.Option(help="Names for a file without a he
 Channels = Annotated[str | None, typer.Option(help="Input columns: a,b (default: all numeric but time).")]
 Missing = Annotated[str | None, typer.Option(help="Missing values: refuse, ffill, interpolate or drop.")]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.")
+    list[str] | None,
+    typer.Option("--set", help="A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable."),
 ]
+Targets = Annotated[str | None, typer.Option(help="Columns to forecast: close or high,low.")]
+Lookback = Annotated[int | None, typer.Option(help="Steps that the model sees (default: 7).")]
+Horizon = Annotated[int | None, typer.Option(help="Steps that it forecasts (default: 1).")]
+SplitText = Annotated[
+    str | None, typer.Option(help="Train, validation, test: shares, row counts or two dates (default: 0.7,0.1,0.2).")
+]
+Scaling = Annotated[str | None, typer.Option(help="standard, minmax, robust or none (default: standard).")]
+Normalising = Annotated[str | None, typer.Option(help="Per window: last, none or instance (default: last).")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
@@ -71,7 +80,8 @@ def _root(
 
 @app.command("list")
 def list_command(
-    tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None, as_json: Json = False
+    tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None,
+    as_json: Json = False,
 ) -> None:
     """List the variants, one line each."""
     from zoo.registry import list_models, variant
@@ -125,7 +135,9 @@ def show(name: str, as_json: Json = False) -> None:
 
 @app.command("data")
 def data_command(
-    source: Annotated[str | None, typer.Argument(help="A built-in name or a file; none lists the built-in ones.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(help="A built-in name or a file; none lists the built-in ones.")
+    ] = None,
     time: Time = None,
     columns: Columns = None,
     as_json: Json = False,
@@ -153,41 +165,111 @@ def data_command(
 
 @app.command()
 def bench(
-    source: Annotated[str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in.")],
-    targets: Annotated[str | None, typer.Option(help="Columns to forecast: close or high,low.")] = None,
-    lookback: Annotated[int | None, typer.Option(help="Steps that the model sees [7].")] = None,
-    horizon: Annotated[int | None, typer.Option(help="Steps that it forecasts [1].")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Train, validation, test: shares, row counts or two dates [0.7,0.1,0.2].")
-    ] = None,
-    scaler: Annotated[str | None, typer.Option(help="standard, minmax, robust or none [standard].")] = None,
-    normalise: Annotated[str | None, typer.Option(help="Per window: last, none or instance [last].")] = None,
-    models: Annotated[str | None, typer.Option(help="Variants: lstm,naive [all].")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Runs of each variant that learns at random [5].")] = None,
+    source: Annotated[
+        str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in name.")
+    ],
+    targets: Targets = None,
+    lookback: Lookback = None,
+    horizon: Horizon = None,
+    split: SplitText = None,
+    scaler: Scaling = None,
+    normalise: Normalising = None,
+    models: Annotated[str | None, typer.Option(help="Variants: lstm,naive (default: all).")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each variant that learns at random (default: 5).")] = None,
     columns: Columns = None,
     channels: Channels = None,
     time: Time = None,
     missing: Missing = None,
     settings: Set = None,
     device: Device = "auto",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Worker processes [cores on CPU, else 1].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder [results/NAME].")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes (default: cores on CPU, else 1).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output folder (default: results/NAME).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what is already there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run a suite, or every variant on a data file; stopped runs go on where they were."""
     from zoo.bench.run import run_suite, suite_from
 
-    changes: dict[str, dict[str, Any]] = {
-        "data": {"targets": _names(targets), "columns": _names(columns), "channels": _names(channels), "time": time,
-                 "missing": missing},
-        "problem": {"lookback": lookback, "horizon": horizon, "split": _split(split), "scaler": scaler,
-                    "normalise": normalise},
+    changes = {
+        "data": _data_changes(targets, columns, channels, time, missing),
+        "problem": _problem_changes(lookback, horizon, split, scaler, normalise),
         "run": {"models": _names(models), "seeds": seeds},
-    }  # fmt: skip
+    }
     suite = suite_from(source, changes, settings or [])
     folder = out or Path("results") / suite.name
     sys.exit(run_suite(suite, folder, device=device, jobs=jobs, force=force, command=_command(), as_json=as_json))
+
+
+@app.command()
+def fit(
+    name: Annotated[str, typer.Argument(help="A variant.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in name.")],
+    out: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
+    targets: Targets = None,
+    lookback: Lookback = None,
+    horizon: Horizon = None,
+    split: SplitText = None,
+    scaler: Scaling = None,
+    normalise: Normalising = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batch order and dropout.")] = 0,
+    columns: Columns = None,
+    channels: Channels = None,
+    time: Time = None,
+    missing: Missing = None,
+    settings: Set = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train one variant and keep it. --split 0.9,0.1,0 trains up to the newest rows and scores nothing."""
+    from zoo.bench.run import suite_from
+    from zoo.bench.single import fit_and_save
+
+    changes = {
+        "data": _data_changes(targets, columns, channels, time, missing),
+        "problem": _problem_changes(lookback, horizon, split, scaler, normalise),
+        "run": {"models": [name], "seeds": [seed]},
+    }
+    found = fit_and_save(suite_from(source, changes, settings or []), out, device=device, command=_command())
+    if as_json:
+        _print_json(found)
+        return
+    print(f"{name}: kept epoch {found['best_epoch']} of {found['epochs']}, {found['train_seconds']:.1f} s, in {out}")
+    if found["metrics"] is not None:
+        skill = found["metrics"]["skill"]
+        shown = "undefined" if skill is None else f"{100 * skill:+.2f} %"
+        print(f"test: rmse {found['metrics']['rmse']:.5g}, mae {found['metrics']['mae']:.5g}, skill over naive {shown}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in name.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print it).")] = None,
+    columns: Columns = None,
+    time: Time = None,
+    missing: Missing = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Forecast the horizon after the last row of DATA, in the data's units."""
+    from zoo.data.sources import load
+    from zoo.files import write_atomically
+    from zoo.train.store import forecast_next, load_model
+
+    saved = load_model(model)
+    table = load(source, columns=_names(columns), time=time)
+    found = forecast_next(saved, table, missing=missing, device=device)
+    for note in table.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if out is not None:
+        try:
+            write_atomically(out, found.to_csv(index=False).encode())
+        except OSError as error:
+            raise InputError(f"cannot write {out}: {error.strerror}; choose another --out") from error
+    if as_json:
+        _print_json(found.to_dict(orient="records"))
+    elif out is None:
+        print(found.to_csv(index=False), end="")
 
 
 @app.command()
@@ -196,7 +278,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show the results in each folder again, and write its report.md, from the rows alone."""
-    from zoo.bench.rows import read_rows, write_atomically
+    from zoo.bench.rows import read_rows
+    from zoo.files import write_atomically
     from zoo.report.board import summary
     from zoo.report.markdown import markdown
     from zoo.report.terminal import show as show_boards
@@ -215,6 +298,20 @@ def report(
         show_boards(_console(), rows)
         for sentence in left_out:
             print(sentence, file=sys.stderr)
+
+
+def _data_changes(
+    targets: str | None, columns: str | None, channels: str | None, time: str | None, missing: str | None
+) -> dict[str, Any]:
+    named = {"targets": _names(targets), "columns": _names(columns), "channels": _names(channels)}
+    return {**named, "time": time, "missing": missing}
+
+
+def _problem_changes(
+    lookback: int | None, horizon: int | None, split: str | None, scaler: str | None, normalise: str | None
+) -> dict[str, Any]:
+    shape = {"lookback": lookback, "horizon": horizon, "split": _split(split)}
+    return {**shape, "scaler": scaler, "normalise": normalise}
 
 
 def _names(text: str | None) -> list[str] | None:

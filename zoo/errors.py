@@ -19,10 +19,10 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_folded[close[0]] if close else None
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:
     """The error for a name that is not known: it suggests the nearest one and lists the rest."""
     names = list(known)
     guess = nearest(name, names)
     hint = f"; did you mean '{guess}'?" if guess else ""
     listed = ", ".join(names) if names else "none"
-    return UnknownName(f"unknown {kind} '{name}'{hint} (known: {listed})")
+    return UnknownName(f"unknown {kind} '{name}'{' ' * bool(where)}{where}{hint} (known: {listed})")

@@ -67,7 +67,9 @@ def register(
     def add(build: V) -> V:
         holder = _variants.get(name)
         if holder is not None and inspect.getfile(holder.build) != inspect.getfile(build):
-            raise InputError(f"variant '{name}' is already registered by {holder.build.__module__}; choose another name")
+            raise InputError(
+                f"variant '{name}' is already registered by {holder.build.__module__}; choose another name"
+            )
         _variants[name] = Variant(name, build, summary, source, tags, tasks, limits)
         return build
 

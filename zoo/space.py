@@ -76,7 +76,7 @@ class Parameter:
 
 def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The keyword-only parameters of a callable (or class), in the order of its signature."""
-    target = function.__init__ if inspect.isclass(function) else function  # type: ignore[misc]
+    target = function.__init__ if inspect.isclass(function) else function
     hints = typing.get_type_hints(target, include_extras=True)
     found = {}
     for name, argument in inspect.signature(target).parameters.items():
@@ -105,7 +105,7 @@ def resolve(function: Callable[..., Any], given: Mapping[str, Any], owner: str) 
     known = parameters_of(function)
     for name in given:
         if name not in known:
-            raise unknown(f"parameter of {owner}", name, known)
+            raise unknown("parameter", name, known, f"of {owner}")
     return {
         name: parameter.check(given[name], owner) if name in given else parameter.default
         for name, parameter in known.items()

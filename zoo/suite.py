@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from zoo.data.builtin import NAMES
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
+from zoo.data.spacing import stamp
 from zoo.errors import InputError, nearest
 from zoo.registry import create, list_models, variant
 from zoo.space import resolve
@@ -139,11 +140,11 @@ def chosen_models(run: RunSettings) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def expand(suite: Suite, *, device: str = "auto") -> tuple[list[Cell], Data]:
+def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tuple[list[Cell], Data]:
     """The cells of a suite, seed by seed, and the data they run on.
 
-    Everything that can be wrong is found here, before anything runs: data, split, names, types, and
-    whether each variant builds. Raises InputError.
+    needs_test: refuse a split that leaves no test rows. Everything that can be wrong is found here,
+    before anything runs: data, split, names, types, and whether each variant builds. Raises InputError.
     """
     names = chosen_models(suite.run)
     seeds = list(range(suite.run.seeds)) if isinstance(suite.run.seeds, int) else suite.run.seeds
@@ -152,13 +153,13 @@ def expand(suite: Suite, *, device: str = "auto") -> tuple[list[Cell], Data]:
     for name in suite.models:
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
-    params = {
-        name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names
-    }
+    params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     device_type = resolve_device(config.device).type
     fit = {name: value for name, value in asdict(config).items() if name != "device"}
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    if needs_test and len(data.test) == 0:
+        raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
     for name in names:
         create(name, data.problem, **params[name])
     described, problem = describe(data, suite.data)
@@ -168,13 +169,15 @@ def expand(suite: Suite, *, device: str = "auto") -> tuple[list[Cell], Data]:
             chosen = variant(name)
             if chosen.is_deterministic and seed != seeds[0]:
                 continue
+            fit_settings = None if chosen.is_deterministic else fit
+            cell_seed = 0 if chosen.is_deterministic else seed
             asked = {
                 "variant": name,
                 "params": params[name],
                 "problem": problem,
                 "data": {key: described[key] for key in ("fingerprint", "missing")},
-                "fit": None if chosen.is_deterministic else fit,
-                "seed": 0 if chosen.is_deterministic else seed,
+                "fit": fit_settings,
+                "seed": cell_seed,
                 "device": device_type,
                 "dtype": "float32",
                 "schema": ROW_SCHEMA,
@@ -184,11 +187,11 @@ def expand(suite: Suite, *, device: str = "auto") -> tuple[list[Cell], Data]:
                     key=key_of(asked),
                     suite=suite.name,
                     variant=name,
-                    seed=asked["seed"],
+                    seed=cell_seed,
                     params=params[name],
                     data=described,
                     problem=problem,
-                    fit=asked["fit"],
+                    fit=fit_settings,
                     device=device_type,
                     tags=chosen.tags,
                 )
@@ -223,8 +226,8 @@ def describe(data: Data, settings: DataSettings) -> tuple[dict[str, Any], dict[s
         "columns": settings.columns,
         "time": settings.time,
         "missing": data.missing,
-        "first": str(time[0]) if time is not None else None,
-        "last": str(time[-1]) if time is not None else None,
+        "first": stamp(time[0]) if time is not None else None,
+        "last": stamp(time[-1]) if time is not None else None,
         "notes": list(data.notes),
     }
     problem = {

@@ -39,8 +39,7 @@ def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, 
     spread = (truth - truth.mean(axis=(0, 1))) / units.deviation
     total = float(np.mean(spread**2))
     means = {
-        name: _mean([entry[name] for entry in per_target])
-        for name in ("mape", "smape", "mase", "directional_accuracy")
+        name: _mean([entry[name] for entry in per_target]) for name in ("mape", "smape", "mase", "directional_accuracy")
     }
     return {
         "rmse": mse**0.5,

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 
 from zoo.bench import environment
-from zoo.bench.rows import Row, write_atomically
+from zoo.bench.rows import Row
 from zoo.data.prepare import Data
+from zoo.files import write_atomically
 from zoo.registry import create
 from zoo.suite import ROW_SCHEMA, Cell, prepare_from
 from zoo.tasks import forecast_metrics
@@ -40,7 +41,7 @@ def measure(cell: Cell, out: Path, context: dict[str, Any], on_epoch: Callable[[
         if data.fingerprint != cell.data["fingerprint"]:
             raise RuntimeError(f"{cell.data['source']} has changed since the run began: start it again")
         model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
-        config = FitConfig(**(cell.fit or {}), device=cell.device)
+        config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
         history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
         forecasts = forecast(model, data.test)
         metrics = forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units)

@@ -23,7 +23,11 @@ def versions() -> dict[str, str]:
 
 def machine(device: str) -> dict[str, Any]:
     """The processor, its usable cores, the system, and the accelerator where the device is one."""
-    found: dict[str, Any] = {"cpu": _processor(), "cores": usable_cores(), "system": platform.platform(terse=True)}
+    found: dict[str, Any] = {
+        "cpu": _processor(),
+        "cores": usable_cores(),
+        "system": platform.platform(terse=True),
+    }
     if device == "cuda":
         import torch
 
@@ -44,7 +48,11 @@ def commit() -> str | None:
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
         state = subprocess.run(
-            ["git", "status", "--porcelain", "--", "zoo"], cwd=here, capture_output=True, text=True, check=True
+            ["git", "status", "--porcelain", "--", "zoo"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -36,7 +36,7 @@ def run(
     *,
     jobs: int,
     context: dict[str, Any],
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = lambda _: None,
 ) -> list[Row]:
     """Measure the cells on `jobs` worker processes and append each row to the store the moment it ends.
 

@@ -17,7 +17,7 @@ from zoo.suite import Cell
 def progress(cells: Sequence[Cell]) -> Iterator[Callable[[Event], None]]:
     """A callback for the executor's events that shows variant, seed, epoch, validation loss and time left."""
     if not cells:
-        yield lambda event: None
+        yield lambda _: None
     elif not sys.stderr.isatty():
         yield _plain(len(cells))
     else:

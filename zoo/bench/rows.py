@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import InputError
+from zoo.files import write_atomically
 
 try:
     import fcntl
@@ -83,7 +84,9 @@ class RowStore:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(f"another run is writing to {self.folder}: wait for it, or choose another --out") from error
+            raise InputError(
+                f"another run is writing to {self.folder}: wait for it, or choose another --out"
+            ) from error
 
     def _compact(self) -> list[Row]:
         rows, left_out = read_rows(self.folder)
@@ -92,13 +95,3 @@ class RowStore:
             if whole != self.path.read_bytes():
                 write_atomically(self.path, whole)
         return rows
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put content at path whole or not at all, on the disk when this returns."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

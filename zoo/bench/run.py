@@ -72,7 +72,10 @@ def run_suite(
         for note in data.notes:
             print(f"note: {note}", file=sys.stderr)
         if len(waiting) < len(cells):
-            print(f"{len(cells) - len(waiting)} of {len(cells)} cells are already there (--force reruns)", file=sys.stderr)
+            print(
+                f"{len(cells) - len(waiting)} of {len(cells)} cells are already there (--force reruns)",
+                file=sys.stderr,
+            )
         on_cpu = cells[0].device == "cpu"
         context = {"commit": environment.commit(), "command": command}
         try:
@@ -86,7 +89,10 @@ def run_suite(
                 )
         except KeyboardInterrupt:
             done = sum(store.is_done(cell.key) for cell in cells)
-            print(f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there", file=sys.stderr)
+            print(
+                f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there",
+                file=sys.stderr,
+            )
             return 130
         rows = [store.rows[cell.key] for cell in cells]
         store.write("report.md", markdown(list(store.rows.values())))

@@ -24,7 +24,7 @@ class Data:
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
     the channel values in those rows; time: their timestamps, if known; missing: the policy applied;
-    valid is None where the split leaves no validation part.
+    valid is None where the split leaves no validation part; test is empty where it leaves no test part.
     """
 
     problem: Problem
@@ -93,7 +93,14 @@ def prepare(
 
     def part(first: int, end: int) -> Windows:
         return windows_between(
-            first, end, values=scaled, raw=values, lookback=lookback, horizon=horizon, targets=positions, units=units
+            first,
+            end,
+            values=scaled,
+            raw=values,
+            lookback=lookback,
+            horizon=horizon,
+            targets=positions,
+            units=units,
         )
 
     return Data(
@@ -134,10 +141,15 @@ def choose_columns(
 
 def _check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
     needed = lookback + horizon
-    way_out = f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
+    way_out = (
+        f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
+    )
     if bounds.train_end < needed:
         raise InputError(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
-    parts = (("validation", bounds.valid_end - bounds.train_end), ("test", bounds.test_end - bounds.valid_end))
+    parts = (
+        ("validation", bounds.valid_end - bounds.train_end),
+        ("test", bounds.test_end - bounds.valid_end),
+    )
     for name, size in parts:
-        if size < horizon and not (name == "validation" and size == 0):
+        if 0 < size < horizon:
             raise InputError(f"too few rows: the {name} part has {size}, the horizon is {horizon} ({way_out})")

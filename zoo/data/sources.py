@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,12 +68,13 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     try:
-        with gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(
-            encoding="utf-8-sig"
-        ) as file:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig") as file
+        ):
             head = file.readline()
-        while_blank = not head.strip()
-        if while_blank and path.stat().st_size == 0:
+        if not head.strip() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty: it needs a header line and rows of numbers")
         separator = max((",", ";", "\t", "|"), key=head.count)
         how = {
@@ -87,13 +89,14 @@ def _read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
             if width != len(columns):
                 raise InputError(f"--columns must name each of the {width} columns of {path}, got {len(columns)}")
             return pd.read_csv(path, header=None, names=list(columns), index_col=False, **how)
-        frame = pd.read_csv(path, **how)
-        if not isinstance(frame.index, pd.RangeIndex):
-            if not frame.iloc[:, -1].isna().all():
-                raise InputError(f"{path}: the rows have more fields than the header line has names")
-            frame = pd.read_csv(path, index_col=False, **how)  # a separator at the end of each row
+        with warnings.catch_warnings():
+            # Rows with more fields than names would lose the last ones; an empty last field is no loss.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, index_col=False, **how)
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path} is empty: it needs a header line and rows of numbers") from error
+    except pd.errors.ParserWarning as error:
+        raise InputError(f"{path}: the rows have more fields than the header line has names") from error
     except pd.errors.ParserError as error:
         reason = _first_line(error).removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"{path} is not a well-formed CSV: {reason}") from error
@@ -124,7 +127,7 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: in
         numbers, problem, note = _numbers(frame[name], source, first_line)
         notes += [note] if note else []
         if problem and numbers is None:
-            notes.append(f"column '{name}' holds text: left out")
+            notes.append(f"column '{name}' does not hold numbers: left out")
             unusable[name] = problem
             continue
         if problem:
@@ -176,7 +179,11 @@ def _numbers(column: pd.Series, source: str, first_line: int) -> tuple[np.ndarra
     text = filled.astype(str).str.strip()
     if len(text) and text.map(lambda value: GROUPED.fullmatch(value) is not None).all():
         plain = pd.to_numeric(text.str.replace(r"[$€£,]", "", regex=True))
-        return plain.reindex(column.index).to_numpy(np.float64), None, f"column '{name}': read $ and , as signs"
+        return (
+            plain.reindex(column.index).to_numpy(np.float64),
+            None,
+            f"column '{name}': read $ and , as signs",
+        )
     parsed = pd.to_numeric(text, errors="coerce")
     bad = parsed.index[parsed.isna().to_numpy()]
     if len(bad) == 0:

@@ -46,7 +46,7 @@ def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -
         return Split(train, train + valid, train + valid + test)
     # The decimal that the user wrote, not its binary neighbour: floor(10 x (0.7 + 0.1)) is 8.
     exact = [Fraction(str(part)) for part in parts]
-    if abs(sum(exact) - 1) > Fraction(1, 10**9):
+    if abs(sum(exact, Fraction(0)) - 1) > Fraction(1, 10**9):
         raise InputError(f"split shares must sum to 1, got {parts} (sum {float(sum(exact)):g})")
     return Split(floor(rows * exact[0]), floor(rows * (exact[0] + exact[1])), rows)
 

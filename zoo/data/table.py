@@ -52,7 +52,7 @@ def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tu
         if len(alike) > 1:
             raise InputError(f"column '{name}' is ambiguous in {source}: spell it as one of {', '.join(alike)}")
         if not alike:
-            raise unknown(f"column in {source}", name, known)
+            raise unknown("column", name, known, f"of {source}")
         if alike[0] in found:
             raise InputError(f"column '{alike[0]}' is named twice; name each column once")
         found.append(alike[0])

@@ -9,7 +9,19 @@ import pandas as pd
 from zoo.data.table import match_columns
 from zoo.errors import InputError
 
-TIME_NAMES = ("date", "datetime", "timestamp", "time", "date time", "ds", "day", "week", "month", "year", "period")
+TIME_NAMES = (
+    "date",
+    "datetime",
+    "timestamp",
+    "time",
+    "date time",
+    "ds",
+    "day",
+    "week",
+    "month",
+    "year",
+    "period",
+)
 PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
 
 
@@ -77,11 +89,8 @@ def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(column):
         return _from_numbers(column)
     text = column.astype(str).str.strip()
-    candidates = [
-        times
-        for times in (_try(text, format="ISO8601"), _try(text), _try(text, dayfirst=True))
-        if times is not None
-    ]
+    formats = ({"format": "ISO8601"}, {}, {"dayfirst": True}, {"format": "%b-%Y"}, {"format": "%b %Y"})
+    candidates = [times for how in formats if (times := _try(text, **how)) is not None]
     if not candidates:
         return None
     in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]

@@ -44,9 +44,7 @@ class Windows:
         future = block[:, self.lookback :]
         return block[:, : self.lookback], future if len(self.targets) == channels else future[..., list(self.targets)]
 
-    def batches(
-        self, batch_size: int, *, generator: torch.Generator | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
         for index in self.order(generator).split(batch_size):
             yield self.gather(index)

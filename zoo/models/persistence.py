@@ -5,14 +5,16 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import InputError
 from zoo.problem import Problem
 from zoo.registry import register
 from zoo.space import Int
 
 TAGS = ("baseline", "deterministic")
+SOURCE = "Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), 5.2"
 
 
-@register("naive", summary="repeats the last value", source="Hyndman & Athanasopoulos, FPP3, 5.2", tags=TAGS)
+@register("naive", summary="repeats the last value", source=SOURCE, tags=TAGS)
 class Naive(nn.Module):
     """Forecast each target by its last observed value, at every horizon step."""
 
@@ -22,3 +24,60 @@ class Naive(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, -1:, self.targets].expand(-1, self.horizon, -1)
+
+
+@register(
+    "seasonal-naive",
+    summary="repeats the last whole season",
+    source=SOURCE,
+    tags=TAGS,
+    limits=("period must fit into the lookback; the default is min(lookback, 7)",),
+)
+class SeasonalNaive(nn.Module):
+    """Forecast each step by the value one period before it, or by the latest whole number of periods before.
+
+    period: steps of a season, at most the lookback; None is the lookback, at most 7 (a week of days).
+    """
+
+    def __init__(self, problem: Problem, *, period: int | None = None) -> None:
+        super().__init__()
+        period = min(problem.lookback, 7) if period is None else period
+        if not 1 <= period <= problem.lookback:
+            raise InputError(
+                f"seasonal-naive: period must be from 1 to the lookback {problem.lookback}, got {period}; "
+                "shorten it or lengthen the lookback"
+            )
+        self.targets = list(problem.targets)
+        self.steps = [problem.lookback - period + step % period for step in range(problem.horizon)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.steps][..., self.targets]
+
+
+@register("drift", summary="continues the line from the first to the last value seen", source=SOURCE, tags=TAGS)
+class Drift(nn.Module):
+    """Forecast the straight line through the first and the last lookback step; of one step, naive."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.targets, self.horizon, self.lookback = list(problem.targets), problem.horizon, problem.lookback
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen_BLD = x[..., self.targets]
+        slope_BD = (seen_BLD[:, -1] - seen_BLD[:, 0]) / max(self.lookback - 1, 1)
+        ahead_T1 = torch.arange(1, self.horizon + 1, device=x.device, dtype=x.dtype)[:, None]
+        return seen_BLD[:, -1:] + ahead_T1 * slope_BD[:, None]
+
+
+@register("moving-average", summary="repeats the mean of the last values", source=SOURCE, tags=TAGS)
+class MovingAverage(nn.Module):
+    """Forecast the mean of the last `window` lookback steps (all of them where it is longer)."""
+
+    def __init__(self, problem: Problem, *, window: Annotated[int, Int(2, 64, log=True)] = 5) -> None:
+        super().__init__()
+        if window < 1:
+            raise InputError(f"moving-average: window must be >= 1, got {window}")
+        self.targets, self.horizon, self.window = list(problem.targets), problem.horizon, window
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, -self.window :, self.targets].mean(dim=1, keepdim=True).expand(-1, self.horizon, -1)

@@ -123,7 +123,19 @@ def _canonical(value: Any) -> str:
 
 def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Boards as plain values for JSON: each line's means, deviations and seed counts."""
-    names = ("rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae")
+    names = (
+        "rmse",
+        "mae",
+        "mse",
+        "r2",
+        "mape",
+        "smape",
+        "mase",
+        "directional_accuracy",
+        "skill",
+        "scaled_mse",
+        "scaled_mae",
+    )
     fields = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
     return [
         {

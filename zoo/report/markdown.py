@@ -25,7 +25,10 @@ def _section(board: Board) -> list[str]:
     parts = [
         f"## {escaped(targets)} of {escaped(board.data['source'])}: {problem['horizon']} "
         f"step{'s' * (problem['horizon'] != 1)} ahead from {problem['lookback']}",
-        *(f"**{sentence}**" if number == 0 else sentence for number, sentence in enumerate(map(escaped, verdict(board)))),
+        *(
+            f"**{sentence}**" if number == 0 else sentence
+            for number, sentence in enumerate(map(escaped, verdict(board)))
+        ),
         _table(accuracy_table(board)),
         legend(board),
     ]
@@ -34,7 +37,9 @@ def _section(board: Board) -> list[str]:
         parts.append(_table(per_target))
     failures = [(row, line) for line in board.lines for row in line.failed]
     if failures:
-        parts.append("\n".join(f"- {escaped(l.label)}, seed {r['seed']}: {escaped(r['error'])}" for r, l in failures))
+        parts.append(
+            "\n".join(f"- {escaped(line.label)}, seed {r['seed']}: {escaped(r['error'])}" for r, line in failures)
+        )
     parts.append("\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in provenance(board)))
     commands = list(dict.fromkeys(row["command"] for row in board.rows if row["command"]))
     parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in commands))
@@ -59,14 +64,22 @@ def provenance(board: Board) -> list[tuple[str, str]]:
         ("data", f"{data['source']}, {data['rows']} rows{span}, fingerprint {data['fingerprint'][:16]}"),
         ("channels", ", ".join(problem["channels"])),
         ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
-        ("scaler", f"{problem['scaler']}, fitted on train rows; windows normalised by {problem['normalise']}"),
+        (
+            "scaler",
+            f"{problem['scaler']}, fitted on train rows; windows normalised by {problem['normalise']}",
+        ),
     ]
     lines += [("note", note) for note in data.get("notes", [])]
     fits = _distinct(board, "fit")
     lines += [("training", ", ".join(f"{key} {value}" for key, value in fit.items())) for fit in fits]
     for machine in _distinct(board, "machine"):
         where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
-        lines.append(("machine", f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell"))
+        lines.append(
+            (
+                "machine",
+                f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell",
+            )
+        )
     lines += [("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board, "versions")]
     lines += [("commit", text) for text in _distinct(board, "commit")]
     return lines

@@ -41,7 +41,10 @@ def accuracy_table(board: Board) -> TextTable:
                 Text(figure(line.metric("rmse")), line.label in best["rmse"]),
                 Text(figure(line.metric("mae")), line.label in best["mae"]),
                 Text(figure(line.metric("r2"), decimals=5), line.label in best["r2"]),
-                Text(figure(_hundredfold(line.metric("skill")), decimals=2, sign=True), line.label in best["skill"]),
+                Text(
+                    figure(_hundredfold(line.metric("skill")), decimals=2, sign=True),
+                    line.label in best["skill"],
+                ),
                 Text(_seeds(line)),
                 Text(whole(line.field("parameter_count"))),
                 Text(figure(line.field("train_seconds"), decimals=2, with_spread=False)),

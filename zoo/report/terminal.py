@@ -16,7 +16,8 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     """Print each problem's table and verdict."""
     for board in boards(rows):
         problem = board.problem
-        title = f"{', '.join(problem['targets'])} of {board.data['source']}, {problem['horizon']} ahead from {problem['lookback']}"
+        what = f"{', '.join(problem['targets'])} of {board.data['source']}"
+        title = f"{what}, {problem['horizon']} ahead from {problem['lookback']}"
         console.print(_table(accuracy_table(board), title))
         per_target = target_table(board)
         if per_target is not None:

@@ -43,7 +43,9 @@ def _recurrence(winners: list[Line]) -> list[str]:
     if best.is_baseline:
         return [f"The best of them, {best.label}, is not recurrent."]
     simple = next((line for line in winners if line.is_baseline), None)
-    return [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."] if simple else []
+    return (
+        [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."] if simple else []
+    )
 
 
 def _is_naive(line: Line) -> bool:

@@ -19,17 +19,17 @@ class FitConfig:
     ends at zero; loss: huber has its bend at 1 scaled unit; device: auto is CUDA, else MPS, else the CPU.
     """
 
-    max_epochs: int = 50
+    max_epochs: int = 200
     batch_size: Annotated[int | Literal["all"], Int(16, 512, log=True)] = 64
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = 1e-3
-    patience: int = 8
+    patience: int = 16
     clip_norm: float = 1.0
     weight_decay: Annotated[float, Float(1e-6, 1e-1, log=True)] = 0.0
     l1: float = 0.0
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], Choice("adam", "adamw", "sgd")] = "adam"
     momentum: float = 0.9
     schedule: Annotated[Literal["none", "cosine", "plateau"], Choice("none", "cosine", "plateau")] = "none"
-    loss: Literal["mse", "mae", "huber"] = "mse"
+    loss: Literal["mse", "mae", "huber"] = "mae"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     def __post_init__(self) -> None:
@@ -51,5 +51,3 @@ class FitConfig:
     def of(cls, given: dict[str, Any]) -> "FitConfig":
         """A config from loose settings; an unknown one raises UnknownName with the nearest name."""
         return cls(**{name: value for name, value in resolve(cls, given, "fit").items() if name in given})
-
-

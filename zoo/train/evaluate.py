@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from zoo.data.windows import Windows
+from zoo.errors import InputError
 from zoo.layers.normalised import Normalised
 from zoo.tasks import forecast_metrics
 from zoo.train.fit import EVALUATION_BATCH, Diverged
@@ -15,8 +16,11 @@ from zoo.train.fit import EVALUATION_BATCH, Diverged
 def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     """Forecasts of every window, float64 [n, T, D] in the data's units; the model is left in eval mode.
 
-    Runs where the model's parameters lie. Raises Diverged when a forecast is not a finite number.
+    Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
+    forecast is not a finite number.
     """
+    if len(windows) == 0:
+        raise InputError("there are no windows to forecast: the split leaves this part empty")
     model.eval()
     parameter = next(model.parameters(), None)
     windows = windows.to(parameter.device if parameter is not None else windows.values.device)

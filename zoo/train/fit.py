@@ -78,7 +78,7 @@ def fit(
     history = History()
     if hasattr(model.variant, "solve"):
         with torch.no_grad():
-            model.variant.solve(
+            model.variant.solve(  # type: ignore[operator]
                 lambda: model.inside(train, EVALUATION_BATCH),
                 (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
             )
@@ -139,10 +139,10 @@ def _descend(
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
         watched = train_loss if valid_loss is None else valid_loss
         if not (math.isfinite(train_loss) and math.isfinite(watched)):
-            which = "train" if not math.isfinite(train_loss) else "validation"
+            which, value = ("validation", watched) if math.isfinite(train_loss) else ("train", train_loss)
             rate = optimizer.param_groups[0]["lr"]
             raise Diverged(
-                f"training diverged in epoch {number}: the {which} loss is {watched if which != 'train' else train_loss} "
+                f"training diverged in epoch {number}: the {which} loss is {value} "
                 f"at learning_rate {rate:g}; lower it, or lower clip_norm ({config.clip_norm:g})"
             )
         epoch = Epoch(number, train_loss, valid_loss, seconds, len(train) / seconds)

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+import zoo
+from tests.conftest import price_frame, shared
+
+
+def test_reference_figures_of_naive_on_sp500_and_nasdaq():
+    pytest.importorskip("arch")
+    for name, rmse, mae, r2 in (("sp500", 19.975, 13.496, 0.99544), ("nasdaq", 61.981, 42.247, 0.99665)):
+        data = zoo.prepare(zoo.load(name), targets=["close"], split=(0.7, 0.1, 0.2))
+        found = zoo.evaluate(zoo.create("naive", data.problem), data.test)
+        assert len(data.test) == 1007
+        assert round(found["rmse"], 3) == rmse
+        assert round(found["mae"], 3) == mae
+        assert round(found["r2"], 5) == r2
+        assert found["skill"] == pytest.approx(0, abs=1e-6)
+
+
+def test_reference_figures_of_baselines_on_etth1():
+    data = zoo.prepare(
+        zoo.load(shared("ETTh1.csv")), targets=["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"],
+        lookback=96, horizon=96, split=(8640, 2880, 2880),
+    )  # fmt: skip
+    assert len(data.test) == 2785
+    naive = zoo.evaluate(zoo.create("naive", data.problem), data.test)
+    assert (round(naive["scaled_mse"], 4), round(naive["scaled_mae"], 4)) == (1.2944, 0.7132)
+    seasonal = zoo.evaluate(zoo.create("seasonal-naive", data.problem, period=24), data.test)
+    assert (round(seasonal["scaled_mse"], 4), round(seasonal["scaled_mae"], 4)) == (0.5122, 0.4333)
+    ridge = zoo.create("ridge", data.problem)
+    zoo.fit(ridge, data.train, data.valid)
+    assert zoo.evaluate(ridge, data.test)["scaled_mse"] == pytest.approx(0.3840, rel=0.01)
+
+
+def test_every_test_row_is_scored(prices):
+    data = zoo.prepare(zoo.load(prices), targets=["close"], horizon=3, split=(200, 40, 60))
+    rows = data.test.target_rows()
+    assert sorted({row + step for row in rows for step in range(3)}) == list(range(240, 300))
+    assert (data.train.target_rows() + 2).max() == 199
+    assert data.valid.target_rows().min() == 200
+
+
+def test_empty_parts_are_allowed(prices):
+    data = zoo.prepare(zoo.load(prices), targets=["close"], split=(0.9, 0.1, 0))
+    assert len(data.test) == 0
+    assert zoo.prepare(zoo.load(prices), targets=["close"], split=(0.8, 0, 0.2)).valid is None
+    with pytest.raises(zoo.InputError, match="no windows to forecast"):
+        zoo.evaluate(zoo.create("naive", data.problem), data.test)
+
+
+def test_names_match_without_regard_to_case(prices):
+    data = zoo.prepare(zoo.load(prices), targets=["CLOSE"], channels=["Open", "close"])
+    assert data.channels == ("open", "close")
+    assert data.targets == ("close",)
+    assert data.problem.targets == (1,)
+    both = zoo.load(prices.rename(columns={"open": "Close"}))
+    with pytest.raises(zoo.InputError, match="'CLOSE' is ambiguous in DataFrame: spell it as one of Close, close"):
+        zoo.prepare(both, targets=["CLOSE"])
+
+
+def test_fingerprint_is_of_the_values_used(prices):
+    def fingerprint(frame, **settings):
+        return zoo.prepare(zoo.load(frame), targets=["close"], split=(200, 40, 50), **settings).fingerprint
+
+    first = fingerprint(prices)
+    assert fingerprint(prices.iloc[::-1]) == first
+    assert fingerprint(prices.iloc[:290]) == first
+    assert fingerprint(price_frame(seed=1)) != first
+    assert fingerprint(prices, channels=["close"]) != first
+
+
+def test_unused_columns_may_have_gaps(prices):
+    prices["open"] = prices["open"].where(prices.index != 7)
+    with pytest.raises(zoo.InputError, match="missing values in DataFrame: open 1"):
+        zoo.prepare(zoo.load(prices), targets=["close"])
+    assert zoo.prepare(zoo.load(prices), targets=["close"], channels=["close", "high"]).rows == 300
+    assert zoo.prepare(zoo.load(prices), targets=["close"], missing="drop").rows == 299
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"targets": ["clsoe"]}, "unknown column 'clsoe' of DataFrame; did you mean 'close'"),
+        ({"targets": []}, "name at least one target"),
+        ({"targets": ["date"]}, "column 'date' of DataFrame is the time"),
+        ({"targets": ["close"], "channels": ["open"]}, "'close' must be among the channels"),
+        ({"targets": ["close", "Close"]}, "'close' is named twice"),
+        ({"targets": ["close"], "lookback": 0}, "lookback must be a whole number >= 1, got 0"),
+        ({"targets": ["close"], "horizon": 1.5}, "horizon must be a whole number >= 1, got 1.5"),
+        ({"targets": ["close"], "lookback": 500}, "too few rows: the train part has 210, one window needs 501"),
+        ({"targets": ["close"], "horizon": 50}, "too few rows: the validation part has 30, the horizon is 50"),
+        ({"targets": ["close"], "normalise": "lst"}, "unknown normalise 'lst'; did you mean 'last'"),
+        ({"targets": ["flat"]}, r"target 'flat' of DataFrame is constant \(4\) over the 210 training rows"),
+    ],
+)
+def test_impossible_request_is_refused(prices, settings, rule):
+    prices["flat"] = np.where(prices.index < 250, 4.0, 5.0)
+    with pytest.raises(zoo.InputError, match=rule):
+        zoo.prepare(zoo.load(prices), **settings)
+
+
+def test_constant_channel_is_no_harm(prices):
+    prices["flat"] = 4.0
+    data = zoo.prepare(zoo.load(prices), targets=["close"])
+    assert np.isfinite(data.train.values.numpy()).all()

@@ -1,0 +1,179 @@
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import price_frame, shared
+from zoo.data.sources import load
+from zoo.errors import InputError
+
+ROWS = "date,open,close\n2020-01-01,1,2\n2020-01-02,3,4\n2020-01-03,5,6.5\n"
+
+
+def written(tmp_path, text, name="x.csv"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt", "x.csv.gz", "x.parquet"])
+def test_every_format_gives_the_same_table(tmp_path, name):
+    path = tmp_path / name
+    frame = price_frame(50)
+    if name.endswith(".parquet"):
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
+    found, expected = load(path), load(frame)
+    assert found.columns == expected.columns == ("open", "high", "low", "close", "volume")
+    np.testing.assert_array_equal(found.values, expected.values)
+    assert (found.time == expected.time).all()
+    assert found.time[0] == pd.Timestamp("2020-01-01")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ROWS,
+        "\ufeff" + ROWS,
+        ROWS.replace("\n", "\r\n"),
+        ROWS.replace(",", ";"),
+        ROWS.replace(",", "\t"),
+        ROWS.replace(",", " , "),
+        ROWS.replace("\n", ",\n"),
+        ROWS.replace("3,4", '"$3","4"').replace("1,2", '"$1","2"').replace("5,6.5", '"$5.00","6.5"'),
+    ],
+    ids=["plain", "bom", "crlf", "semicolon", "tab", "spaces", "trailing comma", "dollars"],
+)
+def test_dialects_read_alike(tmp_path, text):
+    table = load(written(tmp_path, text))
+    np.testing.assert_array_equal(table.values[:, :2], [[1, 2], [3, 4], [5, 6.5]])
+    assert table.columns[:2] == ("open", "close")
+    assert table.time[2] == pd.Timestamp("2020-01-03")
+
+
+def test_thousands_and_dollar_signs_are_read_with_a_note(tmp_path):
+    table = load(written(tmp_path, 'Date,Close,Volume\n01/15/2020,"$1,234.50","1,000,000"\n01/14/2020,$99.00,5\n'))
+    np.testing.assert_array_equal(table.values, [[99, 5], [1234.5, 1e6]])
+    assert any("Close" in note for note in table.notes)
+
+
+def test_descending_rows_are_sorted_and_said_so(prices, tmp_path):
+    expected = load(prices)
+    table = load(prices.iloc[::-1].reset_index(drop=True))
+    np.testing.assert_array_equal(table.values, expected.values)
+    assert table.notes == ("rows were in descending time order: sorted ascending",)
+    shuffled = load(prices.sample(frac=1, random_state=0))
+    np.testing.assert_array_equal(shuffled.values, expected.values)
+    assert shuffled.notes == ("rows were not in time order: sorted ascending",)
+
+
+def test_headerless_file_takes_names(tmp_path):
+    path = written(tmp_path, "2020-01-01,1,2\n2020-01-02,3,4\n")
+    table = load(path, columns=["date", "open", "close"])
+    assert table.columns == ("open", "close")
+    np.testing.assert_array_equal(table.values, [[1, 2], [3, 4]])
+    with pytest.raises(InputError, match="each of the 3 columns of .*x.csv, got 2"):
+        load(path, columns=["date", "open"])
+    with pytest.raises(InputError, match="no header line: name its columns with --columns"):
+        load(written(tmp_path, "1,2\n3,4\n5,6\n"))
+
+
+def test_text_and_row_numbers_are_left_out_with_a_note(tmp_path):
+    table = load(written(tmp_path, "No,wind,a\n1,NW,5\n2,SE,6\n3,cv,7\n"))
+    assert table.columns == ("a",)
+    assert [note for note in table.notes if "wind" in note or "'No'" in note] == [
+        "column 'No' counts the rows: left out",
+        "column 'wind' does not hold numbers: left out",
+    ]
+    with pytest.raises(InputError, match="column 'wind' of .* holds text: 'NW' in line 2"):
+        table.select(["wind"])
+
+
+def test_text_in_a_numeric_column_is_named_with_its_line(tmp_path):
+    table = load(written(tmp_path, "date,a,b\n2020-01-01,1,2\n2020-01-02,oops,3\n2020-01-03,4,5\n"))
+    np.testing.assert_array_equal(table.select(["b"]), [[2], [3], [5]])
+    with pytest.raises(InputError, match="column 'a' of .*x.csv holds text: 'oops' in line 3"):
+        table.select(["a"])
+
+
+def test_missing_marks_become_nan(tmp_path):
+    table = load(written(tmp_path, "a,b\n1,NA\n?,2\n3,\n.,4\n"))
+    np.testing.assert_array_equal(np.isnan(table.values), [[False, True], [True, False], [False, True], [True, False]])
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ("", "x.csv is empty"),
+        ("\n\n", "x.csv is empty"),
+        ("a,b\n", "x.csv is empty"),
+        ("a,b\n1,2\n1,2,3,4\n", "not a well-formed CSV: Expected 2 fields in line 3, saw 4"),
+        ("a,b\n1,2,3\n4,5,6\n", "rows have more fields than the header line"),
+        (b"a,b\n\xff\xfe,2\n", "not UTF-8"),
+        ("date,a\n2020-01-01,1\n2020-01-01,2\n", "1 duplicate timestamps, the first at 2020-01-01"),
+        ("date,a\n2020-01-01,1\nsoon,2\n", "time column 'date' .*'soon' in data row 2 is not a date"),
+        ("date,a\n2020-01-01,1\n,2\n", "time column 'date' .* is empty in data row 2"),
+        ("date,name\n2020-01-01,x\n2020-01-02,y\n", "no numeric column"),
+    ],
+)  # fmt: skip
+def test_bad_file_is_refused_in_one_line(tmp_path, content, rule):
+    with pytest.raises(InputError, match=rule) as caught:
+        load(written(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_gzip_and_parquet_are_refused(tmp_path):
+    whole = gzip.compress(ROWS.encode() * 500)
+    with pytest.raises(InputError, match=r"x\.csv\.gz cannot be read"):
+        load(written(tmp_path, whole[: len(whole) // 2], "x.csv.gz"))
+    with pytest.raises(InputError, match=r"cannot be read as Parquet"):
+        load(written(tmp_path, b"PAR1 nonsense", "x.parquet"))
+
+
+def test_missing_file_suggests_a_built_in(tmp_path):
+    with pytest.raises(InputError, match="no such file: sp50; did you mean the built-in 'sp500'"):
+        load("sp50")
+    with pytest.raises(InputError, match="is a folder"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns"), [("sp500", 5031, 5), ("nasdaq", 5031, 5), ("co2", 2284, 1), ("sunspots", 309, 1)]
+)
+def test_built_in_data_has_its_known_size(name, rows, columns):
+    pytest.importorskip("arch" if name in ("sp500", "nasdaq") else "statsmodels")
+    table = load(name)
+    assert table.values.shape == (rows, columns)
+    assert table.time.is_monotonic_increasing
+
+
+def test_co2_declares_what_is_done_about_its_59_gaps():
+    pytest.importorskip("statsmodels")
+    table = load("co2")
+    assert np.isnan(table.values).sum() == 59
+    assert table.missing == "ffill"
+
+
+def test_generated_series_are_the_same_every_time():
+    for name in ("sine", "random-walk"):
+        np.testing.assert_array_equal(load(name).values, load(name).values)
+    walk = np.diff(load("random-walk").values[:, 0])
+    assert abs(walk.mean()) < 3 / len(walk) ** 0.5
+    assert walk.std() == pytest.approx(1, abs=0.05)
+
+
+def test_real_files_are_read_with_their_traps():
+    pollution = load(shared("pollution.csv"))
+    assert pollution.columns == ("pm2.5", "DEWP", "TEMP", "PRES", "Iws", "Is", "Ir")
+    assert np.isnan(pollution.values).sum() == 2067
+    assert pollution.time[-1] == pd.Timestamp("2014-12-31 23:00")
+    gasoline = load(shared("us_gasoline.csv"))
+    assert gasoline.time[0] == pd.Timestamp("1991-02-08")
+    assert "rows were in descending time order: sorted ascending" in gasoline.notes
+
+
+def test_frame_with_two_columns_of_one_name_is_refused():
+    with pytest.raises(InputError, match="two columns called 'a'"):
+        load(pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]))

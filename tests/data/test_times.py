@@ -1,0 +1,67 @@
+import pandas as pd
+import pytest
+
+from zoo.data.times import find_order, parse_times
+from zoo.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("values", "second"),
+    [
+        (["2020-01-31", "2020-02-01"], "2020-02-01"),
+        (["2020-01-31 10:00", "2020-01-31 11:30"], "2020-01-31 11:30"),
+        (["2020-01-31T10:00:00Z", "2020-01-31T12:00:00Z"], "2020-01-31 12:00"),
+        (["2020-03-28T00:00:00+01:00", "2020-03-30T00:00:00+02:00"], "2020-03-29 22:00"),
+        (["01/31/2020", "02/01/2020"], "2020-02-01"),
+        (["31/01/2020", "01/02/2020"], "2020-02-01"),
+        (["01/02/2020", "13/02/2020"], "2020-02-13"),  # month/day fits the first only
+        (["02/01/2020", "03/01/2020", "04/01/2020"], "2020-03-01"),  # both fit and are in order: month/day
+        (["31.12.2019", "01.01.2020"], "2020-01-01"),
+        (["Jan-1949", "Feb-1949"], "1949-02-01"),
+        ([20200131, 20200201], "2020-02-01"),
+        ([1700, 1701], "1701-01-01"),
+        ([1580428800, 1580515200], "2020-02-01"),
+        ([1580428800000, 1580515200000], "2020-02-01"),
+    ],
+)
+def test_times_are_read(values, second):
+    assert parse_times(pd.Series(values))[1] == pd.Timestamp(second)
+
+
+def test_ambiguous_dates_take_the_format_that_keeps_rows_in_order():
+    days = [f"{day:02}/{month:02}/2020" for month in (1, 2, 3) for day in (10, 11, 12)]
+    assert parse_times(pd.Series(days))[1] == pd.Timestamp("2020-01-11")
+
+
+@pytest.mark.parametrize("values", [["a", "b"], ["2020-01-01", "x"], [0.5, 1.5], [1, 2], [True, False], []])
+def test_what_is_not_a_time_is_none(values):
+    assert parse_times(pd.Series(values)) is None
+
+
+def test_unnamed_time_is_found_among_text_columns():
+    frame = pd.DataFrame({"Unnamed: 0": ["2020-01-01", "2020-01-02"], "a": [1.0, 2.0]})
+    assert find_order(frame, None, "x").columns == ("Unnamed: 0",)
+
+
+def test_parts_are_joined():
+    frame = pd.DataFrame({"year": [2010, 2010], "month": [1, 1], "day": [1, 1], "hour": [0, 1], "a": [1.0, 2.0]})
+    order = find_order(frame, None, "x")
+    assert order.columns == ("year", "month", "day", "hour")
+    assert order.time[1] == pd.Timestamp("2010-01-01 01:00")
+    quarters = find_order(pd.DataFrame({"year": [1959, 1959], "quarter": [1, 2], "a": [1.0, 2.0]}), None, "x")
+    assert quarters.time[1] == pd.Timestamp("1959-04-01")
+    clock = pd.DataFrame({"Date": ["16/12/2006"] * 2, "Time": ["17:24:00", "17:25:00"], "a": [1.0, 2.0]})
+    assert find_order(clock, None, "x").time[1] == pd.Timestamp("2006-12-16 17:25")
+
+
+def test_named_column_of_numbers_orders_the_rows():
+    order = find_order(pd.DataFrame({"step": [3, 1, 2], "a": [1.0, 2.0, 3.0]}), "step", "x")
+    assert order.time is None
+    assert list(order.keys) == [3, 1, 2]
+
+
+def test_named_column_that_is_no_time_is_refused():
+    with pytest.raises(InputError, match="unknown column 'when' of x"):
+        find_order(pd.DataFrame({"a": [1.0]}), "when", "x")
+    with pytest.raises(InputError, match="'b' in data row 2 is not a date"):
+        find_order(pd.DataFrame({"t": ["2020-01-01", "b"]}), "t", "x")
