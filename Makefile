@@ -29,7 +29,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench-fit: $(READY)
-	$(BIN)/python -m pytest benchmarks/bench_fit.py --benchmark-enable
+	$(BIN)/python -m pytest benchmarks/bench_fit.py --benchmark-enable -s
 
 defaults: $(READY)
 	$(BIN)/python benchmarks/choose_defaults.py

@@ -113,7 +113,10 @@ def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
         return Suite.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "list[")))
+        # Where a value may have several types, pydantic adds the type it tried to the place.
+        tried = ("int", "float", "str", "date")
+        place = [str(part) for part in first["loc"] if part not in tried and not str(part).startswith("list[")]
+        key = ".".join(place)
         if first["type"] == "extra_forbidden":
             known = _keys_beside(first["loc"])
             guess = nearest(str(first["loc"][-1]), known)

@@ -59,7 +59,7 @@ def test_thousands_and_dollar_signs_are_read_with_a_note(tmp_path):
     assert any("Close" in note for note in table.notes)
 
 
-def test_descending_rows_are_sorted_and_said_so(prices, tmp_path):
+def test_descending_rows_are_sorted_and_said_so(prices):
     expected = load(prices)
     table = load(prices.iloc[::-1].reset_index(drop=True))
     np.testing.assert_array_equal(table.values, expected.values)

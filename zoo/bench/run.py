@@ -65,6 +65,8 @@ def run_suite(
     from zoo.report.markdown import markdown
     from zoo.report.terminal import show
 
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be >= 1, got {jobs}")
     cells, data = expand(suite, device=device)
     store = RowStore(folder)
     try:

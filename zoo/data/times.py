@@ -89,7 +89,13 @@ def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(column):
         return _from_numbers(column)
     text = column.astype(str).str.strip()
-    formats = ({"format": "ISO8601"}, {}, {"dayfirst": True}, {"format": "%b-%Y"}, {"format": "%b %Y"})
+    formats: tuple[dict[str, object], ...] = (
+        {"format": "ISO8601"},
+        {},
+        {"dayfirst": True},
+        {"format": "%b-%Y"},
+        {"format": "%b %Y"},
+    )
     candidates = [times for how in formats if (times := _try(text, **how)) is not None]
     if not candidates:
         return None

@@ -72,7 +72,8 @@ def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = F
     if decimals is None:
         digits = len(f"{abs(spread.mean):.0f}") if abs(spread.mean) >= 1 else 0
         decimals = max(0, 5 - digits)
-    text = f"{spread.mean:{'+' if sign else ''}.{decimals}f}"
+    mean = round(spread.mean, decimals) + 0.0  # no minus before a zero
+    text = f"{mean:{'+' if sign else ''}.{decimals}f}"
     if with_spread and spread.deviation is not None:
         text += f" ± {spread.deviation:.{decimals}f}"
     return text

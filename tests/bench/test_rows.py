@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from zoo.bench.rows import RowStore, read_rows
+from zoo.errors import InputError
+
+
+def row(key, **fields):
+    return {"key": key, "error": None, **fields}
+
+
+def test_last_line_of_a_key_wins_and_broken_lines_are_cut(tmp_path):
+    lines = [json.dumps(row("a", n=1)), "nonsense", json.dumps(row("b")), json.dumps(row("a", n=2)), '{"key": "c", "er']
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(lines))
+    rows, left_out = read_rows(tmp_path)
+    assert rows == [row("a", n=2), row("b")]
+    assert left_out == ["line 2 of rows.jsonl is not a row: left out", "line 5 of rows.jsonl is not a row: left out"]
+    store = RowStore(tmp_path)
+    store.append(row("d"))
+    store.close()
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [row("a", n=2), row("b"), row("d")]
+
+
+def test_failed_rows_are_not_done(tmp_path):
+    store = RowStore(tmp_path / "new" / "folder")
+    store.append(row("a"))
+    store.append({"key": "b", "error": "lost"})
+    assert [store.is_done(key) for key in "abc"] == [True, False, False]
+    store.close()
+
+
+def test_nan_is_never_written(tmp_path):
+    store = RowStore(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.append(row("a", metric=float("nan")))
+    store.close()
+    assert read_rows(tmp_path) == ([], [])
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    pytest.importorskip("fcntl")
+    first = RowStore(tmp_path)
+    with pytest.raises(InputError, match="another run is writing to"):
+        RowStore(tmp_path)
+    first.close()
+    RowStore(tmp_path).close()
+
+
+def test_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="cannot write to .*file.*; choose another --out"):
+        RowStore(tmp_path / "file" / "out")

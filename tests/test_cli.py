@@ -1,0 +1,237 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import zoo
+from tests.conftest import run_zoo
+from zoo import cli
+
+COMMANDS = ["list", "show", "data", "bench", "fit", "predict", "report"]
+
+
+@pytest.fixture
+def zoo_command(monkeypatch, capsys):
+    """The command in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda c: c[0] if c else "zoo")
+def test_help_answers_without_torch_or_pandas(command):
+    script = (
+        "import sys; from zoo.cli import main\n"
+        f"sys.argv = {['zoo', *command, '--help']!r}\n"
+        "try: main()\n"
+        "except SystemExit as end: code = end.code\n"
+        "print('loaded', sorted({'torch', 'pandas', 'numpy', 'optuna', 'matplotlib'} & set(sys.modules)), code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-1] == "loaded [] 0"
+    assert "Usage: zoo" in ended.stdout
+
+
+def test_import_zoo_is_cheap():
+    script = "import sys, zoo; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("command", [["data", "sine"], ["report", "{out}"]])
+def test_commands_without_models_leave_torch_alone(command, tmp_path, prices_csv):
+    out = tmp_path / "out"
+    if command[0] == "report":
+        run_zoo("bench", prices_csv, "--targets", "close", "--models", "naive", "--out", out)
+    arguments = ["zoo", *(part.format(out=out) for part in command)]
+    script = (
+        "import sys; from zoo.cli import main\n"
+        f"sys.argv = {arguments!r}\n"
+        "try: main()\n"
+        "except SystemExit as end: print('code', end.code)\n"
+        "print('torch' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-2:] == ["code 0", "False"], ended.stderr
+
+
+def test_list_and_show(zoo_command):
+    code, out, _ = zoo_command("list")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == zoo.list_models()
+    code, out, _ = zoo_command("list", "--tag", "baseline", "--json")
+    assert [entry["name"] for entry in json.loads(out)] == zoo.list_models(tag="baseline")
+    code, out, _ = zoo_command("show", "cnn-lstm")
+    assert "kernel_size = 3  2 to 7" in out
+    code, out, _ = zoo_command("show", "cnn-lstm", "--json")
+    shown = json.loads(out)["parameters"]["hidden_size"]
+    assert shown == {"default": 64, "range": {"kind": "Int", "low": 16, "high": 256, "log": True}}
+
+
+def test_data_describes_a_file(zoo_command, prices, tmp_path):
+    prices["open"] = prices["open"].where(prices.index != 7)
+    prices["flat"] = 4
+    prices = prices.drop(index=[20])
+    path = tmp_path / "x.csv"
+    prices.to_csv(path, index=False)
+    code, out, _ = zoo_command("data", path, "--json")
+    found = json.loads(out)
+    assert (code, found["rows"], found["spacing"], found["gaps"]) == (0, 299, "business days", 1)
+    assert found["columns"]["open"]["missing"] == 1
+    assert found["columns"]["flat"]["constant"]
+    assert found["columns"]["close"]["max"] == prices["close"].max()
+    code, out, _ = zoo_command("data", path)
+    assert f"try: zoo bench {path} --targets close --missing ffill" in out
+    code, out, _ = zoo_command("data")
+    assert "sp500" in out
+
+
+def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
+    out = tmp_path / "mine"
+    arguments = ["bench", prices_csv, "--targets", "close", "--models", "lstm,bilstm,naive", "--seeds", "2"]
+    settings = ["--set", "lstm.hidden_size=8", "--set", "bilstm.hidden_size=8", "--set", "fit.max_epochs=2"]
+    ended = run_zoo(*arguments, *settings, "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    for word in ("lstm", "bilstm", "naive (b)", "rmse", "skill"):
+        assert word in ended.stdout
+    assert "[5/5]" in ended.stderr
+    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
+    wanted = (
+        "key suite variant seed params metrics train_seconds windows_per_second epochs parameter_count device threads "
+        "dtype problem data fit versions commit started error"
+    )
+    for row in rows:
+        assert set(wanted.split()) <= set(row)
+        assert (row["error"], row["threads"], row["device"]) == (None, 1, "cpu")
+        forecast = np.load(out / row["predictions"])["forecast"]
+        truth = np.load(out / row["truth"])
+        assert forecast.shape == truth["truth"].shape == (60, 1, 1)
+        rmse = np.sqrt(np.mean((forecast - truth["truth"]) ** 2))
+        assert rmse == pytest.approx(row["metrics"]["rmse"], rel=1e-5)
+        assert str(truth["time"][-1])[:10] == row["data"]["last"]
+    report = (out / "report.md").read_text()
+    again = run_zoo("report", out)
+    assert again.returncode == 0, again.stderr
+    assert (out / "report.md").read_text() == report
+    found = json.loads(run_zoo("report", out, "--json").stdout)
+    assert len(found[0]["lines"]) == 3
+
+
+def test_fit_and_predict(zoo_command, prices_csv, tmp_path):
+    model, out = tmp_path / "model", tmp_path / "next.csv"
+    how = ["--targets", "close", "--horizon", "2", "--set", "lstm.hidden_size=8", "--set", "fit.max_epochs=2"]
+    code, said, _ = zoo_command("fit", "lstm", prices_csv, *how, "--out", model)
+    assert code == 0
+    assert "skill over naive" in said
+    code, said, _ = zoo_command("predict", model, prices_csv, "--out", out)
+    assert (code, said) == (0, "")
+    found = pd.read_csv(out)
+    assert list(found.columns) == ["step", "time", "close"]
+    assert len(found) == 2
+    code, said, _ = zoo_command("predict", model, prices_csv, "--json")
+    assert json.loads(said)[0]["close"] == pytest.approx(found["close"][0])
+    code, said, _ = zoo_command(
+        "fit", "naive", prices_csv, "--targets", "close", "--split", "0.9,0.1,0", "--out", model
+    )
+    assert code == 0
+    last = pd.read_csv(prices_csv)["close"].iloc[-1]
+    assert json.loads(zoo_command("predict", model, prices_csv, "--json")[1])[0]["close"] == pytest.approx(last)
+
+
+def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):
+    ended = run_zoo(
+        "bench", prices_csv, "--targets", "close", "--models", "lstm,naive", "--seeds", "1", "--out", tmp_path / "o",
+        "--set", "fit.learning_rate=1e30", "--set", "fit.optimizer=sgd", "--set", "fit.clip_norm=0",
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "diverged" in ended.stdout
+    assert "1 cell failed and is not counted" in ended.stdout
+
+
+BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["bench", "absent.csv", "--targets", "close"], "no such file: absent.csv"),
+        (["bench", "absent.toml"], "no such suite file: absent.toml"),
+        (["bench", "{csv}"], "name what to forecast with --targets, one or more of: open, high, low, close, volume"),
+        (["bench", "{csv}", "--targets", "clsoe"], "unknown column 'clsoe' of .*; did you mean 'close'"),
+        (["bench", "{csv}", "--targets", ","], "a list of names is needed"),
+        ([*BENCH[:-1], "lsmt"], "unknown variant 'lsmt'; did you mean 'lstm'"),
+        ([*BENCH, "--split", "0.5,0.4"], "three shares, three row counts, or two dates"),
+        ([*BENCH, "--lookback", "1000"], "too few rows"),
+        ([*BENCH, "--lookback", "x"], "Invalid value for '--lookback'"),
+        ([*BENCH, "--scaler", "max"], "unknown scaler 'max'; did you mean 'minmax'"),
+        ([*BENCH, "--normalise", "first"], "unknown normalise 'first'"),
+        ([*BENCH, "--missing", "guess"], "unknown missing policy 'guess'"),
+        ([*BENCH, "--time", "when"], "unknown column 'when'"),
+        ([*BENCH, "--channels", "open"], "'close' must be among the channels"),
+        ([*BENCH, "--set", "naive.x=1"], "unknown parameter 'x' of variant 'naive'"),
+        ([*BENCH, "--set", "fit.max_epochs=many"], "fit: max_epochs must be a whole number, got 'many'"),
+        ([*BENCH, "--set", "hidden_size=5"], "--set takes VARIANT.PARAMETER=VALUE"),
+        ([*BENCH, "--device", "gpu"], "device must be one of"),
+        ([*BENCH, "--seeds", "0"], "seeds must be a count >= 1"),
+        ([*BENCH, "--jobs", "0"], "jobs must be >= 1"),
+        ([*BENCH, "--out", "{csv}"], "cannot write to .*prices.csv"),
+        ([*BENCH, "--colums", "a"], "No such option '--colums'|No such option: --colums"),
+        (["bnch"], "No such command 'bnch'"),
+        (["show", "ltsm"], "unknown variant 'ltsm'; did you mean 'lstm'"),
+        (["data", "absent.csv"], "no such file"),
+        (["report", "nowhere"], "no rows in nowhere"),
+        (["fit", "lstm", "{csv}", "--targets", "close", "--out", "{csv}"], "is a file: choose a folder"),
+        (["fit", "ltsm", "{csv}", "--targets", "close", "--out", "model"], "unknown variant 'ltsm'"),
+        (["predict", "nowhere", "{csv}"], "no model in nowhere: model.json is missing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_bad_request_is_one_line_and_exit_code_2(zoo_command, prices_csv, tmp_path, monkeypatch, arguments, rule):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = zoo_command(*(argument.format(csv=prices_csv) for argument in arguments))
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("zoo: ")
+    import re
+
+    assert re.search(rule, err), err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [
+        (lambda f: f.assign(close=f["close"].where(f.index != 5)), "missing values in .*: close 1; choose --missing"),
+        (lambda f: f.assign(high=f["high"].where(f.index != 5, np.inf)), "infinite values in .*: high 1"),
+        (lambda f: f.assign(close=f["close"].astype(object).where(f.index != 5, "n.a.")), "'close' .* holds text: 'n.a.' in line 7"),
+        (lambda f: f.assign(date=f["date"].where(f.index != 5, f["date"][4])), "1 duplicate timestamps"),
+        (lambda f: f.assign(close=5), "target 'close' of .* is constant"),
+        (lambda f: f.head(8), "too few rows"),
+        (lambda f: f.head(0), "is empty"),
+    ],
+)  # fmt: skip
+def test_bad_data_is_one_line_and_exit_code_2(zoo_command, prices, tmp_path, spoil, rule):
+    path, out = tmp_path / "x.csv", tmp_path / "out"
+    spoil(prices).to_csv(path, index=False)
+    code, said, err = zoo_command("bench", path, "--targets", "close", "--models", "naive", "--out", out)
+    import re
+
+    assert (code, said, err.count("\n")) == (2, "", 1)
+    assert re.search(rule, err), err
+    assert not out.exists()
+
+
+def test_debug_shows_the_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["zoo", "show", "ltsm", "--debug"])
+    with pytest.raises(zoo.InputError):
+        cli.main()

@@ -1,0 +1,58 @@
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import registry
+
+BASELINES = ["drift", "linear", "moving-average", "naive", "ridge", "seasonal-naive"]
+
+
+def test_variants_are_listed_with_baselines_last():
+    names = zoo.list_models()
+    assert names[-6:] == BASELINES == zoo.list_models(tag="baseline")
+    assert names[:6] == ["attention-lstm", "bilstm", "cnn-lstm", "lstm", "proj-lstm", "stacked-lstm"]
+    with pytest.raises(zoo.InputError, match="unknown tag 'basline'; did you mean 'baseline'"):
+        zoo.list_models(tag="basline")
+
+
+def test_unknown_variant_suggests_the_nearest(data):
+    with pytest.raises(LookupError, match="unknown variant 'LSMT'; did you mean 'lstm'"):
+        zoo.create("LSMT", data.problem)
+
+
+def test_taken_name_raises_and_names_the_holder():
+    class Other(nn.Module):
+        pass
+
+    with pytest.raises(zoo.InputError, match="'lstm' is already registered by zoo.models.lstm"):
+        registry.register("lstm", summary="", source="")(Other)
+
+
+def test_weights_follow_the_seed_and_leave_the_global_state(data):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    models = [zoo.create("lstm", data.problem, seed=seed).state_dict() for seed in (0, 0, 1)]
+    assert torch.equal(torch.rand(3), expected)
+    name = "variant.lstm.weight_hh_l0"
+    assert torch.equal(models[0][name], models[1][name])
+    assert not torch.equal(models[0][name], models[2][name])
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "rule"),
+    [
+        ("lstm", {"hiden_size": 8}, "unknown parameter 'hiden_size' of variant 'lstm'; did you mean 'hidden_size'"),
+        ("lstm", {"hidden_size": "big"}, "variant 'lstm': hidden_size must be a whole number, got 'big'"),
+        ("lstm", {"hidden_size": -1}, "variant 'lstm' cannot be built with hidden_size=-1"),
+        ("lstm", {"dropout": 1.5}, "variant 'lstm' cannot be built with .*dropout=1.5"),
+        ("proj-lstm", {"proj_size": 64}, "proj_size must be from 1 to hidden_size - 1 = 63, got 64"),
+        ("seasonal-naive", {"period": 8}, "period must be from 1 to the lookback 7, got 8"),
+        ("moving-average", {"window": 0}, "window must be >= 1, got 0"),
+        ("ridge", {"penalty": 0.0}, "penalty must be > 0, got 0.0"),
+    ],
+)
+def test_parameter_that_cannot_be_built_is_refused(data, name, params, rule):
+    with pytest.raises(zoo.InputError, match=rule):
+        zoo.create(name, data.problem, **params)

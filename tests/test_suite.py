@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.bench.run import suite_from
+from zoo.suite import chosen_models, expand, read_suite
+
+SUITES = sorted((Path(__file__).parents[1] / "benchmarks" / "suites").glob("*.toml"))
+BASE = """
+name = "mine"
+[data]
+source = "prices.csv"
+targets = ["close"]
+[run]
+models = ["naive", "lstm", "ridge"]
+seeds = 2
+"""
+
+
+@pytest.fixture
+def suite(prices_csv):
+    def write(text):
+        path = prices_csv.parent / "suite.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_shipped_suites_expand(path):
+    read = read_suite(path)
+    if read.data.source in ("sp500", "nasdaq"):
+        pytest.importorskip("arch")
+    cells, _ = expand(read, device="cpu")
+    assert read.name == path.stem
+    baselines = {cell.variant for cell in cells if "baseline" in cell.tags}
+    assert "naive" in baselines
+    if path.stem != "smoke":
+        assert max(cell.seed for cell in cells) >= 2
+
+
+def test_cells_run_over_seeds_and_what_is_not_random_once(suite):
+    cells, _ = expand(read_suite(suite(BASE)))
+    assert [(cell.variant, cell.seed) for cell in cells] == [("naive", 0), ("lstm", 0), ("ridge", 0), ("lstm", 1)]
+    assert len({cell.key for cell in cells}) == 4
+
+
+def test_key_is_of_what_was_asked_and_of_nothing_else(suite, prices_csv):
+    def keys(text):
+        return {cell.variant: cell.key for cell in expand(read_suite(suite(text)))[0] if cell.seed == 0}
+
+    base = keys(BASE)
+    copy = prices_csv.with_name("copy.csv")
+    copy.write_bytes(prices_csv.read_bytes())
+    assert keys(BASE.replace('"mine"', '"yours"').replace("prices.csv", "copy.csv")) == base
+    assert keys(BASE.replace('"close"', '"CLOSE"')) == base
+    assert keys(BASE + "[models.lstm]\nhidden_size = 64") == base
+    changed = keys(BASE + "[models.lstm]\nhidden_size = 32")
+    assert {name for name in base if changed[name] != base[name]} == {"lstm"}
+    changed = keys(BASE + "[fit]\nmax_epochs = 7")
+    assert {name for name in base if changed[name] != base[name]} == {"lstm"}
+    for section in ("lookback = 8", "horizon = 2", "scaler = 'none'", "normalise = 'none'", "split = [200, 40, 60]"):
+        changed = keys(BASE + f"[problem]\n{section}")
+        assert all(changed[name] != base[name] for name in base), section
+
+
+def test_command_line_changes_come_over_the_file(suite):
+    changes = {"data": {"targets": ["high"]}, "problem": {"lookback": 9, "horizon": None}, "run": {"seeds": 1}}
+    changed = suite_from(str(suite(BASE)), changes, ["lstm.hidden_size=32", "fit.learning_rate=0.01"])
+    cells, _ = expand(changed)
+    lstm = next(cell for cell in cells if cell.variant == "lstm")
+    assert lstm.problem["lookback"] == 9
+    assert lstm.problem["targets"] == ["high"]
+    assert (lstm.params["hidden_size"], lstm.fit["learning_rate"], len(cells)) == (32, 0.01, 3)
+
+
+def test_models_may_be_chosen_by_tag(suite):
+    read = read_suite(suite(BASE.replace('models = ["naive", "lstm", "ridge"]', 'tags = ["baseline", "attention"]')))
+    assert chosen_models(read.run) == [*zoo.list_models(tag="baseline"), "attention-lstm"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("name = ", "not well-formed TOML"),
+        (BASE.replace("[run]", "[rum]"), r"unknown key 'rum'; did you mean 'run'"),
+        (BASE.replace("seeds", "seed"), r"unknown key 'run.seed'; did you mean 'seeds'"),
+        (BASE.replace('targets = ["close"]', ""), "key 'data.targets' is missing"),
+        (BASE.replace('targets = ["close"]', "targets = []"), "data.targets: .* at least 1 item"),
+        (BASE.replace("seeds = 2", 'seeds = "two"'), "run.seeds: .*got 'two'"),
+        (BASE.replace("seeds = 2", "seeds = 0"), "run.seeds must be a count >= 1"),
+        (BASE.replace("seeds = 2", "seeds = [1, 1]"), "list of different seeds"),
+        (BASE.replace('"ridge"', '"rigde"'), "unknown variant 'rigde'; did you mean 'ridge'"),
+        (BASE + "[models.ltsm]\nhidden_size = 1", "unknown variant 'ltsm'; did you mean 'lstm'"),
+        (BASE + "[models.bilstm]\nhidden_size = 1", "does not name"),
+        (BASE + "[models.lstm]\nhidden = 1", "unknown parameter 'hidden' of variant 'lstm'"),
+        (BASE + "[models.lstm]\nhidden_size = 0", "variant 'lstm' cannot be built"),
+        (BASE + "[fit]\nepochs = 5", "unknown parameter 'epochs' of fit"),
+        (BASE + "[fit]\nmax_epochs = 1.5", "fit: max_epochs must be a whole number, got 1.5"),
+        (BASE + "[problem]\nlookback = 0", "lookback must be a whole number >= 1"),
+        (BASE + "[problem]\nsplit = [0.8, 0.2, 0]", "leaves no test rows"),
+        (BASE + 'tags = ["baseline"]', "models or tags, not both"),
+        (BASE.replace("prices.csv", "absent.csv"), "no such file: .*absent.csv"),
+        (BASE.replace('"mine"', '"../mine"'), "name: .*pattern"),
+    ],
+)  # fmt: skip
+def test_wrong_suite_is_refused_with_key_and_rule(suite, text, rule):
+    with pytest.raises(zoo.InputError, match=rule) as caught:
+        expand(read_suite(suite(text)))
+    assert "\n" not in str(caught.value)
+
+
+def test_absent_suite_is_named(tmp_path):
+    with pytest.raises(zoo.InputError, match="no such suite file: .*x.toml"):
+        read_suite(tmp_path / "x.toml")

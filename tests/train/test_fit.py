@@ -1,0 +1,185 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+import zoo
+from zoo.seeding import stream_seed
+from zoo.train.fit import validation_loss
+
+FAST = {"max_epochs": 3, "batch_size": 32}
+
+
+def fitted(data, *, name="lstm", seed=0, valid=True, **config):
+    model = zoo.create(name, data.problem, seed=seed, **({"hidden_size": 8} if "lstm" in name else {}))
+    config = zoo.FitConfig(**{**FAST, **config})
+    history = zoo.fit(model, data.train, data.valid if valid else None, config, seed=seed)
+    return model, history
+
+
+def same(first, second):
+    return all(
+        torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"optimizer": "adamw", "weight_decay": 0.1},
+        {"optimizer": "sgd", "learning_rate": 0.1},
+        {"schedule": "cosine"},
+        {"schedule": "plateau"},
+        {"loss": "mse"},
+        {"loss": "huber"},
+        {"batch_size": "all", "max_epochs": 150},
+        {"clip_norm": 0},
+        {"l1": 1e-3},
+    ],
+    ids=str,
+)
+def test_training_learns_and_repeats_bit_for_bit(data, config):
+    config = {"max_epochs": 30, **config}
+    first, history = fitted(data, **config)
+    second, again = fitted(data, **config)
+    assert same(first, second)
+    assert [e.valid_loss for e in history.epochs] == [e.valid_loss for e in again.epochs]
+    assert validation_loss(first, data.valid, zoo.FitConfig(**config).loss) < 0.9 * history.initial_valid_loss
+
+
+def test_seed_changes_batches_and_dropout_but_not_the_global_state(data):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    models = []
+    for seed in (0, 1):
+        model = zoo.create("lstm", data.problem, seed=0, hidden_size=8, dropout=0.5)
+        zoo.fit(model, data.train, data.valid, zoo.FitConfig(**FAST), seed=seed)
+        models.append(model)
+    assert not same(*models)
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_streams_of_one_seed_are_apart():
+    assert len({stream_seed(seed, purpose) for seed in (0, 1) for purpose in ("weights", "dropout")}) == 4
+
+
+def test_best_weights_are_restored(data):
+    model, history = fitted(data, max_epochs=40, learning_rate=0.02)
+    losses = [epoch.valid_loss for epoch in history.epochs]
+    assert history.best_epoch == 1 + losses.index(min(losses)) < len(losses)
+    assert validation_loss(model, data.valid, "mae") == min(losses)
+    assert not model.training
+
+
+def test_patience_stops_and_zero_never_does(data):
+    _, history = fitted(data, max_epochs=500, learning_rate=0.05, patience=3)
+    assert history.stopped == "patience"
+    assert len(history.epochs) == history.best_epoch + 3
+    _, history = fitted(data, max_epochs=40, learning_rate=0.05, patience=0)
+    assert (history.stopped, len(history.epochs)) == ("max_epochs", 40)
+
+
+def test_model_that_never_improves_keeps_its_start(prices):
+    """Trained on a wave, validated on a line of its own making: nothing learned holds there."""
+    prices.loc[200:239, "close"] = 100.0
+    data = zoo.prepare(zoo.load(prices), targets=["close"], channels=["close"], split=(200, 40, 60))
+    data = replace(data, valid=replace(data.valid, starts=data.valid.starts[20:33]))
+    model, history = fitted(data, max_epochs=3)
+    assert history.initial_valid_loss == 0
+    assert history.best_epoch == 0
+    assert same(model, zoo.create("lstm", data.problem, hidden_size=8))
+
+
+def test_without_validation_the_last_weights_stay(data):
+    _, history = fitted(data, valid=False, patience=1)
+    assert len(history.epochs) == history.best_epoch == 3
+    assert [epoch.valid_loss for epoch in history.epochs] == [None] * 3
+
+
+def test_history_counts_every_epoch(data):
+    seen = []
+    model = zoo.create("lstm", data.problem, hidden_size=8)
+    history = zoo.fit(model, data.train, data.valid, zoo.FitConfig(**FAST), on_epoch=seen.append)
+    assert seen == history.epochs
+    assert [epoch.number for epoch in seen] == [1, 2, 3]
+    for epoch in seen:
+        assert epoch.windows_per_second == pytest.approx(len(data.train) / epoch.seconds)
+        assert math.isfinite(epoch.train_loss)
+    assert history.seconds > sum(epoch.seconds for epoch in seen)
+
+
+def test_train_loss_is_the_mean_over_windows_not_batches(data):
+    model = zoo.create("naive", data.problem)
+    before = validation_loss(model, data.train, "mse")
+    learner = zoo.create("lstm", data.problem, hidden_size=8)
+    how = zoo.FitConfig(max_epochs=1, batch_size=150, learning_rate=1e-12, loss="mse")
+    history = zoo.fit(learner, data.train, None, how)
+    assert len(data.train) % 150 != 0
+    assert history.epochs[0].train_loss == pytest.approx(before, rel=1e-4)
+
+
+def test_sgd_step_is_the_gradient_with_its_decay(data):
+    """One full-batch step against arithmetic."""
+    model = zoo.create("linear", data.problem)
+    how = zoo.FitConfig(
+        max_epochs=1, batch_size="all", optimizer="sgd", momentum=0.0, learning_rate=0.1, clip_norm=0.0,
+        weight_decay=0.5, loss="mse",
+    )  # fmt: skip
+    with torch.no_grad():
+        model.variant.weight.fill_(0.2)
+    twin = zoo.create("linear", data.problem)
+    twin.load_state_dict(model.state_dict())
+    x, y = next(data.train.batches(10_000))
+    (twin(x) - y).square().mean().backward()
+    zoo.fit(model, data.train, None, how)
+    for trained, start in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(trained, start - 0.1 * (start.grad + 0.5 * start), rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_names_epoch_and_learning_rate(data):
+    with pytest.raises(zoo.Diverged, match=r"diverged in epoch \d+: the \w+ loss is \w+ at learning_rate 1e\+20"):
+        fitted(data, learning_rate=1e20, optimizer="sgd", clip_norm=0, max_epochs=50)
+
+
+def test_baselines_take_no_epochs(data):
+    for name in zoo.list_models(tag="deterministic"):
+        _, history = fitted(data, name=name)
+        assert (history.epochs, history.stopped) == ([], "solved")
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"max_epoch": 3}, "unknown parameter 'max_epoch' of fit; did you mean 'max_epochs'"),
+        ({"max_epochs": 0}, "max_epochs must be >= 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
+        ({"batch_size": "some"}, "batch_size must be a whole number or one of 'all', got 'some'"),
+        ({"learning_rate": 0}, "learning_rate must be > 0, got 0"),
+        ({"learning_rate": math.nan}, "learning_rate must be > 0, got nan"),
+        ({"optimizer": "adamm"}, "optimizer must be one of 'adam', 'adamw', 'sgd', got 'adamm'"),
+        ({"momentum": 1.0}, "momentum must be < 1"),
+        ({"weight_decay": -1}, "weight_decay must be >= 0"),
+        ({"device": "tpu"}, "device must be one of 'auto', 'cpu', 'cuda', 'mps', got 'tpu'"),
+    ],
+)
+def test_wrong_setting_is_refused(settings, rule):
+    with pytest.raises(zoo.InputError, match=rule):
+        zoo.FitConfig.of(settings)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
+def test_absent_device_is_refused(data):
+    with pytest.raises(zoo.InputError, match="device 'cuda' is not available here"):
+        fitted(data, device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_fit_on_cuda_follows_the_cpu(data):
+    on_cpu, on_gpu = fitted(data, device="cpu"), fitted(data, device="cuda")
+    assert next(on_gpu[0].parameters()).device.type == "cuda"
+    expected, found = zoo.evaluate(on_cpu[0], data.test)["rmse"], zoo.evaluate(on_gpu[0], data.test)["rmse"]
+    assert found == pytest.approx(expected, rel=1e-3)
