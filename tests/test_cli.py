@@ -213,7 +213,7 @@ def test_bad_request_is_one_line_and_exit_code_2(zoo_command, prices_csv, tmp_pa
     [
         (lambda f: f.assign(close=f["close"].where(f.index != 5)), "missing values in .*: close 1; choose --missing"),
         (lambda f: f.assign(high=f["high"].where(f.index != 5, np.inf)), "infinite values in .*: high 1"),
-        (lambda f: f.assign(close=f["close"].astype(object).where(f.index != 5, "n.a.")), "'close' .* holds text: 'n.a.' in line 7"),
+        (lambda f: f.astype({"close": object}).replace({"close": {f["close"][5]: "n.a."}}), "text: 'n.a.' in line 7"),
         (lambda f: f.assign(date=f["date"].where(f.index != 5, f["date"][4])), "1 duplicate timestamps"),
         (lambda f: f.assign(close=5), "target 'close' of .* is constant"),
         (lambda f: f.head(8), "too few rows"),

@@ -25,12 +25,14 @@ def test_one_target_agrees_with_scikit_learn_and_definitions():
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(y, f))
     assert found["r2"] == pytest.approx(sk.r2_score(y, f))
     assert found["mape"] == pytest.approx(100 * sk.mean_absolute_percentage_error(y, f))
-    assert found["smape"] == pytest.approx(np.mean([200 * abs(a - b) / (abs(a) + abs(b)) for a, b in zip(y, f)]))
+    assert found["smape"] == pytest.approx(
+        np.mean([200 * abs(a - b) / (abs(a) + abs(b)) for a, b in zip(y, f, strict=True)])
+    )
     assert found["mase"] == pytest.approx(sk.mean_absolute_error(y, f) / 0.5)
     assert found["skill"] == pytest.approx(1 - sk.root_mean_squared_error(y, f) / sk.root_mean_squared_error(y, last))
     assert found["scaled_mse"] == pytest.approx(found["mse"] / 4)
     assert found["scaled_mae"] == pytest.approx(found["mae"] / 2)
-    agree = [(b > c) == (a > c) for a, b, c in zip(y, f, last)]
+    agree = [(b > c) == (a > c) for a, b, c in zip(y, f, last, strict=True)]
     assert found["directional_accuracy"] == pytest.approx(np.mean(agree))
     assert set(found) == set(METRICS)
 

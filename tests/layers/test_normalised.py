@@ -1,3 +1,6 @@
+from contextlib import suppress
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -49,12 +52,8 @@ def test_constant_window_stays_finite(normalise):
 
 @pytest.mark.parametrize("normalise", ["last", "none", "instance"])
 def test_what_solve_learns_from_is_what_the_variant_sees(normalise, data):
-    from dataclasses import replace
-
     model = Normalised(Recorder(), replace(data.problem, normalise=normalise))
     for inside, outside in zip(model.inside(data.train, 64), data.train.batches(64), strict=True):
-        try:
+        with suppress(RuntimeError):  # the recorder's answer has another shape; what it saw is what counts
             model(outside[0])
-        except RuntimeError:
-            pass  # the recorder's answer has another shape; what it saw is what counts
         torch.testing.assert_close(inside[0], model.variant.seen)

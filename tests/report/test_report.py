@@ -46,8 +46,8 @@ def test_lines_are_ordered_by_skill_and_means_are_over_seeds():
     assert [line.label for line in board.lines] == ["lstm", "naive", "bilstm"]
     assert board.lines[0].metric("skill").mean == pytest.approx(0.02)
     cells = [cell.text for cell in accuracy_table(board).rows[0]]
-    assert cells == ["lstm", "9.8000 ± 0.1000", "7.8400 ± 0.0800", "0.90000 ± 0.00000", "+2.00 ± 1.00", "3", "99", "2.00",
-                     "1,234"]  # fmt: skip
+    assert cells[:4] == ["lstm", "9.8000 ± 0.1000", "7.8400 ± 0.0800", "0.90000 ± 0.00000"]
+    assert cells[4:] == ["+2.00 ± 1.00", "3", "99", "2.00", "1,234"]
 
 
 def test_best_is_bold_in_each_column():
@@ -139,7 +139,7 @@ def test_undefined_metrics_are_dashes():
 
 
 @pytest.mark.parametrize(
-    ("mean", "text"), [(19.97501, "19.975"), (0.1234567, "0.12346"), (123456.7, "123457"), (-0.00001, "0.00000")]
+    ("mean", "text"), [(19.97501, "19.975"), (0.1234567, "0.12346"), (123456.7, "123457"), (-0.000001, "0.00000")]
 )
 def test_figures_have_five_digits(mean, text):
     assert figure(spread_of([mean])) == text

@@ -89,35 +89,26 @@ def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(column):
         return _from_numbers(column)
     text = column.astype(str).str.strip()
-    formats: tuple[dict[str, object], ...] = (
-        {"format": "ISO8601"},
-        {},
-        {"dayfirst": True},
-        {"format": "%b-%Y"},
-        {"format": "%b %Y"},
-    )
-    candidates = [times for how in formats if (times := _try(text, **how)) is not None]
+    ways = ("ISO8601", None, "day first", "%b-%Y", "%b %Y")
+    candidates = [times for way in ways if (times := _try(text, way)) is not None]
     if not candidates:
         return None
     in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]
     return (in_order or candidates)[0]
 
 
-def _try(text: pd.Series, **how: object) -> pd.DatetimeIndex | None:
+def _try(text: pd.Series, way: str | None) -> pd.DatetimeIndex | None:
+    how = {"dayfirst": True} if way == "day first" else {"format": way}
     # A first value in no known format makes pandas warn and guess value by value: that is not one format.
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Could not infer format")
         warnings.filterwarnings("ignore", message="Parsing dates in")
-        try:
-            return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how)))
-        except UserWarning:
-            return None
-        except (ValueError, TypeError, OverflowError):
-            pass
-        try:  # offsets that change through the year
-            return _plain(pd.DatetimeIndex(pd.to_datetime(text, utc=True, **how)))
-        except (ValueError, TypeError, OverflowError, UserWarning):
-            return None
+        for zones in ({}, {"utc": True}):  # the second for offsets that change through the year
+            try:
+                return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how, **zones)))
+            except (ValueError, TypeError, OverflowError, UserWarning):
+                continue
+    return None
 
 
 def _plain(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
@@ -133,9 +124,9 @@ def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
     low, high = numbers.min(), numbers.max()
     whole = pd.Series(numbers.astype(np.int64))
     if low >= 1000 and high <= 3000:
-        return _try(whole.astype(str), format="%Y")
+        return _try(whole.astype(str), "%Y")
     if low >= 10_000_101 and high <= 30_001_231:
-        return _try(whole.astype(str), format="%Y%m%d")
+        return _try(whole.astype(str), "%Y%m%d")
     for unit, second in (("s", 1), ("ms", 1000)):
         if low >= 1e8 * second and high <= 1e10 * second:
             return pd.DatetimeIndex(pd.to_datetime(whole, unit=unit))

@@ -70,7 +70,7 @@ def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = F
     if spread is None:
         return "-"
     if decimals is None:
-        digits = len(f"{abs(spread.mean):.0f}") if abs(spread.mean) >= 1 else 0
+        digits = len(str(int(abs(spread.mean)))) if abs(spread.mean) >= 1 else 0
         decimals = max(0, 5 - digits)
     mean = round(spread.mean, decimals) + 0.0  # no minus before a zero
     text = f"{mean:{'+' if sign else ''}.{decimals}f}"

@@ -11,7 +11,7 @@ def verdict(board: Board) -> list[str]:
     """
     judged = [line for line in board.lines if line.metric("skill") is not None and not _is_naive(line)]
     if not judged:
-        return ["No variant other than naive ended with a result: there is nothing to compare."]
+        return ["No variant other than naive ended with a result: there is nothing to compare.", *_failures(board)]
     known = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
     widest = max(known, default=0.0)
     winners = [line for line in judged if _gain(line) > _noise(line, widest)]
@@ -32,10 +32,14 @@ def verdict(board: Board) -> list[str]:
             f"With {board.seeds} seed{'s' * (board.seeds != 1)} the spread is unknown: "
             f"take at least {MIN_SEEDS} before believing an order."
         )
+    return sentences + _failures(board)
+
+
+def _failures(board: Board) -> list[str]:
     failed = sum(len(line.failed) for line in board.lines)
-    if failed:
-        sentences.append(f"{failed} cell{'s' * (failed != 1)} failed and {'are' if failed != 1 else 'is'} not counted.")
-    return sentences
+    if failed == 0:
+        return []
+    return [f"{failed} cells failed and are not counted." if failed > 1 else "1 cell failed and is not counted."]
 
 
 def _recurrence(winners: list[Line]) -> list[str]:
