@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,11 @@ from zoo import __version__
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.console import Console
+
+    from zoo.train.fit import Epoch
 
 app = typer.Typer(
     add_completion=False,
@@ -229,7 +234,11 @@ def fit(
         "problem": _problem_changes(lookback, horizon, split, scaler, normalise),
         "run": {"models": [name], "seeds": [seed]},
     }
-    found = fit_and_save(suite_from(source, changes, settings or []), out, device=device, command=_command())
+    suite = suite_from(source, changes, settings or [])
+    with _epoch_line() as on_epoch:
+        found = fit_and_save(suite, out, device=device, command=_command(), on_epoch=on_epoch)
+    for note in found["notes"]:
+        print(f"note: {note}", file=sys.stderr)
     if as_json:
         _print_json(found)
         return
@@ -298,6 +307,25 @@ def report(
         show_boards(_console(), rows)
         for sentence in left_out:
             print(sentence, file=sys.stderr)
+
+
+@contextmanager
+def _epoch_line() -> "Iterator[Callable[[Epoch], None]]":
+    """A callback that keeps one line on a terminal up to date; elsewhere it says nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+
+        def on_epoch(epoch: "Epoch") -> None:
+            loss = f"train loss {epoch.train_loss:.4g}"
+            if epoch.valid_loss is not None:
+                loss += f", validation loss {epoch.valid_loss:.4g}"
+            status.update(f"epoch {epoch.number}, {loss}, {epoch.windows_per_second:,.0f} windows/s")
+
+        yield on_epoch
 
 
 def _data_changes(

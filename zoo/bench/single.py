@@ -1,5 +1,6 @@
 """fit_and_save: one variant from data to a kept model, with the settings of a suite of one."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,18 @@ from zoo.registry import create
 from zoo.suite import Suite, expand
 from zoo.train.config import FitConfig
 from zoo.train.evaluate import evaluate
-from zoo.train.fit import fit
+from zoo.train.fit import Epoch, fit
 from zoo.train.store import check_folder, save
 
 
-def fit_and_save(suite: Suite, folder: Path, *, device: str = "auto", command: str | None = None) -> dict[str, Any]:
+def fit_and_save(
+    suite: Suite,
+    folder: Path,
+    *,
+    device: str = "auto",
+    command: str | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> dict[str, Any]:
     """Train the suite's one cell, keep the model in `folder`, and return what training and test gave.
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
@@ -25,13 +33,14 @@ def fit_and_save(suite: Suite, folder: Path, *, device: str = "auto", command: s
     torch.set_num_threads(1)
     model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
     config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
-    history = fit(model, data.train, data.valid, config, seed=cell.seed)
+    history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
     metrics = evaluate(model, data.test) if len(data.test) else None
     about = {
         "seed": cell.seed,
         "fit": cell.fit,
         "split": cell.problem["split"],
         "metrics": metrics,
+        "notes": list(data.notes),
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,

@@ -41,8 +41,10 @@ class Windows:
             (len(self.values) - length + 1, length, channels), (channels, channels, 1)
         )
         block = every_window[self.starts[index]]
-        future = block[:, self.lookback :]
-        return block[:, : self.lookback], future if len(self.targets) == channels else future[..., list(self.targets)]
+        first, last = self.targets[0], self.targets[-1]
+        if self.targets == tuple(range(first, last + 1)):  # a slice costs nothing, a list is copied to the device
+            return block[:, : self.lookback], block[:, self.lookback :, first : last + 1]
+        return block[:, : self.lookback], block[:, self.lookback :, list(self.targets)]
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""

@@ -24,7 +24,9 @@ class Normalised(nn.Module):
         super().__init__()
         self.variant = variant
         self.problem = problem
-        self.targets = list(problem.targets)
+        first, last = problem.targets[0], problem.targets[-1]
+        is_run = problem.targets == tuple(range(first, last + 1))  # a slice costs less than a list
+        self.targets: slice | list[int] = slice(first, last + 1) if is_run else list(problem.targets)
         if problem.normalise == "instance":
             self.weight = nn.Parameter(torch.ones(problem.channels))
             self.bias = nn.Parameter(torch.zeros(problem.channels))

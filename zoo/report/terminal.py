@@ -33,7 +33,7 @@ def show(console: Console, rows: Sequence[Row]) -> None:
 def _table(table: TextTable, title: str | None) -> Table:
     shown = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
     for number, name in enumerate(table.header):
-        shown.add_column(escape(name), justify="left" if number == 0 else "right", no_wrap=number > 0)
+        shown.add_column(escape(name), justify="left" if number == 0 else "right")
     for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
         texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
         texts[0] += " (b)" if is_baseline else ""

@@ -133,7 +133,7 @@ def _descend(
         total = torch.zeros((), device=indices.device)
         started = time.perf_counter()
         for index in indices.split(batch_size):
-            total += step(index) * len(index)
+            total.add_(step(index), alpha=len(index))
         train_loss = total.item() / len(train)  # the one wait for the device
         seconds = time.perf_counter() - started
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
@@ -169,7 +169,7 @@ def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
     model.eval()
     total = torch.zeros((), device=windows.values.device)
     for x, y in windows.batches(EVALUATION_BATCH):
-        total += LOSSES[loss](model(x), y) * len(x)
+        total.add_(LOSSES[loss](model(x), y), alpha=len(x))
     return total.item() / len(windows)
 
 
