@@ -76,6 +76,12 @@ def test_command_line_changes_come_over_the_file(suite):
     assert (lstm.params["hidden_size"], lstm.fit["learning_rate"], len(cells)) == (32, 0.01, 3)
 
 
+def test_fewer_models_on_the_command_line_need_fewer_settings(suite):
+    path = suite(BASE + "[models.lstm]\nhidden_size = 32")
+    changes = {"data": {}, "problem": {}, "run": {"models": ["naive"]}}
+    assert [cell.variant for cell in expand(suite_from(str(path), changes, []))[0]] == ["naive"]
+
+
 def test_models_may_be_chosen_by_tag(suite):
     read = read_suite(suite(BASE.replace('models = ["naive", "lstm", "ridge"]', 'tags = ["baseline", "attention"]')))
     assert chosen_models(read.run) == [*zoo.list_models(tag="baseline"), "attention-lstm"]

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from zoo.bench.rows import RowStore, read_rows
+from zoo.bench.rows import FIELDS, RowStore, read_rows
 from zoo.errors import InputError
 
 
 def row(key, **fields):
-    return {"key": key, "error": None, **fields}
+    return dict.fromkeys(FIELDS) | {"key": key} | fields
 
 
 def test_last_line_of_a_key_wins_and_broken_lines_are_cut(tmp_path):
@@ -52,3 +52,13 @@ def test_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match="cannot write to .*file.*; choose another --out"):
         RowStore(tmp_path / "file" / "out")
+
+
+def test_row_of_another_version_stays_in_the_file_but_not_in_the_report(tmp_path):
+    old = {"key": "old", "error": None}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n" + json.dumps(row("a")) + "\n")
+    rows, left_out = read_rows(tmp_path)
+    assert [found["key"] for found in rows] == ["a"]
+    assert left_out[0].startswith("row old lacks suite, variant")
+    RowStore(tmp_path).close()
+    assert json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[0]) == old

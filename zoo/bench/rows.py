@@ -16,27 +16,47 @@ except ImportError:  # not on Windows: there two runs into one folder are not ke
 Row = dict[str, Any]
 
 
+FIELDS = (
+    "key", "suite", "variant", "tags", "seed", "params", "metrics", "train_seconds", "windows_per_second", "epochs",
+    "best_epoch", "stopped", "parameter_count", "device", "threads", "dtype", "problem", "data", "fit", "predictions",
+    "truth", "machine", "versions", "commit", "command", "started", "error", "schema",
+)  # fmt: skip
+
+
 def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
     """The rows of OUT/rows.jsonl, the last of each key in the order of their first line, and what was left out.
 
-    A line that is not a JSON object with a key is left out and named.
+    A line that is not a JSON object with a key, or a row that lacks a field, is left out and named.
     """
-    path = folder / "rows.jsonl"
+    keyed, broken = _keyed_lines(folder / "rows.jsonl")
+    left_out = [f"line {number} of rows.jsonl is not a row: left out" for number in broken]
+    rows = []
+    for key, row in keyed.items():
+        lacking = [name for name in FIELDS if name not in row]
+        if lacking:
+            left_out.append(f"row {key[:16]} lacks {', '.join(lacking)} (another version wrote it): left out")
+        else:
+            rows.append(row)
+    return rows, left_out
+
+
+def _keyed_lines(path: Path) -> tuple[dict[str, Row], list[int]]:
+    """The last JSON object of each key, and the numbers of lines that are none."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
-        return [], []
+        return {}, []
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    rows: dict[str, Row] = {}
-    left_out = []
+    keyed: dict[str, Row] = {}
+    broken = []
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            rows[row["key"]] = row
+            keyed[str(row["key"])] = row
         except (ValueError, TypeError, KeyError):
-            left_out.append(f"line {number} of {path.name} is not a row: left out")
-    return list(rows.values()), left_out
+            broken.append(number)
+    return keyed, broken
 
 
 class RowStore:
@@ -53,7 +73,7 @@ class RowStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
             self._take_lock()
-            self.rows = {row["key"]: row for row in self._compact()}
+            self.rows = self._compact()
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
@@ -67,7 +87,7 @@ class RowStore:
 
     def is_done(self, key: str) -> bool:
         """Whether the cell has a row without an error."""
-        return key in self.rows and self.rows[key]["error"] is None
+        return key in self.rows and self.rows[key].get("error", "no field") is None
 
     def write(self, name: str, text: str) -> None:
         """Put a text file beside the rows, whole or not at all."""
@@ -88,10 +108,11 @@ class RowStore:
                 f"another run is writing to {self.folder}: wait for it, or choose another --out"
             ) from error
 
-    def _compact(self) -> list[Row]:
-        rows, left_out = read_rows(self.folder)
-        if rows or left_out:
-            whole = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
+    def _compact(self) -> dict[str, Row]:
+        """Cut broken lines and earlier lines of a key; what another version wrote stays."""
+        keyed, broken = _keyed_lines(self.path)
+        if keyed or broken:
+            whole = "".join(json.dumps(row, allow_nan=False) + "\n" for row in keyed.values()).encode()
             if whole != self.path.read_bytes():
                 write_atomically(self.path, whole)
-        return rows
+        return keyed

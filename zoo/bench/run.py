@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.bench import environment, executor
 from zoo.bench.progress import progress
-from zoo.bench.rows import RowStore
+from zoo.bench.rows import RowStore, read_rows
 from zoo.data.builtin import NAMES
 from zoo.errors import InputError
 from zoo.suite import Suite, expand, read_suite, suite_of
@@ -32,8 +32,11 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         given = {key: value for key, value in values.items() if value is not None}
         if given:
             base[section] = {**base.get(section, {}), **given}
-            if section == "run" and "models" in given:
+            if section == "run" and "models" in given:  # fewer variants than the file names: so are their settings
                 base["run"].pop("tags", None)
+                base["models"] = {
+                    name: base["models"][name] for name in given["models"] if name in base.get("models", {})
+                }
     for setting in settings:
         name, equals, value = setting.partition("=")
         owner, dot, parameter = name.strip().rpartition(".")
@@ -97,7 +100,7 @@ def run_suite(
             )
             return 130
         rows = [store.rows[cell.key] for cell in cells]
-        store.write("report.md", markdown(list(store.rows.values())))
+        store.write("report.md", markdown(*read_rows(folder)))
     finally:
         store.close()
     if as_json:

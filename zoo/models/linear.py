@@ -89,7 +89,7 @@ class Ridge(_OwnLookback):
         """Count and float64 sums X'X [L, L], X'Y [L, T], X'1 [L], Y'1 [T], Y'Y [T] of one target."""
         count, sums = 0, None
         for x, y in batches():
-            own_BL, y_BT = x[..., self.targets[d]].double(), y[..., d].double()
+            own_BL, y_BT = x[..., self.targets[d]].cpu().double(), y[..., d].cpu().double()  # MPS has no float64
             batch = [own_BL.T @ own_BL, own_BL.T @ y_BT, own_BL.sum(0), y_BT.sum(0), (y_BT**2).sum(0)]
             sums = batch if sums is None else [total + part for total, part in zip(sums, batch, strict=True)]
             count += len(x)
