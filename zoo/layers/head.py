@@ -4,12 +4,7 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """A linear map from features [B, F] to a forecast [B, *output_shape].
-
-    Its weights start at zero, so that an untrained variant forecasts exactly what the normalisation gives
-    back (with `last`, persistence), and training has to earn every departure from it. The zero start of a
-    last layer follows Zhang, Dauphin & Ma 2019, "Fixup Initialization", section 3.
-    """
+    """A linear map from features [B, F] to a forecast [B, *output_shape]."""
 
     def __init__(self, features: int, output_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -18,6 +13,10 @@ class Head(nn.Module):
         for length in output_shape:
             size *= length
         self.linear = nn.Linear(features, size)
+
+    def start_at_zero(self) -> None:
+        """Set weights and bias to zero, so that the first forecast is zero (a zero last layer: Zhang, Dauphin
+        & Ma 2019, "Fixup Initialization", section 3)."""
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 

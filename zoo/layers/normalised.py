@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.windows import Windows
+from zoo.layers.head import Head
 from zoo.problem import Problem
 
 EPSILON = 1e-5
@@ -17,6 +18,8 @@ class Normalised(nn.Module):
     last: each channel's last observed value is subtracted from its window, and the targets' are added to
     the forecast. instance: each window is standardised by its own mean and deviation, with a learned
     affine map per channel (RevIN, Kim et al. 2022). none: as it is.
+    With last and instance the variant's heads start at zero, so that an untrained model forecasts exactly
+    what is given back (with last, persistence) and training has to earn every departure from it.
     forward maps scaled x [B, L, C] to a scaled forecast [B, *output_shape].
     """
 
@@ -27,6 +30,10 @@ class Normalised(nn.Module):
         first, last = problem.targets[0], problem.targets[-1]
         is_run = problem.targets == tuple(range(first, last + 1))  # a slice costs less than a list
         self.targets: slice | list[int] = slice(first, last + 1) if is_run else list(problem.targets)
+        if problem.normalise != "none":
+            for module in variant.modules():
+                if isinstance(module, Head):
+                    module.start_at_zero()
         if problem.normalise == "instance":
             self.weight = nn.Parameter(torch.ones(problem.channels))
             self.bias = nn.Parameter(torch.zeros(problem.channels))
