@@ -1,10 +1,14 @@
 """Reports are functions of rows: made-up rows in, sentences and tables out."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from zoo.report.board import boards, spread_of, summary
 from zoo.report.markdown import escaped, markdown
 from zoo.report.tables import accuracy_table, figure, target_table
+from zoo.report.terminal import show
 from zoo.report.verdict import verdict
 
 PROBLEM = {
@@ -143,3 +147,14 @@ def test_undefined_metrics_are_dashes():
 )
 def test_figures_have_five_digits(mean, text):
     assert figure(spread_of([mean])) == text
+
+
+@pytest.mark.parametrize(("width", "has_mae"), [(140, True), (80, False)])
+def test_terminal_table_fits_its_width(width, has_mae):
+    console = Console(width=width, record=True, file=io.StringIO())
+    show(console, [NAIVE, *LSTM])
+    text = console.export_text()
+    assert ("│    mae" in text or "mae ┃" in text) == has_mae
+    assert "9.8000 ± 0.1000" in text
+    assert "naive (b)" in text
+    assert max(len(line) for line in text.splitlines()) <= width

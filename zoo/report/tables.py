@@ -24,6 +24,12 @@ class TextTable:
     rows: tuple[tuple[Text, ...], ...]
     baseline: tuple[bool, ...]
 
+    def only(self, *names: str) -> "TextTable":
+        """The named columns, in the table's order."""
+        kept = [number for number, name in enumerate(self.header) if name in names]
+        rows = tuple(tuple(row[number] for number in kept) for row in self.rows)
+        return TextTable(tuple(self.header[number] for number in kept), rows, self.baseline)
+
 
 def accuracy_table(board: Board) -> TextTable:
     """One line per variant: accuracy as mean ± standard deviation over seeds, and what it cost."""
