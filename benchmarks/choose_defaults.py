@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -79,9 +80,9 @@ def measure(job: tuple[str, str, dict[str, object], int]) -> dict[str, object]:
     }
 
 
-def shown(task: str) -> str:
-    """A task without the folder of its file."""
-    return Path(task).name
+def shown(argument: str) -> str:
+    """A task or an argument without the folder of its file."""
+    return argument if argument.startswith("results/") else Path(argument).name
 
 
 def main() -> None:
@@ -114,12 +115,13 @@ def main() -> None:
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(f"{len(results)}/{len(jobs)} {row}", file=sys.stderr)
-    report = ranked(results, tasks)
+    command = shlex.join(["python", "benchmarks/choose_defaults.py", *map(shown, sys.argv[1:])])
+    report = ranked(results, tasks, command)
     (chosen.out / "report.md").write_text(report, encoding="utf-8")
     print(report)
 
 
-def ranked(results: list[dict], tasks: list[str]) -> str:
+def ranked(results: list[dict], tasks: list[str], command: str) -> str:
     """A Markdown table of candidates, best geometric mean of rmse / naive's rmse first."""
     labels = {}
     for row in results:
@@ -148,7 +150,8 @@ def ranked(results: list[dict], tasks: list[str]) -> str:
             *(f"{ratio:.4f}" for ratio in ratios),
         ]
         text.append("| " + " | ".join(cells) + " |")
-    return "\n".join(text) + "\n"
+    text += ["", "Tasks are source:targets:lookback:horizon; seconds are the training time of all runs.", ""]
+    return "\n".join([*text, "Run it again:", "", f"    {command}", ""])
 
 
 if __name__ == "__main__":
