@@ -121,8 +121,8 @@ def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
     again = run_zoo("report", out)
     assert again.returncode == 0, again.stderr
     assert (out / "report.md").read_text() == report
-    found = json.loads(run_zoo("report", out, "--json").stdout)
-    assert len(found[0]["lines"]) == 3
+    found = json.loads(run_zoo("report", out, out, "--json").stdout)
+    assert [len(board["lines"]) for board in found] == [3, 3]
 
 
 def test_fit_and_predict(zoo_command, prices_csv, tmp_path):
@@ -144,6 +144,14 @@ def test_fit_and_predict(zoo_command, prices_csv, tmp_path):
     assert code == 0
     last = pd.read_csv(prices_csv)["close"].iloc[-1]
     assert json.loads(zoo_command("predict", model, prices_csv, "--json")[1])[0]["close"] == pytest.approx(last)
+
+
+def test_fit_that_diverges_is_one_line_and_exit_code_1(zoo_command, prices_csv, tmp_path):
+    how = ["--set", "fit.learning_rate=1e30", "--set", "fit.optimizer=sgd", "--set", "fit.clip_norm=0"]
+    code, out, err = zoo_command("fit", "lstm", prices_csv, "--targets", "close", *how, "--out", tmp_path / "m")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "zoo: training diverged in epoch" in err
+    assert not (tmp_path / "m").exists()
 
 
 def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):

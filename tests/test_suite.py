@@ -96,6 +96,7 @@ def test_models_may_be_chosen_by_tag(suite):
         (BASE.replace('targets = ["close"]', ""), "key 'data.targets' is missing"),
         (BASE.replace('targets = ["close"]', "targets = []"), "data.targets: .* at least 1 item"),
         (BASE.replace("seeds = 2", 'seeds = "two"'), "run.seeds: .*got 'two'"),
+        (BASE.replace("seeds = 2", f"seeds = {10**20}"), "run.seeds"),
         (BASE.replace("seeds = 2", "seeds = 0"), "run.seeds must be a count >= 1"),
         (BASE.replace("seeds = 2", "seeds = [1, 1]"), "list of different seeds"),
         (BASE.replace('"ridge"', '"rigde"'), "unknown variant 'rigde'; did you mean 'ridge'"),
@@ -103,6 +104,8 @@ def test_models_may_be_chosen_by_tag(suite):
         (BASE + "[models.bilstm]\nhidden_size = 1", "does not name"),
         (BASE + "[models.lstm]\nhidden = 1", "unknown parameter 'hidden' of variant 'lstm'"),
         (BASE + "[models.lstm]\nhidden_size = 0", "variant 'lstm' cannot be built"),
+        (BASE + "[models.lstm]\ndropout = nan", "dropout must be a finite number, got nan"),
+        (BASE.replace('"ridge"', '"cnn-lstm"') + "[models.cnn-lstm]\nkernel_size = 0", "kernel_size must be >= 1"),
         (BASE + "[fit]\nepochs = 5", "unknown parameter 'epochs' of fit"),
         (BASE + "[fit]\nmax_epochs = 1.5", "fit: max_epochs must be a whole number, got 1.5"),
         (BASE + "[problem]\nlookback = 0", "lookback must be a whole number >= 1"),
@@ -121,3 +124,18 @@ def test_wrong_suite_is_refused_with_key_and_rule(suite, text, rule):
 def test_absent_suite_is_named(tmp_path):
     with pytest.raises(zoo.InputError, match="no such suite file: .*x.toml"):
         read_suite(tmp_path / "x.toml")
+
+
+def test_dotted_source_is_the_file_and_not_the_built_in(prices_csv, monkeypatch):
+    monkeypatch.chdir(prices_csv.parent)
+    prices_csv.rename("sine")
+    Path("s.toml").write_text(BASE.replace("prices.csv", "./sine"))
+    assert expand(read_suite(Path("s.toml")))[1].rows == 300
+
+
+def test_all_models_on_the_command_line_keep_their_settings(suite):
+    path = suite(BASE + "[models.lstm]\nhidden_size = 32")
+    changes = {"data": {}, "problem": {}, "run": {"models": ["all"], "seeds": 1}}
+    cells, _ = expand(suite_from(str(path), changes, []))
+    assert next(cell for cell in cells if cell.variant == "lstm").params["hidden_size"] == 32
+    assert len(cells) == len(zoo.list_models())

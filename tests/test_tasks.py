@@ -72,3 +72,11 @@ def test_what_is_undefined_is_none():
     assert undefined == [None] * 5
     assert found["smape"] == 200
     assert forecast_metrics(zeros, zeros, zeros[:, 0], units)["smape"] == 0
+
+
+def test_metrics_are_numbers_or_none_for_any_scale():
+    tiny = np.full((4, 1, 1), 1e-310)
+    units = Units(("a",), np.zeros(1), np.ones(1), np.full(1, 1e-200), np.full(1, 1e-310))
+    found = forecast_metrics(np.ones((4, 1, 1)), tiny, tiny[:, 0], units)
+    assert all(value is None or np.isfinite(value) for value in found.values())
+    assert found["mape"] is None

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from zoo.data.prepare import Data, prepare
     from zoo.data.sources import load
     from zoo.data.table import Table
-    from zoo.errors import InputError
+    from zoo.errors import Diverged, InputError
     from zoo.problem import Problem
     from zoo.registry import create, list_models, register, variant
     from zoo.space import Choice, Float, Int
     from zoo.train.config import FitConfig
     from zoo.train.evaluate import evaluate, forecast
-    from zoo.train.fit import Diverged, Epoch, History, fit
+    from zoo.train.fit import Epoch, History, fit
     from zoo.train.store import SavedModel, forecast_next, load_model, save
 
 __version__ = "0.1.0"
@@ -40,7 +40,7 @@ _HOME = {
     "forecast": "zoo.train.evaluate",
     "History": "zoo.train.fit",
     "fit": "zoo.train.fit",
-    "Diverged": "zoo.train.fit",
+    "Diverged": "zoo.errors",
     "Epoch": "zoo.train.fit",
     "SavedModel": "zoo.train.store",
     "forecast_next": "zoo.train.store",

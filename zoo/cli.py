@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo import __version__
-from zoo.errors import InputError
+from zoo.errors import Diverged, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,10 @@ def main() -> None:
         if wants_traceback:
             raise
         _fail(str(error), 2)
+    except Diverged as error:
+        if wants_traceback:
+            raise
+        _fail(str(error), 1)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
     except typer.Abort:
@@ -293,12 +297,13 @@ def report(
     from zoo.report.markdown import markdown
     from zoo.report.terminal import show as show_boards
 
+    found: list[Any] = []
     for folder in folders:
         rows, left_out = read_rows(folder)
         if not rows:
             raise InputError(f"no rows in {folder / 'rows.jsonl'}: run zoo bench ... --out {folder} first")
+        found += summary(rows)
         if as_json:
-            _print_json(summary(rows))
             continue
         try:
             write_atomically(folder / "report.md", markdown(rows, left_out).encode())
@@ -307,6 +312,8 @@ def report(
         show_boards(_console(), rows)
         for sentence in left_out:
             print(sentence, file=sys.stderr)
+    if as_json:
+        _print_json(found)
 
 
 @contextmanager

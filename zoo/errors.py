@@ -8,6 +8,10 @@ class InputError(ValueError):
     """The request or the input is wrong; the message is one line that a user can act on."""
 
 
+class Diverged(ArithmeticError):
+    """A model's losses or forecasts are no longer finite numbers."""
+
+
 class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 

@@ -6,6 +6,7 @@ A hyperparameter's type, range and default stand on one line of the signature th
 """
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -60,6 +61,8 @@ class Parameter:
 
         Whole floats pass as integers and integers as floats; booleans are neither.
         """
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{owner}: {self.name} must be a finite number, got {value}")
         for kind in self.types:
             if typing.get_origin(kind) is Literal:
                 if any(value == option and type(value) is type(option) for option in typing.get_args(kind)):

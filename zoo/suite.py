@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zoo.data.builtin import NAMES
@@ -22,6 +24,7 @@ from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
 
 ROW_SCHEMA = 1
+MOST_SEEDS = 10_000
 
 
 class _Strict(BaseModel):
@@ -103,7 +106,7 @@ def read_suite(path: Path) -> Suite:
         raise InputError(f"suite {path} is not well-formed TOML: {error}") from error
     source = settings.get("data", {}).get("source") if isinstance(settings.get("data"), dict) else None
     if isinstance(source, str) and source not in NAMES:
-        settings["data"]["source"] = str(path.parent / source)
+        settings["data"]["source"] = os.path.join(path.parent, source)
     return suite_of(settings, str(path))
 
 
@@ -150,9 +153,12 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     before anything runs: data, split, names, types, and whether each variant builds. Raises InputError.
     """
     names = chosen_models(suite.run)
-    seeds = list(range(suite.run.seeds)) if isinstance(suite.run.seeds, int) else suite.run.seeds
+    count = suite.run.seeds
+    if isinstance(count, int) and not 1 <= count <= MOST_SEEDS:
+        raise InputError(f"run.seeds must be a count >= 1 and <= {MOST_SEEDS}, or a list of seeds, got {count}")
+    seeds = list(range(count)) if isinstance(count, int) else count
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise InputError(f"run.seeds must be a count >= 1 or a list of different seeds >= 0, got {suite.run.seeds}")
+        raise InputError(f"run.seeds must be a count or a list of different seeds >= 0, got {seeds}")
     for name in suite.models:
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
@@ -164,7 +170,7 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
     for name in names:
-        create(name, data.problem, **params[name])
+        _try_out(name, data, params[name])
     described, problem = describe(data, suite.data)
     cells = []
     for seed in seeds:
@@ -200,6 +206,17 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
                 )
             )
     return cells, data
+
+
+@torch.no_grad()
+def _try_out(name: str, data: Data, params: dict[str, Any]) -> None:
+    """Build a variant and run it on two windows, so that parameters that cannot work are found before training."""
+    model = create(name, data.problem, **params).eval()
+    try:
+        model(torch.zeros(2, data.problem.lookback, data.problem.channels))
+    except (ValueError, TypeError, RuntimeError, IndexError) as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in params.items())
+        raise InputError(f"variant '{name}' cannot run with {given}: {error}") from error
 
 
 def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:

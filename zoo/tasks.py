@@ -1,5 +1,6 @@
 """What a task fixes: the metrics of a point forecast, in the data's own units and in scaled ones."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ METRICS = (
 )  # fmt: skip
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, units: Units) -> dict[str, Any]:
     """Every metric of forecasts [n, T, D] against truth [n, T, D], last observed values being [n, D].
 
@@ -31,6 +33,7 @@ def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, 
         _one_target(forecast[..., d], truth[..., d], last[:, d], float(units.deviation[d]), float(units.step[d]))
         for d in range(len(units.names))
     ]
+    per_target = [{name: _finite(value) for name, value in entry.items()} for entry in per_target]
     if len(per_target) == 1:
         return per_target[0]
     scaled, naive_scaled = error / units.deviation, naive_error / units.deviation
@@ -75,9 +78,14 @@ def _one_target(
         "mase": mae / step if step > 0 else None,
         "directional_accuracy": float(np.mean(called[moved != 0] == moved[moved != 0])) if has_direction else None,
         "skill": 1 - mse**0.5 / naive_rmse if naive_rmse > 0 else None,
-        "scaled_mse": mse / deviation**2,
+        "scaled_mse": float(np.mean((error / deviation) ** 2)),
         "scaled_mae": mae / deviation,
     }
+
+
+def _finite(value: float | None) -> float | None:
+    """The value, or None where a division by next to nothing left no number."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -59,6 +59,17 @@ def test_killed_worker_costs_its_cell_only(prices_csv, store):
     assert left_out == []
 
 
+def test_worker_lost_to_an_unnamed_signal_does_not_hang_the_suite(prices_csv, store):
+    cells = small_cells(prices_csv, "fit.max_epochs=100000", "fit.patience=0")[:1]
+
+    def kill(event):
+        if event.epoch is not None:
+            os.kill(event.pid, 40)
+
+    (row,) = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=kill)
+    assert row["error"] == "the worker was killed by signal 40"
+
+
 def test_failing_cell_becomes_a_row_with_its_reason(prices_csv, store):
     cells = small_cells(prices_csv, "fit.learning_rate=1e30", "fit.optimizer=sgd", "fit.clip_norm=0")
     rows = executor.run(cells, store, jobs=1, context=CONTEXT)

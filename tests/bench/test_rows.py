@@ -11,7 +11,13 @@ def row(key, **fields):
 
 
 def test_last_line_of_a_key_wins_and_broken_lines_are_cut(tmp_path):
-    lines = [json.dumps(row("a", n=1)), "nonsense", json.dumps(row("b")), json.dumps(row("a", n=2)), '{"key": "c", "er']
+    lines = [
+        json.dumps(row("a", n=1)),
+        '{"key": "b", "n": NaN}',
+        json.dumps(row("b")),
+        json.dumps(row("a", n=2)),
+        '{"key": "c", "er',
+    ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(lines))
     rows, left_out = read_rows(tmp_path)

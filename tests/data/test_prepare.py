@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 import zoo
 from tests.conftest import price_frame, shared
@@ -67,6 +68,17 @@ def test_fingerprint_is_of_the_values_used(prices):
     assert fingerprint(prices.iloc[:290]) == first
     assert fingerprint(price_frame(seed=1)) != first
     assert fingerprint(prices, channels=["close"]) != first
+
+
+@pytest.mark.parametrize("channels", [["close", "open"], ["volume", "close", "low"], ["open", "high", "low", "close"]])
+def test_chosen_channels_come_in_their_order_and_leave_naive_as_it_is(prices, channels):
+    data = zoo.prepare(zoo.load(prices), targets=["close"], channels=channels)
+    x, y = data.test.gather(torch.arange(len(data.test)))
+    raw = prices[channels].to_numpy()
+    for n, row in enumerate(data.test.target_rows()):
+        np.testing.assert_allclose(x[n].numpy() * data.scaler.scale + data.scaler.center, raw[row - 7 : row], rtol=1e-4)
+    np.testing.assert_allclose(data.test.units.restore(y.numpy()), data.test.truth(), rtol=1e-5)
+    assert zoo.evaluate(zoo.create("naive", data.problem), data.test)["skill"] == pytest.approx(0, abs=1e-6)
 
 
 def test_unused_columns_may_have_gaps(prices):

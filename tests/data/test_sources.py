@@ -177,3 +177,51 @@ def test_real_files_are_read_with_their_traps():
 def test_frame_with_two_columns_of_one_name_is_refused():
     with pytest.raises(InputError, match="two columns called 'a'"):
         load(pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]))
+
+
+YFINANCE = """Price,Close,Volume
+Ticker,AAPL,AAPL
+Date,,
+2020-01-02,72.7,135480400
+2020-01-03,72.0,146322800
+"""
+
+
+def test_vendors_dialects(tmp_path):
+    yfinance = load(written(tmp_path, YFINANCE))
+    assert yfinance.columns == ("Close", "Volume")
+    np.testing.assert_array_equal(yfinance.values[:, 0], [72.7, 72.0])
+    stooq = load(written(tmp_path, "<TICKER>,<DATE>,<CLOSE>\nX,20200102,1\nX,20200103,2\n"))
+    assert (stooq.columns, stooq.time[1]) == (("<CLOSE>",), pd.Timestamp("2020-01-03"))
+    candles = "open_time,close,close_time\n1580428800000,1,1580515199999\n1580515200000,2,1580601599999\n"
+    binance = load(written(tmp_path, candles))
+    assert binance.columns == ("close",)
+    assert binance.time[1] == pd.Timestamp("2020-02-01")
+    german = load(written(tmp_path, "Datum;Schluss;Stück\n31.12.2019;1.100,5;1,100\n02.01.2020;99;2\n"))
+    np.testing.assert_array_equal(german.values, [[1100.5, 1.1], [99, 2]])
+
+
+def test_empty_columns_and_rows_are_left_out(tmp_path):
+    table = load(written(tmp_path, "date,a,note\n2020-01-01,1,\n2020-01-02,2,\n,,\n"))
+    assert table.columns == ("a",)
+    assert len(table) == 2
+    assert "column 'note' is empty: left out" in table.notes
+
+
+def test_headerless_file_with_dates_is_noticed(tmp_path):
+    with pytest.raises(InputError, match="no header line"):
+        load(written(tmp_path, "2015-01-02,3003.95,3006.91\n2015-01-03,1,2\n"))
+    assert load(written(tmp_path, "date,2019,2020\n2015-01-02,1,2\n2015-01-03,1,2\n")).columns == ("2019", "2020")
+
+
+def test_frames_with_other_indices(prices):
+    expected = load(prices).values
+    by_text = prices.set_index("date").iloc[::-1]
+    np.testing.assert_array_equal(load(by_text).values, expected)
+    by_period = prices.set_index(pd.PeriodIndex(prices["date"], freq="D")).drop(columns="date").iloc[::-1]
+    np.testing.assert_array_equal(load(by_period).values, expected)
+    np.testing.assert_array_equal(load(prices[prices.index % 2 == 0]).values, expected[::2])
+    levels = prices.set_index(pd.DatetimeIndex(prices["date"])).drop(columns="date")
+    levels.columns = pd.MultiIndex.from_product([levels.columns, ["AAPL"]])
+    assert load(levels).columns == ("open", "high", "low", "close", "volume")
+    np.testing.assert_array_equal(load(levels).values, expected)

@@ -44,7 +44,9 @@ def test_shares_are_exact(first, second, rows):
     [
         ((0.7, 0.2), "three shares, three row counts, or two dates"),
         ((0.7, 0.2, 0.2), r"must sum to 1, got \[0.7, 0.2, 0.2\] \(sum 1.1\)"),
-        ((0.9, 0.3, -0.2), "must not be negative"),
+        ((0.9, 0.3, -0.2), "must be finite numbers >= 0"),
+        ((0.7, 0.1, float("nan")), "must be finite"),
+        ((float("inf"), 1, 2), "must be finite"),
         ((80, 15, 15), "asks for 110 rows, the data has 100"),
         ((80, 10.5, 5), "must be whole numbers"),
         ((True, 0, 0), "three shares"),

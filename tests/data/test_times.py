@@ -11,7 +11,12 @@ from zoo.errors import InputError
         (["2020-01-31", "2020-02-01"], "2020-02-01"),
         (["2020-01-31 10:00", "2020-01-31 11:30"], "2020-01-31 11:30"),
         (["2020-01-31T10:00:00Z", "2020-01-31T12:00:00Z"], "2020-01-31 12:00"),
-        (["2020-03-28T00:00:00+01:00", "2020-03-30T00:00:00+02:00"], "2020-03-29 22:00"),
+        (["2020-03-28T01:00:00+01:00", "2020-03-30T01:00:00+02:00"], "2020-03-29 23:00"),  # hourly: UTC
+        (["2020-03-28T00:00:00+01:00", "2020-03-30T00:00:00+02:00"], "2020-03-30"),  # daily: the local date
+        (["2020-03-28 00:00:00-05:00", "2020-03-29 00:00:00-05:00"], "2020-03-29"),
+        (["01/01/2020 12:00:00 AM", "01/01/2020 01:00:00 PM"], "2020-01-01 13:00"),
+        (["01-Jan-20", "02-Feb-20"], "2020-02-02"),
+        ([1580428800000000, 1580515200000000], "2020-02-01"),
         (["01/31/2020", "02/01/2020"], "2020-02-01"),
         (["31/01/2020", "01/02/2020"], "2020-02-01"),
         (["01/02/2020", "13/02/2020"], "2020-02-13"),  # month/day fits the first only
@@ -26,6 +31,20 @@ from zoo.errors import InputError
 )
 def test_times_are_read(values, second):
     assert parse_times(pd.Series(values))[1] == pd.Timestamp(second)
+
+
+def test_month_starts_are_not_read_as_january_days():
+    starts = pd.date_range("2019-01-01", periods=30, freq="MS")
+    for way in ("%d/%m/%Y", "%m/%d/%Y"):
+        assert list(parse_times(pd.Series(starts.strftime(way)))) == list(starts)
+
+
+def test_index_of_zoned_or_missing_times():
+    zoned = pd.date_range("2020-01-01", periods=3, tz="Asia/Tokyo")
+    found = find_order(pd.DataFrame({"a": [1.0, 2, 3]}, index=zoned), None, "x").time
+    assert list(found) == list(pd.date_range("2020-01-01", periods=3))
+    with pytest.raises(InputError, match="time index of x has missing values"):
+        find_order(pd.DataFrame({"a": [1.0, 2.0]}, index=pd.DatetimeIndex(["2020-01-01", None])), None, "x")
 
 
 def test_ambiguous_dates_take_the_format_that_keeps_rows_in_order():

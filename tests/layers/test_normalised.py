@@ -14,6 +14,10 @@ X = 5 + 3 * torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))
 class Recorder(nn.Module):
     """Keeps what it saw and answers zeros."""
 
+    def __init__(self):
+        super().__init__()
+        self.learned = nn.Parameter(torch.zeros(1))
+
     def forward(self, x):
         self.seen = x
         return torch.zeros(len(x), 2, 2)
@@ -36,7 +40,7 @@ def test_instance_standardises_each_window_and_restores_its_mean():
     torch.testing.assert_close(model.variant.seen.mean(dim=1), torch.zeros(4, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(model.variant.seen.std(dim=1, correction=0), torch.ones(4, 3), atol=1e-4, rtol=0)
     torch.testing.assert_close(found, X.mean(dim=1, keepdim=True)[..., [2, 0]].expand(-1, 2, -1))
-    assert {name for name, _ in model.named_parameters()} == {"weight", "bias"}
+    assert {name for name, _ in model.named_parameters()} == {"weight", "bias", "variant.learned"}
 
 
 def test_none_passes_values_through():

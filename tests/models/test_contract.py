@@ -102,3 +102,11 @@ def test_one_batch_can_be_overfitted(name):
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.02
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_instance_normalisation_trains_no_map_alone(name):
+    model = zoo.create(name, problem(normalise="instance"))
+    own = sum(1 for _ in model.variant.parameters())
+    maps = sum(1 for _ in model.parameters()) - own
+    assert maps == (2 if own and not hasattr(model.variant, "solve") else 0)

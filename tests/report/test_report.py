@@ -97,6 +97,7 @@ def test_verdict_measures_a_baseline_by_the_widest_spread():
 def test_verdict_says_when_seeds_are_too_few_and_cells_failed():
     rows = [NAIVE, LSTM[0], row("bilstm", 0, 0.0, error="Boom: it broke")]
     sentences = verdict(boards(rows)[0])
+    assert sentences[0] == "1 of 1 end ahead of naive: lstm (+1.00 %)."
     assert any("With 1 seed the spread is unknown" in sentence for sentence in sentences)
     assert sentences[-1] == "1 cell failed and is not counted."
     assert verdict(boards(rows[2:])[0])[-1] == "1 cell failed and is not counted."
@@ -158,3 +159,12 @@ def test_terminal_table_fits_its_width(width, has_mae):
     assert "9.8000 ± 0.1000" in text
     assert "naive (b)" in text
     assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_verdict_takes_rounding_for_no_gain():
+    rows = [row("lstm", seed, 1e-7) for seed in range(3)]
+    assert "No variant beats naive" in verdict(boards([NAIVE, *rows])[0])[0]
+    ridge = row("ridge", 0, 0.05, tags=("baseline", "deterministic"))
+    first, _, last = verdict(boards([NAIVE, ridge])[0])
+    assert first == "1 of 1 end ahead of naive: ridge (+5.00 %)."
+    assert last.startswith("Without seeds the spread is unknown")

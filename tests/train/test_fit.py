@@ -158,7 +158,7 @@ def test_baselines_take_no_epochs(data):
         ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
         ({"batch_size": "some"}, "batch_size must be a whole number or one of 'all', got 'some'"),
         ({"learning_rate": 0}, "learning_rate must be > 0, got 0"),
-        ({"learning_rate": math.nan}, "learning_rate must be > 0, got nan"),
+        ({"learning_rate": math.nan}, "learning_rate must be a finite number, got nan"),
         ({"optimizer": "adamm"}, "optimizer must be one of 'adam', 'adamw', 'sgd', got 'adamm'"),
         ({"momentum": 1.0}, "momentum must be < 1"),
         ({"weight_decay": -1}, "weight_decay must be >= 0"),

@@ -48,10 +48,11 @@ def run(
         waiting.put(cell)
     events: queue.Queue[Event] = queue.Queue()
     hands = [_Hand(number, waiting, events, store.folder, context) for number in range(min(jobs, len(cells)))]
+    threads = [threading.Thread(target=hand.serve, daemon=True) for hand in hands]
     rows: list[Row] = []
     try:
-        for hand in hands:
-            threading.Thread(target=hand.serve, daemon=True).start()
+        for thread in threads:
+            thread.start()
         while len(rows) < len(cells):
             event = events.get()
             if event.row is not None:
@@ -61,6 +62,9 @@ def run(
     finally:
         for hand in hands:
             hand.stop()
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
     return rows
 
 
@@ -79,29 +83,37 @@ class _Hand:
         self.folder, self.context = folder, context
         self.stopping = False
         self.process: subprocess.Popen[str] | None = None
-        self.log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the thread
 
     def serve(self) -> None:
-        while not self.stopping:
+        """Take cells until none waits; the thread that calls this owns the worker and its log."""
+        with tempfile.TemporaryFile() as log:
             try:
-                cell = self.waiting.get_nowait()
+                while not self.stopping:
+                    cell = self.waiting.get_nowait()
+                    self.events.put(Event(self.number, cell))
+                    try:
+                        row = self._measured(cell, log)
+                    except Exception as error:  # the suite waits for a row, whatever happened here
+                        row = blank_row(cell, self.context) | {"error": f"{type(error).__name__}: {error}"}
+                    self.events.put(Event(self.number, cell, row=row))
             except queue.Empty:
-                return
-            self.events.put(Event(self.number, cell))
-            row = self._measured(cell)
-            if not self.stopping:
-                self.events.put(Event(self.number, cell, row=row))
+                pass
+            finally:
+                self._bury()
 
     def stop(self) -> None:
+        """Kill the worker; its thread then ends."""
         self.stopping = True
-        self._bury()
-        self.log.close()
+        if self.process is not None:
+            self.process.kill()
 
-    def _measured(self, cell: Cell) -> Row:
+    def _measured(self, cell: Cell, log: IO[bytes]) -> Row:
         try:
             if self.process is None or self.process.poll() is not None:
                 self._bury()
-                self.process = self._new_worker()
+                self.process = self._new_worker(log)
+                if self.stopping:
+                    self.process.kill()
             assert self.process.stdin is not None and self.process.stdout is not None
             request = {"cell": asdict(cell), "out": str(self.folder), "context": self.context}
             self.process.stdin.write(json.dumps(request) + "\n")
@@ -116,7 +128,7 @@ class _Hand:
             if self.process is None:
                 return blank_row(cell, self.context) | {"error": f"no worker could be started: {error}"}
         code = self.process.wait()
-        return blank_row(cell, self.context) | {"error": self._obituary(code)}
+        return blank_row(cell, self.context) | {"error": _obituary(code, log)}
 
     def _bury(self) -> None:
         if self.process is not None:
@@ -126,9 +138,9 @@ class _Hand:
                 with suppress(OSError):  # what a dead worker did not read
                     pipe.close()  # type: ignore[union-attr]
 
-    def _new_worker(self) -> "subprocess.Popen[str]":
-        self.log.seek(0)
-        self.log.truncate()
+    def _new_worker(self, log: IO[bytes]) -> "subprocess.Popen[str]":
+        log.seek(0)
+        log.truncate()
         home = str(Path(__file__).resolve().parents[2])
         one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
@@ -137,17 +149,19 @@ class _Hand:
             [sys.executable, "-P", "-m", "zoo.bench.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.log,
+            stderr=log,
             text=True,
             encoding="utf-8",
             env={**os.environ, **one_thread, "PYTHONPATH": path},
         )
 
-    def _obituary(self, code: int) -> str:
-        self.log.seek(0)
-        said = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
-        if code < 0:
-            name = signal.Signals(-code).name
-            hint = " (out of memory?)" if name == "SIGKILL" else ""
-            return f"the worker was killed by {name}{hint}"
-        return f"the worker ended with exit code {code}" + (f": {said[-1]}" if said else "")
+
+def _obituary(code: int, log: IO[bytes]) -> str:
+    """Why a worker ended, from its exit code and the last line it wrote."""
+    log.seek(0)
+    said = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    if code < 0:
+        name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"the worker was killed by {name}{hint}"
+    return f"the worker ended with exit code {code}" + (f": {said[-1]}" if said else "")

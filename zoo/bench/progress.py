@@ -80,5 +80,5 @@ def _outcome(event: Event) -> str:
     if row["error"] is not None:
         return f"{name}: failed: {row['error']}"
     skill = row["metrics"]["skill"]
-    shown = "skill undefined" if skill is None else f"skill {100 * skill:+.2f} %"
+    shown = "skill undefined" if skill is None else f"skill {round(100 * skill, 2) + 0.0:+.2f} %"
     return f"{name}: rmse {row['metrics']['rmse']:.5g}, {shown}, {row['epochs']} epochs, {row['train_seconds']:.1f} s"

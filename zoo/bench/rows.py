@@ -52,11 +52,15 @@ def _keyed_lines(path: Path) -> tuple[dict[str, Row], list[int]]:
     broken = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_refused)
             keyed[str(row["key"])] = row
         except (ValueError, TypeError, KeyError):
             broken.append(number)
     return keyed, broken
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 class RowStore:
@@ -81,8 +85,13 @@ class RowStore:
     def append(self, row: Row) -> None:
         """Write one whole line and wait until it is on the disk."""
         line = (json.dumps(row, allow_nan=False) + "\n").encode()
-        assert os.write(self._file, line) == len(line)
-        os.fsync(self._file)
+        try:
+            written = os.write(self._file, line)
+            os.fsync(self._file)
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are kept") from error
+        if written < len(line):
+            raise InputError(f"cannot write to {self.path}: the disk is full; the rows so far are kept")
         self.rows[row["key"]] = row
 
     def is_done(self, key: str) -> bool:
@@ -91,7 +100,10 @@ class RowStore:
 
     def write(self, name: str, text: str) -> None:
         """Put a text file beside the rows, whole or not at all."""
-        write_atomically(self.folder / name, text.encode())
+        try:
+            write_atomically(self.folder / name, text.encode())
+        except OSError as error:
+            raise InputError(f"cannot write {self.folder / name}: {error.strerror}") from error
 
     def close(self) -> None:
         """Let go of the file and the folder."""

@@ -32,8 +32,11 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         given = {key: value for key, value in values.items() if value is not None}
         if given:
             base[section] = {**base.get(section, {}), **given}
-            if section == "run" and "models" in given:  # fewer variants than the file names: so are their settings
+            if "models" in given:
                 base["run"].pop("tags", None)
+            if section == "run" and given.get("models", ["all"]) != [
+                "all"
+            ]:  # fewer variants than the file names: so are their settings
                 base["models"] = {
                     name: base["models"][name] for name in given["models"] if name in base.get("models", {})
                 }

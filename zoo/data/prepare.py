@@ -89,7 +89,7 @@ def prepare(
             )
     fitted = fit_scaler(scaler, train_values)
     units = fit_units(target_names, positions, fitted, train_values)
-    scaled = torch.from_numpy(fitted.transform(values).astype(np.float32))
+    scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
 
     def part(first: int, end: int) -> Windows:
         return windows_between(

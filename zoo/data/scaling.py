@@ -23,10 +23,6 @@ class Scaler:
         """Values [rows, columns] in scaled units."""
         return (values - self.center) / self.scale
 
-    def column(self, position: int) -> tuple[float, float]:
-        """Center and scale of one column: what undoes a forecast of that column alone."""
-        return float(self.center[position]), float(self.scale[position])
-
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
     """A scaler fitted on training rows [rows, columns]; a constant column keeps scale 1.

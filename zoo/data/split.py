@@ -35,8 +35,8 @@ def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -
         raise InputError(
             f"split must be train, validation, test as three shares, three row counts, or two dates, got {parts}"
         )
-    if any(part < 0 for part in parts):
-        raise InputError(f"split must not be negative, got {parts}")
+    if not all(0 <= part < float("inf") for part in parts):
+        raise InputError(f"split must be finite numbers >= 0, got {parts}")
     if any(part > 1 for part in parts):
         if any(part != int(part) for part in parts):
             raise InputError(f"split in rows must be whole numbers, got {parts}")
@@ -62,7 +62,8 @@ def _by_dates(parts: list[Any], rows: int, time: pd.DatetimeIndex | None) -> Spl
         raise InputError(f"split by dates takes the first day of validation and of test, got {len(parts)} dates")
     try:
         dates = [pd.Timestamp(part) for part in parts]
-    except ValueError as error:
+        dates = [date.tz_convert("UTC").tz_localize(None) if date.tz else date for date in dates]
+    except (ValueError, OverflowError) as error:
         raise InputError(f"split by dates: {error}") from error
     if sorted(dates) != dates:
         raise InputError(f"split by dates must ascend, got {', '.join(str(date) for date in dates)}")

@@ -9,20 +9,13 @@ import pandas as pd
 from zoo.data.table import match_columns
 from zoo.errors import InputError
 
-TIME_NAMES = (
-    "date",
-    "datetime",
-    "timestamp",
-    "time",
-    "date time",
-    "ds",
-    "day",
-    "week",
-    "month",
-    "year",
-    "period",
-)
+CLOCK_NAMES = ("date", "datetime", "timestamp", "time", "date time", "open time", "close time", "ds")
+TIME_NAMES = (*CLOCK_NAMES, "day", "week", "month", "year", "period")
 PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
+# How text may be written; None lets pandas infer one format from the first value.
+WAYS = (
+    "ISO8601", None, "day first", "%b-%Y", "%b %Y", "%d-%b-%y", "%d-%b-%Y", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,8 +44,11 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
             raise _unreadable(frame[column], column, source)
         return _dated((column,), times)
     if isinstance(frame.index, pd.DatetimeIndex):
-        return _dated((), frame.index)
-    folded = {str(column).strip().casefold(): column for column in reversed(frame.columns)}
+        index_times = parse_times(pd.Series(frame.index))
+        if index_times is None:
+            raise InputError(f"the time index of {source} has missing values: fill them or drop the rows")
+        return _dated((), index_times)
+    folded = {column.strip("<> ").casefold().replace("_", " "): column for column in reversed(frame.columns)}
     joined = _joined(frame, folded)
     if joined is not None:
         return joined
@@ -73,12 +69,18 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
     return Order((), None, None, ("no time column found: rows are taken in the order of the file",))
 
 
+def is_named_like_time(name: str) -> bool:
+    """Whether a column of numbers calls itself a time: it is then no channel, even where it cannot be read."""
+    return name.strip("<> ").casefold().replace("_", " ") in CLOCK_NAMES
+
+
 def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
-    """One timestamp a value (time zones become UTC), or None unless every value is a time.
+    """One timestamp a value, or None unless every value is a time.
 
     Text: ISO 8601, else one format for all values. Where day/month and month/day both fit, the one that
-    leaves the rows in order wins, then month/day. Whole numbers: years, yyyymmdd, or seconds or
-    milliseconds since 1970.
+    leaves the rows in order wins, then the one with the steadier steps, then month/day. Time zones: where
+    every local time is midnight (daily data) the local date, else UTC. Whole numbers: years, yyyymmdd, or
+    seconds, milliseconds, microseconds or nanoseconds since 1970.
     """
     if column.isna().any() or len(column) == 0:
         return None
@@ -89,12 +91,19 @@ def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
     if pd.api.types.is_numeric_dtype(column):
         return _from_numbers(column)
     text = column.astype(str).str.strip()
-    ways = ("ISO8601", None, "day first", "%b-%Y", "%b %Y")
-    candidates = [times for way in ways if (times := _try(text, way)) is not None]
+    candidates = [times for way in WAYS if (times := _try(text, way)) is not None]
     if not candidates:
         return None
     in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]
-    return (in_order or candidates)[0]
+    return min(in_order or candidates, key=_unsteadiness)
+
+
+def _unsteadiness(times: pd.DatetimeIndex) -> float:
+    """The largest step over the usual one; what calendar months do to it does not count."""
+    if len(times) < 3:
+        return 1.0
+    steps = np.abs(np.diff(times.to_numpy().astype("datetime64[s]").astype(np.int64)))
+    return max(1.2, float(steps.max() / max(np.median(steps), 1)))
 
 
 def _try(text: pd.Series, way: str | None) -> pd.DatetimeIndex | None:
@@ -103,18 +112,27 @@ def _try(text: pd.Series, way: str | None) -> pd.DatetimeIndex | None:
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Could not infer format")
         warnings.filterwarnings("ignore", message="Parsing dates in")
-        for zones in ({}, {"utc": True}):  # the second for offsets that change through the year
-            try:
-                return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how, **zones)))
-            except (ValueError, TypeError, OverflowError, UserWarning):
-                continue
-    return None
+        try:
+            return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how)))
+        except (ValueError, TypeError, OverflowError, UserWarning):
+            pass
+        try:  # offsets that change through the year: the local dates of daily rows, else UTC
+            in_utc = pd.DatetimeIndex(pd.to_datetime(text, utc=True, **how))
+            local = pd.DatetimeIndex(pd.to_datetime(text.str.replace(r" ?[-+]\d\d:?\d\d$", "", regex=True), **how))
+        except (ValueError, TypeError, OverflowError, UserWarning):
+            return None
+    is_daily = local.tz is None and (local == local.normalize()).all()
+    return local if is_daily and not local.hasnans else _plain(in_utc)
 
 
 def _plain(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
+    """Timestamps without a time zone, or None where one is missing."""
     if times.hasnans:
         return None
-    return times.tz_convert("UTC").tz_localize(None) if times.tz is not None else times
+    if times.tz is None:
+        return times
+    local = times.tz_localize(None)
+    return local if (local == local.normalize()).all() else times.tz_convert("UTC").tz_localize(None)
 
 
 def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
@@ -127,7 +145,7 @@ def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
         return _try(whole.astype(str), "%Y")
     if low >= 10_000_101 and high <= 30_001_231:
         return _try(whole.astype(str), "%Y%m%d")
-    for unit, second in (("s", 1), ("ms", 1000)):
+    for unit, second in (("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
         if low >= 1e8 * second and high <= 1e10 * second:
             return pd.DatetimeIndex(pd.to_datetime(whole, unit=unit))
     return None

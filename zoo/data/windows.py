@@ -36,10 +36,10 @@ class Windows:
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Windows number `index` [B] as (x [B, L, C], y [B, T, D]), in one indexing call on the device."""
-        length, channels = self.lookback + self.horizon, self.values.shape[1]
-        every_window = self.values.as_strided(
-            (len(self.values) - length + 1, length, channels), (channels, channels, 1)
-        )
+        rows, channels = self.values.shape
+        length = self.lookback + self.horizon
+        row, column = self.values.stride()
+        every_window = self.values.as_strided((rows - length + 1, length, channels), (row, row, column))
         block = every_window[self.starts[index]]
         first, last = self.targets[0], self.targets[-1]
         if self.targets == tuple(range(first, last + 1)):  # a slice costs nothing, a list is copied to the device

@@ -34,7 +34,10 @@ class Normalised(nn.Module):
             for module in variant.modules():
                 if isinstance(module, Head):
                     module.start_at_zero()
-        if problem.normalise == "instance":
+        # What learns nothing, or is solved, has no use for an affine map: it would be trained alone.
+        learns = any(True for _ in variant.parameters()) and not hasattr(variant, "solve")
+        self.is_affine = problem.normalise == "instance" and learns
+        if self.is_affine:
             self.weight = nn.Parameter(torch.ones(problem.channels))
             self.bias = nn.Parameter(torch.zeros(problem.channels))
 
@@ -44,9 +47,13 @@ class Normalised(nn.Module):
             return self.variant(x_BLC - last_B1C) + last_B1C[..., self.targets]
         if self.problem.normalise == "instance":
             mean_B1C, deviation_B1C = self._moments(x_BLC)
-            inside = self.variant((x_BLC - mean_B1C) / deviation_B1C * self.weight + self.bias)
-            outside = (inside - self.bias[self.targets]) / self.weight[self.targets]
-            return outside * deviation_B1C[..., self.targets] + mean_B1C[..., self.targets]
+            standard_BLC = (x_BLC - mean_B1C) / deviation_B1C
+            if self.is_affine:
+                inside_BTD = self.variant(standard_BLC * self.weight + self.bias)
+                forecast_BTD = (inside_BTD - self.bias[self.targets]) / self.weight[self.targets]
+            else:
+                forecast_BTD = self.variant(standard_BLC)
+            return forecast_BTD * deviation_B1C[..., self.targets] + mean_B1C[..., self.targets]
         return self.variant(x_BLC)
 
     def inside(self, windows: Windows, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:

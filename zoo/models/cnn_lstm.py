@@ -4,6 +4,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
+from zoo.errors import InputError
 from zoo.layers.head import Head
 from zoo.problem import Problem
 from zoo.registry import register
@@ -29,6 +30,8 @@ class CNNLSTM(nn.Module):
         dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
     ) -> None:
         super().__init__()
+        if kernel_size < 1:
+            raise InputError(f"cnn-lstm: kernel_size must be >= 1, got {kernel_size}")
         # Padded on the left alone, so that the last step's features end at the last step.
         self.pad = nn.ZeroPad1d((kernel_size - 1, 0))
         self.convolution = nn.Conv1d(problem.channels, filters, kernel_size)

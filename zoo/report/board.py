@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.tasks import METRICS
+
 Row = dict[str, Any]
 MIN_SEEDS = 3  # with fewer, a standard deviation over seeds says nothing
 
@@ -123,19 +125,6 @@ def _canonical(value: Any) -> str:
 
 def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Boards as plain values for JSON: each line's means, deviations and seed counts."""
-    names = (
-        "rmse",
-        "mae",
-        "mse",
-        "r2",
-        "mape",
-        "smape",
-        "mase",
-        "directional_accuracy",
-        "skill",
-        "scaled_mse",
-        "scaled_mae",
-    )
     fields = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
     return [
         {
@@ -147,7 +136,7 @@ def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "tags": list(line.tags),
                     "seeds": len(line.rows),
                     "failed": [row["error"] for row in line.failed],
-                    **{name: _plain(line.metric(name)) for name in names},
+                    **{name: _plain(line.metric(name)) for name in METRICS},
                     **{name: _plain(line.field(name)) for name in fields},
                 }
                 for line in board.lines

@@ -2,36 +2,37 @@
 
 from zoo.report.board import MIN_SEEDS, Board, Line
 
+ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
+
 
 def verdict(board: Board) -> list[str]:
     """Sentences computed from a board's skills and their spreads over seeds.
 
-    A line beats naive when its mean skill exceeds its spread over seeds; a line without seeds is measured
-    by the largest spread on the board.
+    A line beats naive when its mean skill exceeds its spread over seeds (and rounding: 0.01 %); a line
+    without seeds is measured by the largest spread on the board. With fewer than three seeds there is no
+    spread to speak of, and the sentences say so.
     """
     judged = [line for line in board.lines if line.metric("skill") is not None and not _is_naive(line)]
     if not judged:
         return ["No variant other than naive ended with a result: there is nothing to compare.", *_failures(board)]
-    known = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
-    widest = max(known, default=0.0)
-    winners = [line for line in judged if _gain(line) > _noise(line, widest)]
-    best = judged[0]
+    spreads = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
+    is_known = board.seeds >= MIN_SEEDS
+    widest = max(spreads, default=0.0) if is_known else 0.0
+    winners = [line for line in judged if _gain(line) > max(ROUNDING, _noise(line, widest) if is_known else 0.0)]
+    by_how_much = " by more than the spread over seeds" if is_known else ""
     if winners:
         names = ", ".join(f"{line.label} ({_percent(line)})" for line in winners)
-        sentences = [
-            f"{len(winners)} of {len(judged)} beat naive by more than the spread over seeds: {names}.",
-            *_recurrence(winners),
-        ]
+        verb = "beat naive" if is_known else "end ahead of naive"
+        sentences = [f"{len(winners)} of {len(judged)} {verb}{by_how_much}: {names}.", *_recurrence(winners)]
     else:
-        sentences = [
-            "No variant beats naive (repeating the last value) by more than the spread over seeds: "
-            f"the best, {best.label}, has a skill of {_percent(best)}."
-        ]
-    if board.seeds < MIN_SEEDS and any(not line.is_deterministic for line in judged):
-        sentences.append(
-            f"With {board.seeds} seed{'s' * (board.seeds != 1)} the spread is unknown: "
-            f"take at least {MIN_SEEDS} before believing an order."
+        verb = (
+            "beats naive (repeating the last value)" if is_known else "ends ahead of naive (repeating the last value)"
         )
+        best = f"{judged[0].label}, has a skill of {_percent(judged[0])}"
+        sentences = [f"No variant {verb}{by_how_much}: the best, {best}."]
+    if not is_known:
+        seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}" if board.seeds else "Without seeds"
+        sentences.append(f"{seeds} the spread is unknown: take at least {MIN_SEEDS} before believing an order.")
     return sentences + _failures(board)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from zoo.data.windows import Windows
-from zoo.errors import InputError
+from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.tasks import forecast_metrics
-from zoo.train.fit import EVALUATION_BATCH, Diverged
+from zoo.train.fit import EVALUATION_BATCH
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     scaled = torch.cat([model(x).cpu() for x, _ in windows.batches(EVALUATION_BATCH)])
     restored = windows.units.restore(scaled.numpy())
     if not np.isfinite(restored).all():
-        raise Diverged("the model's forecasts are not finite numbers: lower the learning rate")
+        raise Diverged("the model's forecasts are not finite numbers")
     return restored
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.data.windows import Windows
-from zoo.errors import InputError
+from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
@@ -21,10 +21,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
 }
-
-
-class Diverged(ArithmeticError):
-    """The loss of a training run is no longer a finite number."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ def fit(
                 lambda: model.inside(train, EVALUATION_BATCH),
                 (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
             )
-    elif any(parameter.requires_grad for parameter in model.parameters()):
+    elif any(parameter.requires_grad for parameter in model.variant.parameters()):
         cuda = [device.index or 0] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(stream_seed(seed, "dropout"))

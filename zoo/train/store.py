@@ -18,12 +18,12 @@ from zoo.data.prepare import Data
 from zoo.data.scaling import Scaler
 from zoo.data.spacing import next_times
 from zoo.data.table import Table, match_columns
-from zoo.errors import InputError
+from zoo.errors import Diverged, InputError
 from zoo.files import write_atomically
 from zoo.layers.normalised import Normalised
 from zoo.problem import Problem
 from zoo.registry import create
-from zoo.train.fit import Diverged, resolve_device
+from zoo.train.fit import resolve_device
 
 FORMAT = 1
 
