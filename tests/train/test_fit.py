@@ -66,11 +66,15 @@ def test_streams_of_one_seed_are_apart():
     assert len({stream_seed(seed, purpose) for seed in (0, 1) for purpose in ("weights", "dropout")}) == 4
 
 
-def test_best_weights_are_restored(data):
-    model, history = fitted(data, max_epochs=40, learning_rate=0.02)
-    losses = [epoch.valid_loss for epoch in history.epochs]
-    assert history.best_epoch == 1 + losses.index(min(losses)) < len(losses)
-    assert validation_loss(model, data.valid, "mae") == min(losses)
+@pytest.mark.parametrize("min_delta", [0.0, 0.02, 0.3])
+def test_best_weights_are_restored(data, min_delta):
+    model, history = fitted(data, max_epochs=40, learning_rate=0.02, min_delta=min_delta)
+    best, number = history.initial_valid_loss, 0
+    for epoch in history.epochs:
+        if epoch.valid_loss < best * (1 - min_delta):
+            best, number = epoch.valid_loss, epoch.number
+    assert 0 < history.best_epoch == number < len(history.epochs)
+    assert validation_loss(model, data.valid, "mae") == best
     assert not model.training
 
 

@@ -13,6 +13,7 @@ class FitConfig:
 
     max_epochs: passes over the training windows at most; batch_size: windows a step, or "all";
     patience: epochs without a better validation loss before training stops (0: never);
+    min_delta: share of the best loss by which an epoch must be lower to count as better;
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
@@ -23,6 +24,7 @@ class FitConfig:
     batch_size: Annotated[int | Literal["all"], Int(16, 512, log=True)] = 64
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = 1e-3
     patience: int = 16
+    min_delta: float = 0.0
     clip_norm: float = 1.0
     weight_decay: Annotated[float, Float(1e-6, 1e-1, log=True)] = 0.0
     l1: float = 0.0
@@ -36,7 +38,8 @@ class FitConfig:
         for name, value in resolve(type(self), asdict(self), "fit").items():
             object.__setattr__(self, name, value)
         at_least = {
-            "max_epochs": 1, "batch_size": 1, "patience": 0, "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0,
+            "max_epochs": 1, "batch_size": 1, "patience": 0, "min_delta": 0, "clip_norm": 0, "weight_decay": 0, "l1": 0,
+            "momentum": 0,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)

@@ -145,7 +145,7 @@ def _descend(
         history.epochs.append(epoch)
         if on_epoch is not None:
             on_epoch(epoch)
-        if watched < best_loss or valid is None:
+        if watched < best_loss * (1 - config.min_delta) or valid is None:
             best_loss, history.best_epoch = watched, number
             best_weights = _copied(model) if valid is not None else None
         elif 0 < config.patience <= number - history.best_epoch:
