@@ -150,6 +150,11 @@ def test_figures_have_five_digits(mean, text):
     assert figure(spread_of([mean])) == text
 
 
+def test_large_figures_share_an_exponent():
+    assert figure(spread_of([361_000_000.0, 363_000_000.0])) == "3.6200e8 ± 0.0141e8"
+    assert figure(spread_of([-1_234_567.0])) == "-1.2346e6"
+
+
 @pytest.mark.parametrize(("width", "has_mae"), [(140, True), (80, False)])
 def test_terminal_table_fits_its_width(width, has_mae):
     console = Console(width=width, record=True, file=io.StringIO())

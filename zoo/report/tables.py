@@ -75,6 +75,10 @@ def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = F
     """Mean ± deviation; by default with five digits of the mean. A dash where there is nothing."""
     if spread is None:
         return "-"
+    if decimals is None and abs(spread.mean) >= 1e6:
+        exponent = len(str(int(abs(spread.mean)))) - 1
+        parts = [spread.mean] + ([spread.deviation] if with_spread and spread.deviation is not None else [])
+        return " ± ".join(f"{part / 10**exponent:.4f}e{exponent}" for part in parts)
     if decimals is None:
         digits = len(str(int(abs(spread.mean)))) if abs(spread.mean) >= 1 else 0
         decimals = max(0, 5 - digits)
