@@ -29,7 +29,7 @@ def test_rows_are_the_cells_of_the_suite(folder):
     assert left_out == []
     assert {row["key"] for row in rows} == {cell.key for cell in cells}
     assert [row["error"] for row in rows] == [None] * len(rows)
-    assert not any("dirty" in row["commit"] for row in rows)
+    assert not any("dirty" in (row["commit"] or "") for row in rows)
 
 
 def test_predictions_give_the_rmse_of_their_rows(folder):
