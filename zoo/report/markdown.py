@@ -50,7 +50,8 @@ def legend(board: Board) -> str:
     """What the columns are, in one paragraph."""
     units = "the data's units" if len(board.problem["targets"]) == 1 else "training deviations, over all targets"
     return (
-        f"rmse and mae in {units}; ± is the standard deviation over seeds; skill = 1 - rmse / naive's rmse on the "
+        f"rmse and mae in {units}; ± is the standard deviation over seeds (of training's chance, not "
+        "of the test period's); skill = 1 - rmse / naive's rmse on the "
         "same windows; (b) marks baselines; train s is the mean of one run, windows/s of training."
     )
 

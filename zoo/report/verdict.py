@@ -23,7 +23,9 @@ def verdict(board: Board) -> list[str]:
     if winners:
         names = ", ".join(f"{line.label} ({_percent(line)})" for line in winners)
         verb = "beat naive" if is_known else "end ahead of naive"
-        sentences = [f"{len(winners)} of {len(judged)} {verb}{by_how_much}: {names}.", *_recurrence(winners)]
+        sentences = [f"{len(winners)} of {len(judged)} {verb}{by_how_much}: {names}."]
+        if not all(line.is_baseline for line in judged):
+            sentences += _recurrence(winners)
     else:
         verb = (
             "beats naive (repeating the last value)" if is_known else "ends ahead of naive (repeating the last value)"
@@ -31,8 +33,11 @@ def verdict(board: Board) -> list[str]:
         best = f"{judged[0].label}, has a skill of {_percent(judged[0])}"
         sentences = [f"No variant {verb}{by_how_much}: the best, {best}."]
     if not is_known:
-        seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}" if board.seeds else "Without seeds"
-        sentences.append(f"{seeds} the spread is unknown: take at least {MIN_SEEDS} before believing an order.")
+        if board.seeds == 0:
+            sentences.append("Nothing here learns at random, so there is no spread over seeds to compare with.")
+        else:
+            seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}"
+            sentences.append(f"{seeds} the spread is unknown: take at least {MIN_SEEDS} before believing an order.")
     return sentences + _failures(board)
 
 
