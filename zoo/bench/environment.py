@@ -26,7 +26,7 @@ def machine(device: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "cpu": _processor(),
         "cores": usable_cores(),
-        "system": platform.platform(terse=True),
+        "system": f"{platform.system()} {platform.machine()}",
     }
     if device == "cuda":
         import torch
