@@ -25,6 +25,7 @@ app = typer.Typer(
     help="Which recurrent model is best for your series, by how much, at what cost - and does any beat naive?",
 )
 
+FORECAST = "%.7g"  # what float32 holds
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Time = Annotated[str | None, typer.Option(help="The time column, where it is not found by itself.")]
 Columns = Annotated[str | None, typer.Option(help="Names for a file without a header line: a,b,c.")]
@@ -249,7 +250,7 @@ def fit(
     print(f"{name}: kept epoch {found['best_epoch']} of {found['epochs']}, {found['train_seconds']:.1f} s, in {out}")
     if found["metrics"] is not None:
         skill = found["metrics"]["skill"]
-        shown = "undefined" if skill is None else f"{100 * skill:+.2f} %"
+        shown = "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"
         print(f"test: rmse {found['metrics']['rmse']:.5g}, mae {found['metrics']['mae']:.5g}, skill over naive {shown}")
 
 
@@ -274,15 +275,17 @@ def predict(
     found = forecast_next(saved, table, missing=missing, device=device)
     for note in table.notes:
         print(f"note: {note}", file=sys.stderr)
+    if table.time is not None and len(found.columns) == len(saved.targets) + 1:
+        print("note: the spacing of the rows is irregular: forecasts have no timestamps", file=sys.stderr)
     if out is not None:
         try:
-            write_atomically(out, found.to_csv(index=False).encode())
+            write_atomically(out, found.to_csv(index=False, float_format=FORECAST).encode())
         except OSError as error:
             raise InputError(f"cannot write {out}: {error.strerror}; choose another --out") from error
     if as_json:
         _print_json(found.to_dict(orient="records"))
     elif out is None:
-        print(found.to_csv(index=False), end="")
+        print(found.to_csv(index=False, float_format=FORECAST), end="")
 
 
 @app.command()

@@ -225,3 +225,24 @@ def test_frames_with_other_indices(prices):
     levels.columns = pd.MultiIndex.from_product([levels.columns, ["AAPL"]])
     assert load(levels).columns == ("open", "high", "low", "close", "volume")
     np.testing.assert_array_equal(load(levels).values, expected)
+
+
+def test_decimal_sign_is_decided_once_for_the_file(tmp_path):
+    german = "Datum;Kurs;Stueck\n02.01.2020;100,35;950\n03.01.2020;99,5;1.234\n06.01.2020;99;12.500\n"
+    table = load(written(tmp_path, german))
+    np.testing.assert_array_equal(table.values, [[100.35, 950], [99.5, 1234], [99, 12500]])
+    assert table.time[2] == pd.Timestamp("2020-01-06")
+    english = load(written(tmp_path, "date;close;vol\n2020-01-01;1234.5;1,200\n2020-01-02;987.0;950\n"))
+    np.testing.assert_array_equal(english.values, [[1234.5, 1200], [987, 950]])
+    quoted = load(written(tmp_path, 'a,b\n"1,234","1,5"\n"2,000","2,5"\n'))
+    np.testing.assert_array_equal(quoted.values, [[1.234, 1.5], [2, 2.5]])
+
+
+def test_separator_inside_quotes_does_not_count(tmp_path):
+    table = load(written(tmp_path, 'Datum;"Kurs, EUR"\n2020-01-02;100,35\n2020-01-03;100,5\n'))
+    assert table.columns == ("Kurs, EUR",)
+    np.testing.assert_array_equal(table.values[:, 0], [100.35, 100.5])
+
+
+def test_newline_in_a_column_name_becomes_a_space(tmp_path):
+    assert load(written(tmp_path, 'date,"close\n(USD)"\n2020-01-02,1\n2020-01-03,2\n')).columns == ("close (USD)",)

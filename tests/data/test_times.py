@@ -84,3 +84,36 @@ def test_named_column_that_is_no_time_is_refused():
         find_order(pd.DataFrame({"a": [1.0]}), "when", "x")
     with pytest.raises(InputError, match="'b' in data row 2 is not a date"):
         find_order(pd.DataFrame({"t": ["2020-01-01", "b"]}), "t", "x")
+
+
+def test_short_iso_dates_have_one_reading():
+    days = pd.bdate_range("2020-02-03", periods=8)
+    for text in (days.strftime("%Y-%m-%d"), days.strftime("%Y/%m/%d")):
+        assert list(parse_times(pd.Series(text))) == list(days)
+    assert list(parse_times(pd.Series(["2020-01-03", "2020-01-01", "2020-01-02"]))) == list(
+        pd.DatetimeIndex(["2020-01-03", "2020-01-01", "2020-01-02"])
+    )
+
+
+def test_ambiguous_dates_are_said_to_be():
+    frame = pd.DataFrame({"date": ["03/02/2020", "04/02/2020", "05/02/2020"], "a": [1.0, 2.0, 3.0]})
+    (note,) = find_order(frame, None, "x").notes
+    assert note == "dates can be read in two ways: 03/02/2020 was read as 2020-03-02"
+    assert find_order(frame.assign(date=["13/02/2020", "14/02/2020", "15/02/2020"]), None, "x").notes == ()
+
+
+def test_two_digit_years_and_packed_clocks():
+    assert parse_times(pd.Series(["01/31/20", "02/01/20"]))[1] == pd.Timestamp("2020-02-01")
+    assert parse_times(pd.Series(["31.01.20", "01.02.20"]))[1] == pd.Timestamp("2020-02-01")
+    packed = pd.DataFrame({"<DATE>": [20200102, 20200102], "<TIME>": [93000, 153000], "a": [1.0, 2.0]})
+    assert find_order(packed, None, "x").time[1] == pd.Timestamp("2020-01-02 15:30")
+
+
+def test_numbers_in_no_known_coding_still_order_the_rows():
+    order = find_order(pd.DataFrame({"Date": [43833.5, 43832.5], "a": [1.0, 2.0]}), None, "x")
+    assert (order.columns, order.time, list(order.keys)) == (("Date",), None, [43833.5, 43832.5])
+
+
+def test_unknown_format_is_said_to_be_unknown():
+    with pytest.raises(InputError, match="'2020Q1' is in no known date format"):
+        find_order(pd.DataFrame({"date": ["2020Q1", "2020Q2"], "a": [1.0, 2.0]}), None, "x")

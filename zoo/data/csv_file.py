@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.data.numbers import proves_decimal_comma
 from zoo.errors import InputError
 
 MISSING_MARKS = ["?", ".", "-", "--", "None", "none", "nil", "NIL"]
@@ -25,7 +26,7 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     try:
         head = _first_lines(path)
         how = {
-            "sep": max((",", ";", "\t", "|"), key=head[0].count),
+            "sep": max((";", "\t", "|", ","), key=re.sub(r'"[^"]*"', "", head[0]).count),
             "encoding": "utf-8-sig",
             "na_values": MISSING_MARKS,
             "skipinitialspace": True,
@@ -37,6 +38,9 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
             # Rows with more fields than names would lose the last ones; an empty last field is no loss.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = _read(path, head, columns, how)
+            has_decimal_comma = proves_decimal_comma(frame, likely=how["sep"] == ";")
+            if has_decimal_comma:  # pandas took 42.121 for a number with a decimal dot: have it as text
+                frame = _read(path, head, columns, {**how, "dtype": str})
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path} is empty: it needs a header line and rows of numbers") from error
     except pd.errors.ParserWarning as error:
@@ -48,8 +52,7 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8 (or as .parquet, .csv.gz)") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
-    # Who separates fields by semicolons needs the comma for decimals.
-    frame.attrs["has_decimal_comma"] = how["sep"] == ";"
+    frame.attrs["has_decimal_comma"] = has_decimal_comma
     return frame.dropna(how="all")
 
 

@@ -84,7 +84,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: int) -> Table:
-    frame = frame.rename(columns=lambda name: str(name).strip())
+    frame = frame.rename(columns=lambda name: " ".join(str(name).split()))
     if len(frame) == 0 or len(frame.columns) == 0:
         raise InputError(f"{source} is empty: it holds no rows of numbers")
     if frame.columns.has_duplicates:

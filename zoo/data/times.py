@@ -14,7 +14,8 @@ TIME_NAMES = (*CLOCK_NAMES, "day", "week", "month", "year", "period")
 PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
 # How text may be written; None lets pandas infer one format from the first value.
 WAYS = (
-    "ISO8601", None, "day first", "%b-%Y", "%b %Y", "%d-%b-%y", "%d-%b-%Y", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p",
+    None, "day first", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%b-%Y", "%b %Y", "%d-%b-%y", "%d-%b-%Y",
+    "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p",
 )  # fmt: skip
 
 
@@ -36,13 +37,13 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
     """
     if named is not None:
         (column,) = match_columns([named], list(frame.columns), source)
-        times = parse_times(frame[column])
+        times, notes = read_times(frame[column])
         if times is None and pd.api.types.is_numeric_dtype(frame[column]) and not frame[column].isna().any():
             note = f"time column '{column}' holds plain numbers: used for the order of rows, not as dates"
             return Order((column,), None, frame[column].to_numpy(dtype=float), (note,))
         if times is None:
             raise _unreadable(frame[column], column, source)
-        return _dated((column,), times)
+        return _dated((column,), times, *notes)
     if isinstance(frame.index, pd.DatetimeIndex):
         index_times = parse_times(pd.Series(frame.index))
         if index_times is None:
@@ -56,16 +57,23 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
         if name not in folded:
             continue
         column = folded[name]
-        times = parse_times(frame[column])
+        times, notes = read_times(frame[column])
         if times is not None:
-            return _dated((column,), times)
+            return _dated((column,), times, *notes)
         if name in ("date", "datetime") and not pd.api.types.is_numeric_dtype(frame[column]):
             raise _unreadable(frame[column], column, source)
     for column in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[column]):
-            times = parse_times(frame[column])
+            times, notes = read_times(frame[column])
             if times is not None:
-                return _dated((column,), times)
+                return _dated((column,), times, *notes)
+    for name in CLOCK_NAMES:  # numbers in no known coding may still tell the newest row from the oldest
+        numbers = frame[folded[name]] if name in folded else None
+        if numbers is not None and pd.api.types.is_numeric_dtype(numbers) and not numbers.isna().any():
+            steps = np.diff(numbers.to_numpy(dtype=float))
+            if (steps > 0).all() or (steps < 0).all():
+                note = f"time column '{folded[name]}' holds plain numbers: used for the order of rows, not as dates"
+                return Order((folded[name],), None, numbers.to_numpy(dtype=float), (note,))
     return Order((), None, None, ("no time column found: rows are taken in the order of the file",))
 
 
@@ -75,7 +83,12 @@ def is_named_like_time(name: str) -> bool:
 
 
 def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
-    """One timestamp a value, or None unless every value is a time.
+    """One timestamp a value, or None unless every value is a time; see read_times."""
+    return read_times(column)[0]
+
+
+def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, ...]]:
+    """One timestamp a value (None unless every value is a time), and a note where another reading was possible.
 
     Text: ISO 8601, else one format for all values. Where day/month and month/day both fit, the one that
     leaves the rows in order wins, then the one with the steadier steps, then month/day. Time zones: where
@@ -83,19 +96,28 @@ def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
     seconds, milliseconds, microseconds or nanoseconds since 1970.
     """
     if column.isna().any() or len(column) == 0:
-        return None
+        return None, ()
     if pd.api.types.is_datetime64_any_dtype(column):
-        return _plain(pd.DatetimeIndex(column))
-    if pd.api.types.is_bool_dtype(column):
-        return None
+        return _plain(pd.DatetimeIndex(column)), ()
+    if pd.api.types.is_bool_dtype(column) or pd.api.types.is_complex_dtype(column):
+        return None, ()
     if pd.api.types.is_numeric_dtype(column):
-        return _from_numbers(column)
+        return _from_numbers(column), ()
     text = column.astype(str).str.strip()
+    if text.str.fullmatch(r"\d+").all():
+        return _from_numbers(pd.to_numeric(text)), ()
+    # A date that begins with its year has one reading; pandas would also take it for year-day-month.
+    iso = _try(text, "ISO8601")
+    if iso is not None:
+        return iso, ()
     candidates = [times for way in WAYS if (times := _try(text, way)) is not None]
     if not candidates:
-        return None
+        return None, ()
     in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]
-    return min(in_order or candidates, key=_unsteadiness)
+    best = min(in_order or candidates, key=_unsteadiness)
+    if all(best.equals(other) for other in candidates):
+        return best, ()
+    return best, (f"dates can be read in two ways: {text.iloc[0]} was read as {best[0].date()}",)
 
 
 def _unsteadiness(times: pd.DatetimeIndex) -> float:
@@ -165,13 +187,21 @@ def _joined(frame: pd.DataFrame, folded: dict[str, str]) -> Order | None:
         columns = tuple(folded[name] for name in parts)
         return _dated(columns, times, f"time joined from the columns {', '.join(columns)}")
     if "date" in folded and "time" in folded:
-        day, clock = frame[folded["date"]], frame[folded["time"]]
+        day, clock = _padded(frame[folded["date"]], 8), _padded(frame[folded["time"]], 6)
         if not pd.api.types.is_numeric_dtype(day) and not pd.api.types.is_numeric_dtype(clock):
             times_or_none = parse_times(day.astype(str).str.strip() + " " + clock.astype(str).str.strip())
             if times_or_none is not None:
                 columns = (folded["date"], folded["time"])
                 return _dated(columns, times_or_none, f"time joined from the columns {', '.join(columns)}")
     return None
+
+
+def _padded(column: pd.Series, digits: int) -> pd.Series:
+    """Whole numbers such as 20200102 and 93000 as text of so many digits; anything else as it is."""
+    if not pd.api.types.is_integer_dtype(column):
+        return column
+    text = column.astype(str).str.zfill(digits)
+    return text.str.replace(r"^(\d\d)(\d\d)(\d\d)$", r"\1:\2:\3", regex=True) if digits == 6 else text
 
 
 def _dated(columns: tuple[str, ...], times: pd.DatetimeIndex, *notes: str) -> Order:
@@ -186,7 +216,12 @@ def _unreadable(column: pd.Series, name: str, source: str) -> InputError:
         warnings.simplefilter("ignore")
         parsed = pd.to_datetime(column.astype(str), errors="coerce", utc=True)
     bad = np.flatnonzero(parsed.isna().to_numpy())
-    row = int(bad[0]) if len(bad) else 0
+    if len(bad) in (0, len(column)):
+        return InputError(
+            f"time column '{name}' of {source}: {column.iloc[0]!r} is in no known date format; write dates as "
+            "2020-01-31, or name another column with --time"
+        )
+    row = int(bad[0])
     return InputError(
         f"time column '{name}' of {source}: {column.iloc[row]!r} in data row {row + 1} is not a date in the "
         "format of the rest; mend it, or name another column with --time"

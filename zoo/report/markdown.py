@@ -67,7 +67,7 @@ def provenance(board: Board) -> list[tuple[str, str]]:
         ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
         (
             "scaler",
-            f"{problem['scaler']}, fitted on train rows; windows normalised by {problem['normalise']}",
+            f"{problem['scaler']}, fitted on train rows; windows normalised: {problem['normalise']}",
         ),
     ]
     lines += [("note", note) for note in data.get("notes", [])]

@@ -11,8 +11,7 @@ from zoo.report.markdown import legend
 from zoo.report.tables import TextTable, accuracy_table, target_table
 from zoo.report.verdict import verdict
 
-WIDE = 125  # columns of text that the whole table needs
-NARROW = ("variant", "rmse", "skill %", "seeds", "parameters", "train s")
+NARROW = ("variant", "rmse", "skill %", "train s")  # what a terminal of 80 columns has room for
 
 
 def show(console: Console, rows: Sequence[Row]) -> None:
@@ -21,13 +20,14 @@ def show(console: Console, rows: Sequence[Row]) -> None:
         problem = board.problem
         what = f"{', '.join(problem['targets'])} of {board.data['source']}"
         title = f"{what}, {problem['horizon']} ahead from {problem['lookback']}"
-        table = accuracy_table(board)
-        is_narrow = console.width < WIDE
-        console.print(_table(table.only(*NARROW) if is_narrow else table, title))
+        whole = _table(accuracy_table(board), title)
+        wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
+        is_narrow = wanted > console.width
+        console.print(_table(accuracy_table(board).only(*NARROW), title) if is_narrow else whole)
         per_target = target_table(board)
         if per_target is not None:
             console.print(_table(per_target, None))
-        hint = " A wider terminal shows mae, r2 and windows/s, as does report.md." if is_narrow else ""
+        hint = " A wider terminal shows more columns, as does report.md." if is_narrow else ""
         console.print(f"[dim]{escape(legend(board) + hint)}[/dim]")
         for line in board.lines:
             for row in line.failed:
@@ -38,8 +38,10 @@ def show(console: Console, rows: Sequence[Row]) -> None:
 
 def _table(table: TextTable, title: str | None) -> Table:
     shown = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
-    for number, name in enumerate(table.header):
-        shown.add_column(escape(name), justify="left" if number == 0 else "right", no_wrap=number == 0)
+    first, *figures = table.header
+    shown.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings
+    for name in figures:
+        shown.add_column(escape(name), justify="right", no_wrap=True)
     for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
         texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
         texts[0] += " (b)" if is_baseline else ""

@@ -1,5 +1,7 @@
 """The verdict: does anything beat repeating the last value by more than the noise of its seeds?"""
 
+import statistics
+
 from zoo.report.board import MIN_SEEDS, Board, Line
 
 ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
@@ -9,7 +11,7 @@ def verdict(board: Board) -> list[str]:
     """Sentences computed from a board's skills and their spreads over seeds.
 
     A line beats naive when its mean skill exceeds its spread over seeds (and rounding: 0.01 %); a line
-    without seeds is measured by the largest spread on the board. With fewer than three seeds there is no
+    without seeds is measured by the median spread on the board. With fewer than three seeds there is no
     spread to speak of, and the sentences say so.
     """
     judged = [line for line in board.lines if line.metric("skill") is not None and not _is_naive(line)]
@@ -17,8 +19,8 @@ def verdict(board: Board) -> list[str]:
         return ["No variant other than naive ended with a result: there is nothing to compare.", *_failures(board)]
     spreads = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
     is_known = board.seeds >= MIN_SEEDS
-    widest = max(spreads, default=0.0) if is_known else 0.0
-    winners = [line for line in judged if _gain(line) > max(ROUNDING, _noise(line, widest) if is_known else 0.0)]
+    usual = statistics.median(spreads) if is_known and spreads else 0.0
+    winners = [line for line in judged if _gain(line) > max(ROUNDING, _noise(line, usual) if is_known else 0.0)]
     by_how_much = " by more than the spread over seeds" if is_known else ""
     if winners:
         names = ", ".join(f"{line.label} ({_percent(line)})" for line in winners)
@@ -68,10 +70,10 @@ def _gain(line: Line) -> float:
     return skill.mean
 
 
-def _noise(line: Line, widest: float) -> float:
+def _noise(line: Line, usual: float) -> float:
     skill = line.metric("skill")
     assert skill is not None
-    return skill.deviation if skill.deviation is not None else widest
+    return skill.deviation if skill.deviation is not None else usual
 
 
 def _percent(line: Line) -> str:
