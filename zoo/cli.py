@@ -248,6 +248,8 @@ def fit(
         _print_json(found)
         return
     print(f"{name}: kept epoch {found['best_epoch']} of {found['epochs']}, {found['train_seconds']:.1f} s, in {out}")
+    if found["epochs"] and found["best_epoch"] == 0:
+        print("note: validation never improved on the untrained start, so that is what was kept", file=sys.stderr)
     if found["metrics"] is not None:
         skill = found["metrics"]["skill"]
         shown = "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"
