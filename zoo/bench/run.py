@@ -32,14 +32,8 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         given = {key: value for key, value in values.items() if value is not None}
         if given:
             base[section] = {**base.get(section, {}), **given}
-            if "models" in given:
-                base["run"].pop("tags", None)
-            if section == "run" and given.get("models", ["all"]) != [
-                "all"
-            ]:  # fewer variants than the file names: so are their settings
-                base["models"] = {
-                    name: base["models"][name] for name in given["models"] if name in base.get("models", {})
-                }
+    if changes["run"].get("models") is not None:
+        _choose(base, changes["run"]["models"])
     for setting in settings:
         name, equals, value = setting.partition("=")
         owner, dot, parameter = name.strip().rpartition(".")
@@ -124,6 +118,13 @@ def scalar(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def _choose(base: dict[str, Any], names: Sequence[str]) -> None:
+    """Let the named variants replace the file's tags; settings of variants that no longer run go with them."""
+    base["run"].pop("tags", None)
+    if list(names) != ["all"]:
+        base["models"] = {name: base["models"][name] for name in names if name in base.get("models", {})}
 
 
 def _slug(path: Path) -> str:

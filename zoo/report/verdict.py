@@ -29,11 +29,9 @@ def verdict(board: Board) -> list[str]:
         if not all(line.is_baseline for line in judged):
             sentences += _recurrence(winners)
     else:
-        verb = (
-            "beats naive (repeating the last value)" if is_known else "ends ahead of naive (repeating the last value)"
-        )
+        verb = "beats naive" if is_known else "ends ahead of naive"
         best = f"{judged[0].label}, has a skill of {_percent(judged[0])}"
-        sentences = [f"No variant {verb}{by_how_much}: the best, {best}."]
+        sentences = [f"No variant {verb} (repeating the last value){by_how_much}: the best, {best}."]
     if not is_known:
         if board.seeds == 0:
             sentences.append("Nothing here learns at random, so there is no spread over seeds to compare with.")
@@ -55,9 +53,9 @@ def _recurrence(winners: list[Line]) -> list[str]:
     if best.is_baseline:
         return [f"The best of them, {best.label}, is not recurrent."]
     simple = next((line for line in winners if line.is_baseline), None)
-    return (
-        [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."] if simple else []
-    )
+    if simple is None:
+        return []
+    return [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."]
 
 
 def _is_naive(line: Line) -> bool:
