@@ -10,12 +10,18 @@ from zoo.report.markdown import markdown
 from zoo.suite import expand, read_suite
 
 ROOT = Path(__file__).parents[1]
-RESULTS = sorted(path.parent for path in (ROOT / "results").glob("*/predictions"))
+SUITES = ROOT / "benchmarks" / "suites"
+# Of shipped suites only: a user's own results may lie beside them.
+RESULTS = sorted(path for path in (ROOT / "results").glob("*") if (SUITES / f"{path.name}.toml").exists())
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
 def folder(request):
     return request.param
+
+
+def test_results_of_every_suite_but_smoke_are_there():
+    assert {"sp500", "nasdaq", "nasdaq-volume", "tutorial"} <= {path.name for path in RESULTS}
 
 
 def test_report_is_what_its_rows_say(folder):
@@ -25,7 +31,7 @@ def test_report_is_what_its_rows_say(folder):
 def test_rows_are_the_cells_of_the_suite(folder):
     pytest.importorskip("arch")
     rows, left_out = read_rows(folder)
-    cells, _ = expand(read_suite(ROOT / "benchmarks" / "suites" / f"{folder.name}.toml"), device="cpu")
+    cells, _ = expand(read_suite(SUITES / f"{folder.name}.toml"), device="cpu")
     assert left_out == []
     assert {row["key"] for row in rows} == {cell.key for cell in cells}
     assert [row["error"] for row in rows] == [None] * len(rows)
