@@ -165,7 +165,8 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     device_type = resolve_device(config.device).type
-    fit = {name: value for name, value in asdict(config).items() if name != "device"}
+    # A cap that is not set is nothing that was asked for.
+    fit = {name: value for name, value in asdict(config).items() if name != "device" and value is not None}
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")

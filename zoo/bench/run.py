@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bench import environment, executor
+from zoo.bench.process import default_jobs
 from zoo.bench.progress import progress
 from zoo.bench.rows import RowStore, read_rows
 from zoo.data.builtin import NAMES
@@ -78,14 +79,13 @@ def run_suite(
                 f"{len(cells) - len(waiting)} of {len(cells)} cells are already there (--force reruns)",
                 file=sys.stderr,
             )
-        on_cpu = cells[0].device == "cpu"
         context = {"commit": environment.commit(), "command": command}
         try:
             with progress(waiting) as on_event:
                 executor.run(
                     waiting,
                     store,
-                    jobs=jobs or (environment.usable_cores() if on_cpu else 1),
+                    jobs=jobs or default_jobs(cells[0].device),
                     context=context,
                     on_event=on_event,
                 )

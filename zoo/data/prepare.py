@@ -1,18 +1,19 @@
 """prepare: a Table becomes windows of train, validation and test, scaled by what the train rows say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from zoo.data.cleaning import clean
 from zoo.data.scaling import Scaler, fit_scaler
 from zoo.data.split import Split, split_rows
 from zoo.data.table import Table, fingerprint, match_columns
-from zoo.data.units import fit_units
+from zoo.data.units import Units, fit_units
 from zoo.data.windows import Windows, windows_between
 from zoo.errors import InputError, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
@@ -46,6 +47,28 @@ class Data:
         """Rows used."""
         return self.split.test_end
 
+    def with_lookback(self, lookback: int) -> "Data":
+        """The same data seen through windows of another length.
+
+        The target rows of validation and test stay; of the train part's first rows, those that a longer
+        lookback needs are no targets. Raises InputError where the train part is too short.
+        """
+        _check_count("lookback", lookback)
+        _check_parts(self.split, lookback, self.problem.horizon, self.rows)
+        problem = replace(self.problem, lookback=lookback)
+        old = self.train
+        train, valid, test = _parts(problem, self.split, old.values, old.raw, old.units)
+        return replace(self, problem=problem, train=train, valid=valid, test=test)
+
+    def without_test(self) -> "Data":
+        """Training and validation alone: the rows of the test part are gone, not hidden."""
+        end = self.split.valid_end
+        bounds = replace(self.split, test_end=end)
+        old = self.train
+        train, valid, test = _parts(self.problem, bounds, old.values[:end].clone(), old.raw[:end].copy(), old.units)
+        time = self.time[:end] if self.time is not None else None
+        return replace(self, train=train, valid=valid, test=test, split=bounds, time=time)
+
 
 def prepare(
     table: Table,
@@ -67,9 +90,8 @@ def prepare(
 
     Raises InputError for a setting or values that cannot be used, in words that say what to change.
     """
-    for name, count in (("lookback", lookback), ("horizon", horizon)):
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise InputError(f"{name} must be a whole number >= 1, got {count!r}")
+    _check_count("lookback", lookback)
+    _check_count("horizon", horizon)
     if normalise not in NORMALISE:
         raise unknown("normalise", normalise, NORMALISE)
     chosen, target_names = choose_columns(table, channels, targets)
@@ -91,23 +113,13 @@ def prepare(
     units = fit_units(target_names, positions, fitted, train_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
 
-    def part(first: int, end: int) -> Windows:
-        return windows_between(
-            first,
-            end,
-            values=scaled,
-            raw=values,
-            lookback=lookback,
-            horizon=horizon,
-            targets=positions,
-            units=units,
-        )
-
+    problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise)
+    train, valid, test = _parts(problem, bounds, scaled, values, units)
     return Data(
-        problem=Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise),
-        train=part(0, bounds.train_end),
-        valid=part(bounds.train_end, bounds.valid_end) if bounds.valid_end > bounds.train_end else None,
-        test=part(bounds.valid_end, bounds.test_end),
+        problem=problem,
+        train=train,
+        valid=valid,
+        test=test,
         scaler=fitted,
         split=bounds,
         source=table.source,
@@ -137,6 +149,35 @@ def choose_columns(
                 "last value; add it to --channels"
             )
     return chosen, named
+
+
+def _parts(
+    problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units
+) -> tuple[Windows, Windows | None, Windows]:
+    """The windows of train, validation (None where it is empty) and test."""
+    train, valid, test = (
+        windows_between(
+            first,
+            end,
+            values=values,
+            raw=raw,
+            lookback=problem.lookback,
+            horizon=problem.horizon,
+            targets=problem.targets,
+            units=units,
+        )
+        for first, end in (
+            (0, bounds.train_end),
+            (bounds.train_end, bounds.valid_end),
+            (bounds.valid_end, bounds.test_end),
+        )
+    )
+    return train, valid if bounds.valid_end > bounds.train_end else None, test
+
+
+def _check_count(name: str, count: Any) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"{name} must be a whole number >= 1, got {count!r}")
 
 
 def _check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:

@@ -83,5 +83,6 @@ def windows_between(
     units: Units,
 ) -> Windows:
     """The windows ALL of whose target rows lie in [first, end); their lookback may reach back before it."""
-    starts = torch.arange(max(first - lookback, 0), max(end - horizon - lookback + 1, 0))
+    start = max(first - lookback, 0)
+    starts = torch.arange(start, max(end - horizon - lookback + 1, start))
     return Windows(values, starts, lookback, horizon, targets, raw, units)

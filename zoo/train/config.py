@@ -11,7 +11,9 @@ from zoo.space import Choice, Float, Int, resolve
 class FitConfig:
     """Training settings; every range is the default search range of tuning.
 
-    max_epochs: passes over the training windows at most; batch_size: windows a step, or "all";
+    max_epochs: passes over the training windows at most; max_batches: optimiser steps at most (none: no
+    cap); max_seconds: the first epoch that ends later is the last (none: no cap), which makes results
+    depend on the machine; batch_size: windows a step, or "all";
     patience: epochs without a better validation loss before training stops (0: never);
     min_delta: share of the best loss by which an epoch must be lower to count as better;
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
@@ -21,6 +23,8 @@ class FitConfig:
     """
 
     max_epochs: int = 200
+    max_batches: int | None = None
+    max_seconds: float | None = None
     batch_size: Annotated[int | Literal["all"], Int(16, 512, log=True)] = 64
     learning_rate: Annotated[float, Float(1e-4, 1e-2, log=True)] = 1e-3
     patience: int = 16
@@ -38,12 +42,12 @@ class FitConfig:
         for name, value in resolve(type(self), asdict(self), "fit").items():
             object.__setattr__(self, name, value)
         at_least = {
-            "max_epochs": 1, "batch_size": 1, "patience": 0, "min_delta": 0, "clip_norm": 0, "weight_decay": 0, "l1": 0,
-            "momentum": 0,
+            "max_epochs": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0, "min_delta": 0,
+            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)
-            if value != "all" and not value >= low:
+            if value not in ("all", None) and not value >= low:
                 raise InputError(f"fit: {name} must be >= {low}, got {value}")
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")

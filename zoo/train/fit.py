@@ -38,8 +38,8 @@ class Epoch:
 class History:
     """What training did: its epochs, the epoch whose weights were kept (0: the initial ones), seconds in all.
 
-    initial_valid_loss is the validation loss before training; stopped is `patience`, `max_epochs` or
-    `solved` (a closed form, or nothing to learn: no epochs).
+    initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
+    it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -98,11 +98,14 @@ def _descend(
     history: History,
 ) -> None:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
+    steps = math.ceil(len(train) / batch_size)  # of a whole epoch
+    cap = math.inf if config.max_batches is None else config.max_batches
+    epochs = config.max_epochs if cap >= steps * config.max_epochs else math.ceil(cap / steps)
     optimizer = _optimizer(parameters, config)
-    schedule = _schedule(optimizer, config)
+    schedule = _schedule(optimizer, config, epochs)
     loss_of = LOSSES[config.loss]
     order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
-    batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
 
     def step(index: Tensor) -> Tensor:
         x, y = train.gather(index)
@@ -122,15 +125,18 @@ def _descend(
     if valid is not None:
         best_loss = history.initial_valid_loss = validation_loss(model, valid, config.loss)
         best_weights = _copied(model)
-    history.stopped = "max_epochs"
-    for number in range(1, config.max_epochs + 1):
+    history.stopped = "max_epochs" if cap >= steps * epochs and epochs == config.max_epochs else "max_batches"
+    began = time.perf_counter()
+    for number in range(1, epochs + 1):
         model.train()
         indices = train.order(order)
+        if number * steps > cap:
+            indices = indices[: int(cap - (number - 1) * steps) * batch_size]
         total = torch.zeros((), device=indices.device)
         started = time.perf_counter()
         for index in indices.split(batch_size):
             total.add_(step(index), alpha=len(index))
-        train_loss = total.item() / len(train)  # the one wait for the device
+        train_loss = total.item() / len(indices)  # the one wait for the device
         seconds = time.perf_counter() - started
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
         watched = train_loss if valid_loss is None else valid_loss
@@ -141,7 +147,7 @@ def _descend(
                 f"training diverged in epoch {number}: the {which} loss is {value} "
                 f"at learning_rate {rate:g}; lower it, or lower clip_norm ({config.clip_norm:g})"
             )
-        epoch = Epoch(number, train_loss, valid_loss, seconds, len(train) / seconds)
+        epoch = Epoch(number, train_loss, valid_loss, seconds, len(indices) / seconds)
         history.epochs.append(epoch)
         if on_epoch is not None:
             on_epoch(epoch)
@@ -150,6 +156,9 @@ def _descend(
             best_weights = _copied(model) if valid is not None else None
         elif 0 < config.patience <= number - history.best_epoch:
             history.stopped = "patience"
+            break
+        if config.max_seconds is not None and time.perf_counter() - began > config.max_seconds:
+            history.stopped = "max_seconds"
             break
         if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
             schedule.step(watched)
@@ -188,10 +197,10 @@ def _optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim
 
 
 def _schedule(
-    optimizer: torch.optim.Optimizer, config: FitConfig
+    optimizer: torch.optim.Optimizer, config: FitConfig, epochs: int
 ) -> torch.optim.lr_scheduler.LRScheduler | torch.optim.lr_scheduler.ReduceLROnPlateau | None:
     if config.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=config.max_epochs)
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     if config.schedule == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=max(1, config.patience // 3))
     return None
