@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = [
     "errors", "files", "seeding", "space", "problem", "data", "tasks", "layers", "registry", "models", "train", "suite",
-    "tuning", "bench", "report", "testing", "cli",
+    "bench", "tuning", "report", "testing", "cli",
 ]  # fmt: skip
 # bench/run.py joins the rooms above it with the report for the command.
 ALLOWED = {("bench/run.py", "report")}

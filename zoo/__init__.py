@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.train.evaluate import evaluate, forecast
     from zoo.train.fit import Epoch, History, fit
     from zoo.train.store import SavedModel, forecast_next, load_model, save
+    from zoo.tuning.study import StudyResult, tune
 
 __version__ = "0.1.0"
 
@@ -36,6 +37,8 @@ _HOME = {
     "Float": "zoo.space",
     "Int": "zoo.space",
     "FitConfig": "zoo.train.config",
+    "StudyResult": "zoo.tuning.study",
+    "tune": "zoo.tuning.study",
     "evaluate": "zoo.train.evaluate",
     "forecast": "zoo.train.evaluate",
     "History": "zoo.train.fit",

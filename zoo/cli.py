@@ -366,7 +366,7 @@ def _names(text: str | None) -> list[str] | None:
 def _split(text: str | None) -> list[Any] | None:
     if text is None:
         return None
-    from zoo.bench.run import scalar
+    from zoo.space import scalar
 
     return [scalar(part.strip()) for part in text.split(",")]
 

@@ -44,6 +44,11 @@ class Variant:
         """The ranges that its signature declares."""
         return ranges_of(self.build)
 
+    def space_for(self, problem: Problem) -> dict[str, Range]:
+        """The ranges on one problem: those of the class's own `space(problem)` where it defines one."""
+        own: Callable[[Problem], dict[str, Range]] | None = getattr(self.build, "space", None)
+        return self.space if own is None else own(problem)
+
     @property
     def is_deterministic(self) -> bool:
         """Whether every seed gives the same forecasts."""

@@ -115,6 +115,18 @@ def resolve(function: Callable[..., Any], given: Mapping[str, Any], owner: str) 
     }
 
 
+def scalar(text: str) -> Any:
+    """Text from the command line as a whole number, a number, a truth value, or itself."""
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
 def _described(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(repr(option) for option in typing.get_args(kind))

@@ -12,6 +12,7 @@ from zoo.bench.progress import progress
 from zoo.bench.rows import RowStore, read_rows
 from zoo.data.builtin import NAMES
 from zoo.errors import InputError
+from zoo.space import scalar
 from zoo.suite import Suite, expand, read_suite, suite_of
 
 
@@ -106,18 +107,6 @@ def run_suite(
         show(Console() if sys.stdout.isatty() else Console(width=160), rows)
         print(f"rows, predictions and report.md are in {folder}")
     return 1 if any(row["error"] for row in rows) else 0
-
-
-def scalar(text: str) -> Any:
-    """Text from the command line as a whole number, a number, a truth value, or itself."""
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _choose(base: dict[str, Any], names: Sequence[str]) -> None:

@@ -1,0 +1,56 @@
+"""What a study has spent: trials by how they ended, and their seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial, TrialState
+
+
+@dataclass(frozen=True)
+class Cost:
+    """trials = complete + pruned + failed count against the budget; lost ones were run again.
+
+    seconds: of all trials together, on however many workers; busy_seconds: of the clock while any ran.
+    """
+
+    trials: int
+    complete: int
+    pruned: int
+    failed: int
+    lost: int
+    seconds: float
+    busy_seconds: float
+
+
+def cost_of(trials: Sequence[FrozenTrial]) -> Cost:
+    """The cost of the trials that have ended."""
+    ended = counted(trials)
+    by_state = {state: sum(t.state == state for t in ended) for state in TrialState}
+    spans = sorted(
+        (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
+        for t in trials
+        if t.state.is_finished() and t.datetime_start is not None and t.datetime_complete is not None
+    )
+    busy, reached = 0.0, float("-inf")
+    for start, end in spans:
+        busy += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return Cost(
+        trials=len(ended),
+        complete=by_state[TrialState.COMPLETE],
+        pruned=by_state[TrialState.PRUNED],
+        failed=by_state[TrialState.FAIL],
+        lost=len(_lost(trials)),
+        seconds=sum(end - start for start, end in spans),
+        busy_seconds=busy,
+    )
+
+
+def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Ended trials that count against the budget: not those that were run again, nor one too many."""
+    lost = _lost(trials)
+    return [t for t in trials if t.state.is_finished() and t.number not in lost and not t.user_attrs.get("surplus")]
+
+
+def _lost(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {t.user_attrs["retry_of"] for t in trials if "retry_of" in t.user_attrs}

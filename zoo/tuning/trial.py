@@ -1,0 +1,108 @@
+"""One trial: create, fit on train, judge on validation. It is given no test rows, so it cannot see any."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from zoo.data.prepare import Data
+from zoo.errors import Diverged
+from zoo.layers.normalised import Normalised
+from zoo.registry import create
+from zoo.train.config import FitConfig
+from zoo.train.fit import Epoch, fit, validation_loss
+from zoo.tuning.search import Point
+
+OBJECTIVES = {
+    "valid_loss": "validation loss, in scaled units",
+    "latency_ms": "median milliseconds of one forecast at batch 1",
+    "parameter_count": "trained numbers",
+    "train_seconds": "seconds of training",
+}
+WARM_UP, REPEATS = 10, 100
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a trial is to run; `fit` lacks the device."""
+
+    variant: str
+    point: Point
+    seed: int
+    device: str
+    wants_latency: bool
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> "Request":
+        """From JSON values."""
+        return cls(**{**plain, "point": Point(**plain["point"])})
+
+
+class Pruned(Exception):
+    """The study has seen enough of this trial."""
+
+
+def run_trial(request: Request, data: Data, goes_on: Callable[[Epoch], bool]) -> dict[str, Any]:
+    """What the trial gave: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
+
+    goes_on is asked after every epoch. Any exception of the variant or of training is an error of this
+    trial alone.
+    """
+    started = time.perf_counter()
+
+    def on_epoch(epoch: Epoch) -> None:
+        if not goes_on(epoch):
+            raise Pruned
+
+    try:
+        seen = data if request.point.lookback == data.problem.lookback else data.with_lookback(request.point.lookback)
+        assert seen.valid is not None
+        config = FitConfig.of({**request.point.fit, "device": request.device})
+        model = create(request.variant, seen.problem, seed=request.seed, **request.point.params)
+        history = fit(model, seen.train, seen.valid, config, seed=request.seed, on_epoch=on_epoch)
+        loss = validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss)
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise Diverged(f"the validation loss is {loss}")
+        answer = {
+            "valid_loss": loss,
+            "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+            "train_seconds": history.seconds,
+            "epochs": len(history.epochs),
+            "best_epoch": history.best_epoch,
+            "stopped": history.stopped,
+        }
+        if request.wants_latency:
+            answer["latency_ms"] = _latency_ms(model, seen)
+    except Pruned:
+        return {"pruned": True, "train_seconds": time.perf_counter() - started}
+    except Exception as error:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        reason = " ".join(str(error).split())
+        return {"error": f"{type(error).__name__}: {reason}", "train_seconds": time.perf_counter() - started}
+    return answer
+
+
+def _device_of(model: Normalised, data: Data) -> torch.device:
+    return next((p.device for p in model.parameters()), data.train.values.device)
+
+
+@torch.inference_mode()
+def _latency_ms(model: Normalised, data: Data) -> float:
+    x, _ = data.train.to(_device_of(model, data)).gather(torch.tensor([0]))
+    seconds = []
+    for number in range(WARM_UP + REPEATS):
+        started = time.perf_counter()
+        model(x)
+        if x.is_cuda:
+            torch.cuda.synchronize()
+        if number >= WARM_UP:
+            seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)

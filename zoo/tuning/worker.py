@@ -1,0 +1,43 @@
+"""The worker of trials: `python -m zoo.tuning.worker`, started by zoo.tuning.study.
+
+The reply to an epoch is awaited after the next one, so that training does not stand still while the study
+decides; a pruned trial has trained one epoch more than the study saw.
+"""
+
+import pickle
+from functools import lru_cache
+from pathlib import Path
+
+from zoo.bench.serving import Hear, Message, Say, serve
+from zoo.data.prepare import Data
+from zoo.train.fit import Epoch
+from zoo.tuning.trial import Request, run_trial
+
+
+def tried(request: Message, say: Say, hear: Hear) -> Message:
+    """The outcome of the trial in a request; each epoch is an event, and its reply says whether to go on."""
+    is_pruning, waits = request["is_pruning"], False
+
+    def goes_on(epoch: Epoch) -> bool:
+        nonlocal waits
+        if waits and not hear()["goes_on"]:
+            waits = False
+            return False
+        say({"epoch": epoch.number, "valid_loss": epoch.valid_loss})
+        waits = is_pruning
+        return True
+
+    answer = run_trial(Request.of(request["trial"]), _kept(request["data"]), goes_on)
+    if waits:
+        hear()
+    return answer
+
+
+@lru_cache(maxsize=2)
+def _kept(path: str) -> Data:
+    kept: Data = pickle.loads(Path(path).read_bytes())  # of the process that started this one
+    return kept
+
+
+if __name__ == "__main__":
+    serve(tried)
