@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from zoo.train.evaluate import evaluate, forecast
     from zoo.train.fit import Epoch, History, fit
     from zoo.train.store import SavedModel, forecast_next, load_model, save
-    from zoo.tuning.study import StudyResult, tune
+    from zoo.tuning.result import StudyResult
+    from zoo.tuning.study import tune
 
 __version__ = "0.1.0"
 
@@ -37,7 +38,7 @@ _HOME = {
     "Float": "zoo.space",
     "Int": "zoo.space",
     "FitConfig": "zoo.train.config",
-    "StudyResult": "zoo.tuning.study",
+    "StudyResult": "zoo.tuning.result",
     "tune": "zoo.tuning.study",
     "evaluate": "zoo.train.evaluate",
     "forecast": "zoo.train.evaluate",

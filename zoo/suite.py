@@ -60,6 +60,19 @@ class RunSettings(_Strict):
     seeds: int | list[int] = 5
 
 
+class TuneSettings(_Strict):
+    """[tune]: how a study of each variant searches; `fix` and `range` by key, see zoo.tuning.search."""
+
+    trials: int | None = None
+    timeout: float | None = None
+    seed: int = 0
+    sampler: str = "tpe"
+    pruner: str | None = None
+    objectives: list[str] = ["valid_loss"]
+    fix: dict[str, Any] = {}
+    range: dict[str, Any] = {}
+
+
 class Suite(_Strict):
     """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
 
@@ -69,6 +82,7 @@ class Suite(_Strict):
     run: RunSettings = RunSettings()
     fit: dict[str, Any] = {}
     models: dict[str, dict[str, Any]] = {}
+    tune: TuneSettings = TuneSettings()
 
 
 @dataclass(frozen=True)

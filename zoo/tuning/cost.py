@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -44,6 +45,12 @@ def cost_of(trials: Sequence[FrozenTrial]) -> Cost:
         seconds=sum(end - start for start, end in spans),
         busy_seconds=busy,
     )
+
+
+def is_sequential(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether each trial began after the one before had ended."""
+    spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
+    return all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def counted(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

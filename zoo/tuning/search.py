@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.trial import FrozenTrial
 
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
@@ -21,6 +22,7 @@ from zoo.train.config import FitConfig
 BUDGET = ("fit.max_epochs", "fit.max_batches", "fit.max_seconds")
 GRID_POINTS = 5  # of a numeric range in a grid search
 MOST_CORNERS = 64
+IS_START = "is_start"
 LOOKBACK = Parameter("lookback", (int,), None, None)
 
 
@@ -48,21 +50,24 @@ class Search:
         params = {name: values[name] for name in variant(self.variant).parameters}
         return Point(params, fit, values["lookback"])
 
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """The trial's value of every searched parameter."""
-        chosen: dict[str, Any] = {}
+    def suggest(self, trial: optuna.Trial) -> None:
+        """Have the trial draw a value of every searched parameter."""
         for name, span in self.ranges.items():
             if isinstance(span, Int):
-                chosen[name] = trial.suggest_int(name, span.low, span.high, log=span.log)
+                trial.suggest_int(name, span.low, span.high, log=span.log)
             elif isinstance(span, Float):
-                chosen[name] = trial.suggest_float(name, span.low, span.high, log=span.log)
+                trial.suggest_float(name, span.low, span.high, log=span.log)
             else:
-                chosen[name] = trial.suggest_categorical(name, span.options)
-        return chosen
+                trial.suggest_categorical(name, span.options)
 
     def start(self) -> dict[str, Any]:
-        """The base values of the searched parameters, brought into their ranges: what trial 0 runs."""
+        """The base values of the searched parameters as Optuna can record them: brought into their ranges."""
         return {name: _within(span, self.base[name]) for name, span in self.ranges.items()}
+
+    def point_of(self, trial: optuna.Trial | FrozenTrial) -> Point:
+        """What a trial ran: its values over the base; the start ran the base itself, also where a default lies
+        outside its range (no weight decay, say)."""
+        return self.point({} if trial.user_attrs.get(IS_START) else trial.params)
 
     def grid(self) -> dict[str, list[Any]]:
         """Every option of a choice, five points of a numeric range."""
@@ -122,6 +127,7 @@ def search_for(
                 base[own] = span.low
             else:
                 spans[own] = span
+                base[own] = _within(span, base[own])
             touched.add(own)
     search = Search(name, base, spans)
     if touched:

@@ -16,6 +16,7 @@ from optuna.storages import journal
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import InputError
+from zoo.tuning.search import IS_START
 
 try:
     import fcntl
@@ -29,10 +30,12 @@ NAMELESS_SECONDS = 10  # a running trial without an owner is this old when its p
 
 
 class Store:
-    """A storage and what it knows of who lives: `storage` is Optuna's, `owner` this process's name in it."""
+    """A storage and what it knows of who lives: `storage` is Optuna's, `owner` this process's name
+    in it, `shown` where it is, without a password."""
 
-    def __init__(self, storage: optuna.storages.BaseStorage, folder: Path | None = None) -> None:
+    def __init__(self, storage: optuna.storages.BaseStorage, shown: str, folder: Path | None = None) -> None:
         self.storage = storage
+        self.shown = shown
         self.owner = uuid.uuid4().hex
         self.folder = folder
         self._held: int | None = None
@@ -95,16 +98,16 @@ def open_store(url: str | None, folder: Path | None) -> Store:
     Raises InputError, without a password that the URL holds, for storage that cannot be reached.
     """
     if url is not None:
-        return Store(_at(url))
+        return Store(_at(url), shown(url))
     if folder is None:
-        return Store(optuna.storages.InMemoryStorage())
+        return Store(optuna.storages.InMemoryStorage(), "memory")
     path = folder / JOURNAL
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = _KernelLock(path) if fcntl is not None else journal.JournalFileOpenLock(str(path))
         _cut_broken_line(path, lock)
         backend = journal.JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
-        return Store(journal.JournalStorage(backend), folder)
+        return Store(journal.JournalStorage(backend), JOURNAL, folder)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
     except (ValueError, KeyError) as error:
@@ -119,7 +122,11 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, *, is_innocent: bool = 
         state=TrialState.WAITING,
         params=trial.params,
         distributions=trial.distributions,
-        user_attrs={"retry_of": trial.number, "seed_of": trial.user_attrs.get("seed_of", trial.number)},
+        user_attrs={
+            **{name: value for name, value in trial.user_attrs.items() if name == IS_START},
+            "retry_of": trial.number,
+            "seed_of": trial.user_attrs.get("seed_of", trial.number),
+        },
         system_attrs=trial.system_attrs,
     )
     study.add_trial(again)

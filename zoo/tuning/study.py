@@ -2,96 +2,29 @@
 
 import json
 import math
-import pickle
-import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.exceptions import StorageInternalError
-from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from zoo.bench.process import WorkerDied, WorkerProcess
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
-from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
-from zoo.train.fit import Epoch, resolve_device
-from zoo.tuning.cost import Cost, cost_of, counted
+from zoo.train.fit import resolve_device
+from zoo.tuning.cost import cost_of
+from zoo.tuning.outcome import keep
 from zoo.tuning.quiet import quiet
+from zoo.tuning.result import StudyResult, described
 from zoo.tuning.samplers import pruner_for, sampler_for
-from zoo.tuning.search import Point, Search, search_for
-from zoo.tuning.storage import Store, open_store, queue_again
-from zoo.tuning.trial import OBJECTIVES, Request, run_trial
-
-WAIT_SECONDS = 0.2
-INTERRUPTED = "interrupted by the user"
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """A study as it stands: Optuna's own `study`, what it cost, and its best settings.
-
-    With several objectives the best trial is the one of the Pareto front with the lowest first objective.
-    """
-
-    variant: str
-    study: optuna.Study
-    search: Search
-    objectives: tuple[str, ...]
-    cost: Cost
-    device: str
-
-    @property
-    def best_trial(self) -> FrozenTrial:
-        """The best complete trial; raises InputError where none is."""
-        if self.cost.complete == 0:
-            errors = [t.user_attrs["error"] for t in self.study.get_trials(deepcopy=False) if "error" in t.user_attrs]
-            why = f": the last said {errors[-1]}" if errors else ""
-            raise InputError(f"study '{self.study.study_name}': no trial of {self.cost.trials} ended with a value{why}")
-        return min(self.study.best_trials, key=lambda trial: (trial.values[0], trial.number))
-
-    @property
-    def best(self) -> Point:
-        """All settings of the best trial."""
-        return self.search.point(self.best_trial.params)
-
-    @property
-    def best_params(self) -> dict[str, Any]:
-        """All parameters of the variant: `zoo.create(variant, data.problem, **best_params)`."""
-        return self.best.params
-
-    @property
-    def best_fit(self) -> FitConfig:
-        """The training settings."""
-        return FitConfig.of({**self.best.fit, "device": self.device})
-
-    @property
-    def best_lookback(self) -> int:
-        """The lookback, where it was searched: `data.with_lookback(best_lookback)`."""
-        return self.best.lookback
-
-    @property
-    def best_value(self) -> float:
-        """The first objective of the best trial."""
-        return float(self.best_trial.values[0])
-
-
-@dataclass(frozen=True)
-class TrialEvent:
-    """What happened to trial `number`: it began, an epoch ended, or (with `trial`) it ended."""
-
-    number: int
-    epoch: int | None = None
-    valid_loss: float | None = None
-    trial: FrozenTrial | None = None
-    cost: Cost | None = None
+from zoo.tuning.search import IS_START, search_for
+from zoo.tuning.storage import Store, open_store
+from zoo.tuning.supervisor import Supervisor, TrialEvent
+from zoo.tuning.trial import OBJECTIVES
 
 
 def tune(
@@ -115,6 +48,7 @@ def tune(
     jobs: int | None = None,
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     stop: threading.Event | None = None,
+    command: str | None = None,
 ) -> StudyResult:
     """Search the space of one variant on train and validation; the test part is cut off first.
 
@@ -123,7 +57,8 @@ def tune(
     seconds after which none begins. objectives: of OBJECTIVES, all minimised. storage: an Optuna URL, else
     a journal in `out`, else memory; a study of the same name goes on where it was. jobs: worker processes;
     None trains in this process on one thread. One job with a seed gives the same trials every time, also
-    when it was interrupted; several do not. stop: set it to end early.
+    when it was interrupted; several do not. stop: set it to end early. command: kept in best.json. `out`
+    also gets best.json, trials.jsonl and pictures.
     Raises InputError for a request that cannot be met, before anything runs.
     """
     config = config or FitConfig()
@@ -139,8 +74,8 @@ def tune(
         trials = min(trials, math.prod(len(points) for points in search.grid().values()))
     asked = {
         "variant": variant,
-        "data": data.fingerprint,
-        "problem": _described(data),
+        "data": [data.fingerprint, data.missing],
+        "problem": described(data),
         "settings": {name: value for name, value in search.base.items() if name not in search.ranges},
         "ranges": search.described(),
         "objectives": list(names),
@@ -156,11 +91,31 @@ def tune(
             study = _opened(store, study_name or f"{variant}-{data.fingerprint[:8]}", asked)
             if sampler != "grid" or queue:
                 for point in queue or [search.start()]:
-                    study.enqueue_trial(dict(point), skip_if_exists=True)
-            run = _Run(store, study.study_name, search, names, trials, timeout, seed, device, make_sampler,
-                       chosen_pruner, on_event, stop or threading.Event())  # fmt: skip
-            run.serve(data.without_test(), jobs)
-            return StudyResult(variant, study, search, names, cost_of(study.get_trials(deepcopy=False)), device)
+                    study.enqueue_trial(dict(point), {} if queue else {IS_START: True}, skip_if_exists=True)
+            supervisor = Supervisor(
+                store=store,
+                name=study.study_name,
+                search=search,
+                objectives=names,
+                trials=trials,
+                timeout=timeout,
+                seed=seed,
+                device=device,
+                make_sampler=make_sampler,
+                pruner=chosen_pruner,
+                on_event=on_event,
+                stop=stop or threading.Event(),
+            )
+            try:
+                supervisor.serve(data.without_test(), jobs)
+            finally:
+                known = study.get_trials(deepcopy=False)
+                result = StudyResult(variant, study, search, names, cost_of(known), device)
+                notes = _notes(result)
+                if folder is not None:
+                    budget = {"trials": trials, "timeout": timeout}
+                    notes += keep(result, data, folder, budget=budget, storage=store.shown, command=command)
+            return replace(result, notes=tuple(notes))
         except (StorageInternalError, SQLAlchemyError) as error:
             raise InputError(
                 f"the storage of study '{study_name or variant}' was lost ({' '.join(str(error).split())}): "
@@ -168,173 +123,6 @@ def tune(
             ) from error
         finally:
             store.close()
-
-
-Run = Callable[[Request, Callable[[Epoch], bool]], dict[str, Any]]
-
-
-@dataclass
-class _Run:
-    """The trials of one call; every thread of it takes trials until the budget is met."""
-
-    store: Store
-    name: str
-    search: Search
-    objectives: tuple[str, ...]
-    trials: int
-    timeout: float | None
-    seed: int
-    device: str
-    make_sampler: Callable[[int], optuna.samplers.BaseSampler]
-    pruner: optuna.pruners.BasePruner
-    on_event: Callable[[TrialEvent], None]
-    stop: threading.Event
-
-    def __post_init__(self) -> None:
-        self.gate = threading.Lock()  # between counting what is left and taking a trial of it
-        self.is_pruning = not isinstance(self.pruner, optuna.pruners.NopPruner)
-        self.failure: BaseException | None = None
-
-    def serve(self, data: Data, jobs: int | None) -> None:
-        """Run the trials in this process (jobs None) or on worker processes."""
-        if jobs is None:
-            count = torch.get_num_threads()
-            torch.set_num_threads(1)
-            try:
-                self.work(lambda request, goes_on: run_trial(request, data, goes_on))
-            finally:
-                torch.set_num_threads(count)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            kept = Path(folder) / "data.pickle"
-            kept.write_bytes(pickle.dumps(data))
-            workers = [WorkerProcess("zoo.tuning.worker") for _ in range(min(jobs, self.trials))]
-            hands = [threading.Thread(target=self._hand, args=(worker, str(kept)), daemon=True) for worker in workers]
-            try:
-                for hand in hands:
-                    hand.start()
-                while any(hand.is_alive() for hand in hands) and not self.stop.wait(WAIT_SECONDS):
-                    pass
-            except BaseException:
-                self.stop.set()
-                raise
-            finally:
-                for worker in workers if self.stop.is_set() else ():
-                    worker.stop()
-                for hand in hands:
-                    hand.join()
-        if self.failure is not None:
-            raise self.failure
-
-    def _hand(self, worker: WorkerProcess, kept: str) -> None:
-        def run(request: Request, goes_on: Callable[[Epoch], bool]) -> dict[str, Any]:
-            def reply(message: dict[str, Any]) -> dict[str, Any] | None:
-                epoch = Epoch(message["epoch"], math.nan, message["valid_loss"], math.nan, math.nan)
-                answer = goes_on(epoch)
-                return {"goes_on": answer} if self.is_pruning else None
-
-            return worker.ask({"trial": request.plain(), "data": kept, "is_pruning": self.is_pruning}, reply)
-
-        try:
-            self.work(run)
-        except BaseException as error:  # raised again by the thread that started this one
-            self.failure = self.failure or error
-            self.stop.set()
-        finally:
-            worker.close()
-
-    def work(self, run: Run) -> None:
-        """Take trials until enough have ended, the time is over, or the run is stopped."""
-        study = optuna.load_study(study_name=self.name, storage=self.store.storage, pruner=self.pruner)
-        while not self.stop.is_set():
-            with ExitStack() as hold:
-                hold.enter_context(self.gate)
-                self.store.reap(study)
-                known = study.get_trials(deepcopy=False)
-                cost = cost_of(known)
-                running = sum(trial.state == TrialState.RUNNING for trial in known)
-                is_late = self.timeout is not None and cost.busy_seconds >= self.timeout
-                if is_late or cost.trials >= self.trials:
-                    return
-                if cost.trials + running < self.trials:
-                    study.sampler = self.make_sampler(len(known) - cost.lost)
-                    self._try_one(study, run, hold.close)
-                    continue
-            if not self.store.sees_the_dead:
-                return
-            self.stop.wait(WAIT_SECONDS)  # others run the rest; if they die, it is left to this one
-
-    def _try_one(self, study: optuna.Study, run: Run, let_go: Callable[[], None]) -> None:
-        taken: list[int] = []
-        is_lost = False
-
-        def objective(trial: optuna.Trial) -> float | tuple[float, ...]:
-            nonlocal is_lost
-            taken.append(trial.number)
-            trial.set_user_attr("owner", self.store.owner)
-            let_go()
-            if self._is_surplus(study, trial):
-                trial.set_user_attr("surplus", True)
-                raise _Failed("the budget was met by others")
-            try:
-                return self._values(trial, run)
-            except (WorkerDied, KeyboardInterrupt) as death:
-                is_ours = self.stop.is_set() or isinstance(death, KeyboardInterrupt)
-                trial.set_user_attr("error", INTERRUPTED if is_ours else str(death))
-                is_lost = True
-                raise
-
-        try:
-            study.optimize(objective, n_trials=1, catch=(_Failed, WorkerDied))
-        finally:
-            if is_lost:
-                trial = study.get_trials(deepcopy=False)[taken[0]]
-                queue_again(study, trial, is_innocent=trial.user_attrs["error"] == INTERRUPTED)
-        ended = study.get_trials(deepcopy=False)
-        self.on_event(TrialEvent(taken[0], trial=ended[taken[0]], cost=cost_of(ended)))
-
-    def _values(self, trial: optuna.Trial, run: Run) -> float | tuple[float, ...]:
-        """The trial's objectives; raises TrialPruned, _Failed with the reason, or WorkerDied."""
-        point = self.search.point(self.search.suggest(trial))
-        request = Request(
-            variant=self.search.variant,
-            point=point,
-            seed=stream_seed(self.seed, f"trial {trial.user_attrs.get('seed_of', trial.number)}"),
-            device=self.device,
-            wants_latency="latency_ms" in self.objectives,
-        )
-        self.on_event(TrialEvent(trial.number))
-        best = math.inf
-
-        def goes_on(epoch: Epoch) -> bool:
-            nonlocal best
-            assert epoch.valid_loss is not None
-            best = min(best, epoch.valid_loss)
-            self.on_event(TrialEvent(trial.number, epoch.number, epoch.valid_loss))
-            if not self.is_pruning:
-                return True
-            trial.report(best, epoch.number)
-            return not trial.should_prune()
-
-        answer = run(request, goes_on)
-        for name, value in answer.items():
-            if name not in self.objectives and name != "pruned":
-                trial.set_user_attr(name, value)
-        if "pruned" in answer:
-            raise optuna.TrialPruned
-        if "error" in answer:
-            raise _Failed(answer["error"])
-        return tuple(answer[name] for name in self.objectives)
-
-    def _is_surplus(self, study: optuna.Study, trial: optuna.Trial) -> bool:
-        """Whether other processes took the last trials of the budget between the counting and the taking."""
-        known = study.get_trials(deepcopy=False)
-        running = [other for other in known if other.state == TrialState.RUNNING]
-        return sum(other.number < trial.number for other in (*counted(known), *running)) >= self.trials
-
-
-class _Failed(Exception):
-    """A trial that gave no value; the message says why."""
 
 
 def _opened(store: Store, name: str, asked: Mapping[str, Any]) -> optuna.Study:
@@ -360,19 +148,10 @@ def _opened(store: Store, name: str, asked: Mapping[str, Any]) -> optuna.Study:
     return study
 
 
-def _described(data: Data) -> dict[str, Any]:
-    """The problem as a study's identity; the lookback belongs to the settings or the ranges."""
-    bounds = data.split
-    return {
-        "task": data.problem.task,
-        "horizon": data.problem.horizon,
-        "channels": list(data.channels),
-        "targets": list(data.targets),
-        "split": [bounds.train_end, bounds.valid_end - bounds.train_end],
-        "scaler": data.scaler.name,
-        "normalise": data.problem.normalise,
-        "missing": data.missing,
-    }
+def _notes(result: StudyResult) -> list[str]:
+    if result.is_reproducible:
+        return []
+    return ["trials ran side by side or were judged by a clock: another run gives other trials"]
 
 
 def _check(

@@ -15,7 +15,13 @@ from zoo.tuning.trial import Request, run_trial
 
 
 def tried(request: Message, say: Say, hear: Hear) -> Message:
-    """The outcome of the trial in a request; each epoch is an event, and its reply says whether to go on."""
+    """The outcome of the trial in a request; each epoch is an event, and its reply says whether to go on.
+
+    A request without a trial makes the data ready.
+    """
+    data = _kept(request["data"])
+    if "trial" not in request:
+        return {}
     is_pruning, waits = request["is_pruning"], False
 
     def goes_on(epoch: Epoch) -> bool:
@@ -27,7 +33,7 @@ def tried(request: Message, say: Say, hear: Hear) -> Message:
         waits = is_pruning
         return True
 
-    answer = run_trial(Request.of(request["trial"]), _kept(request["data"]), goes_on)
+    answer = run_trial(Request.of(request["trial"]), data, goes_on)
     if waits:
         hear()
     return answer

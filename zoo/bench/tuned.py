@@ -1,0 +1,81 @@
+"""Tuned settings: what a study found best, kept as best.json, and taken up by a suite."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import InputError
+
+FORMAT = 1
+FIELDS = ("variant", "params", "fit", "lookback", "valid_loss", "data", "problem", "study", "budget", "cost")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The best settings of one study.
+
+    fit: FitConfig's fields but the device; data, problem: what they were found on, problem without the
+    lookback; study: name, sampler, pruner, seed; budget: what each trial and the study were given; cost:
+    trials, complete, pruned, failed, seconds.
+    """
+
+    variant: str
+    params: dict[str, Any]
+    fit: dict[str, Any]
+    lookback: int
+    valid_loss: float | None
+    data: dict[str, Any]
+    problem: dict[str, Any]
+    study: dict[str, Any]
+    budget: dict[str, Any]
+    cost: dict[str, Any]
+
+
+def read_tuned(folder: Path, names: Sequence[str]) -> dict[str, Tuned]:
+    """The tuned settings of those of `names` that folder/<variant>/best.json or folder/best.json has.
+
+    Raises InputError where there are none, or a file is not what zoo tune writes.
+    """
+    if not folder.is_dir():
+        raise InputError(f"no such folder: {folder}; zoo tune all SUITE --out {folder} makes it")
+    found = {}
+    for path in (folder / "best.json", *sorted(folder.glob("*/best.json"))):
+        if path.exists():
+            tuned = _read(path)
+            if tuned.variant in names:
+                found[tuned.variant] = tuned
+    if not found:
+        raise InputError(
+            f"{folder} holds no best.json of {', '.join(names)}: run zoo tune all SUITE --out {folder} first"
+        )
+    return found
+
+
+def check_same(tuned: Tuned, fingerprint: str, problem: Mapping[str, Any]) -> None:
+    """Raise InputError unless the settings were found on the same data, split and task: else test rows may
+    have been among those that they were chosen by."""
+    if tuned.data.get("fingerprint") != fingerprint:
+        raise InputError(
+            f"variant '{tuned.variant}' was tuned on other data ({tuned.data.get('source')}, fingerprint "
+            f"{str(tuned.data.get('fingerprint'))[:12]}, here {fingerprint[:12]}): tune it on this data"
+        )
+    for key, value in tuned.problem.items():
+        if problem.get(key) != value:
+            raise InputError(
+                f"variant '{tuned.variant}' was tuned with {key} {value}, the suite has {problem.get(key)}: "
+                "tune it with the suite's"
+            )
+
+
+def _read(path: Path) -> Tuned:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise InputError(f"{path} has format {content['format']}, this version reads {FORMAT}: tune again")
+        return Tuned(**{name: content[name] for name in FIELDS})
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not what zoo tune writes ({error}): tune again") from error

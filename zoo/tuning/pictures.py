@@ -1,0 +1,58 @@
+"""Pictures of a study, drawn by Optuna's matplotlib backend."""
+
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+_pyplot = threading.Lock()  # it has one current figure for all threads
+NAMES = ("history", "importances", "parallel", "pareto")
+
+
+def draw(study: optuna.Study, objectives: tuple[str, ...], folder: Path) -> list[str]:
+    """Write PNG files into folder and return sentences on those that could not be drawn.
+
+    history.png, importances.png and parallel.png show the first objective; pareto.png the front of two or three.
+    """
+    from optuna.visualization import matplotlib as plots
+
+    several = len(objectives) > 1
+    first: dict[str, Any] = {}
+    if several:
+        first = {"target": lambda trial: trial.values[0], "target_name": objectives[0]}
+    wanted: dict[str, Callable[[], Any]] = {
+        "history": lambda: plots.plot_optimization_history(study, **first),
+        "importances": lambda: plots.plot_param_importances(study, **first),
+        "parallel": lambda: plots.plot_parallel_coordinate(study, **first),
+    }
+    if len(objectives) in (2, 3):
+        wanted["pareto"] = lambda: plots.plot_pareto_front(study, target_names=list(objectives))
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    said = []
+    for name, plot in wanted.items():
+        try:
+            if len(complete) < 2:
+                raise ValueError("fewer than two trials are complete")
+            _save(plot, folder / f"{name}.png")
+        except (ValueError, RuntimeError, ZeroDivisionError) as error:
+            (folder / f"{name}.png").unlink(missing_ok=True)
+            said.append(f"{name}.png could not be drawn: {' '.join(str(error).split())}")
+    return said
+
+
+def _save(plot: Callable[[], Any], path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    with _pyplot, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of experimental features, and of layouts that do not quite fit
+        try:
+            plot()
+            figure = plt.gcf()
+            figure.set_size_inches(9, 5)
+            figure.savefig(path, dpi=110, bbox_inches="tight")
+        finally:
+            plt.close("all")

@@ -1,0 +1,178 @@
+"""tune_suite: the variants of a suite, each searched on the same budget, and what the user sees meanwhile."""
+
+import json
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from zoo.bench.process import default_jobs
+from zoo.errors import InputError
+from zoo.registry import variant
+from zoo.suite import Suite, chosen_models, prepare_from
+from zoo.train.config import FitConfig
+from zoo.train.fit import resolve_device
+from zoo.tuning.progress import progress
+from zoo.tuning.quiet import quiet
+from zoo.tuning.result import StudyResult
+from zoo.tuning.search import applicable, search_for
+from zoo.tuning.study import tune
+
+TRIALS = 50
+
+
+def tune_suite(
+    suite: Suite,
+    names: Sequence[str],
+    out: Path | None,
+    changes: Mapping[str, Any],
+    *,
+    storage: str | None = None,
+    study: str | None = None,
+    jobs: int | None = None,
+    device: str = "auto",
+    command: str | None = None,
+    as_json: bool = False,
+) -> int:
+    """Tune `names` (["all"]: the suite's models), each into its own folder; 1 if one found nothing, else 0.
+
+    out: the folder of a single variant, or of one folder per variant (default: results/tune/<variant>).
+    changes: settings over the suite's [tune]. Several variants run side by side, each one trial after the
+    other, as many as there are jobs; jobs beyond that go to workers inside a study. Ctrl-C returns 130.
+    Raises InputError before anything runs.
+    """
+    settings = suite.tune.model_dump() | {key: value for key, value in changes.items() if value is not None}
+    fix = {**suite.tune.fix, **(changes.get("fix") or {})}
+    ranges = {**suite.tune.range, **(changes.get("range") or {})}
+    many = list(names) == ["all"]
+    chosen = chosen_models(suite.run) if many else [variant(name).name for name in dict.fromkeys(names)]
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be >= 1, got {jobs}")
+    config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
+    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    own_fix = {name: applicable(fix, name, chosen) for name in chosen}
+    own_ranges = {name: applicable(ranges, name, chosen) for name in chosen}
+    still = []
+    for name in chosen:
+        search = search_for(
+            name,
+            data,
+            params=suite.models.get(name, {}),
+            config=config,
+            fix=own_fix[name],
+            ranges=own_ranges[name],
+        )
+        if not search.ranges and many:
+            still.append(name)
+    waiting = [name for name in chosen if name not in still]
+    if not waiting:
+        raise InputError(f"nothing to tune: {', '.join(still)} declare no ranges")
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if still:
+        print(f"note: nothing to tune in {', '.join(still)}", file=sys.stderr)
+    is_single = not many and len(waiting) == 1
+    folders = {name: out if out and is_single else (out or Path("results/tune")) / name for name in waiting}
+    jobs = jobs or min(default_jobs(resolve_device(config.device).type), len(waiting))
+    stop = threading.Event()
+    trials = settings["trials"] or TRIALS
+
+    with (
+        quiet(),
+        progress(dict.fromkeys(waiting, trials), settings["timeout"]) as on_event,
+        ThreadPoolExecutor(min(jobs, len(waiting))) as pool,
+    ):
+        futures = {
+            name: pool.submit(
+                tune,
+                name,
+                data,
+                trials=trials,
+                timeout=settings["timeout"],
+                seed=settings["seed"],
+                sampler=settings["sampler"],
+                pruner=settings["pruner"],
+                objectives=settings["objectives"],
+                params=suite.models.get(name, {}),
+                config=config,
+                fix=own_fix[name],
+                ranges=own_ranges[name],
+                storage=storage,
+                out=folders[name],
+                study_name=f"{study or suite.name}-{name}",
+                jobs=max(1, jobs // len(waiting)),
+                on_event=partial(on_event, name),
+                stop=stop,
+                command=command,
+            )
+            for name in waiting
+        }
+        try:
+            while not all(future.done() for future in futures.values()):
+                wait(futures.values(), timeout=0.2)
+                if any(future.done() and future.exception() for future in futures.values()):
+                    stop.set()
+        except KeyboardInterrupt:
+            stop.set()
+            for future in futures.values():
+                future.cancel()
+    if error := next((future.exception() for future in futures.values() if _failed(future)), None):
+        raise error
+    results = {name: future.result() for name, future in futures.items() if not future.cancelled()}
+    if stop.is_set():
+        done = ", ".join(f"{name} {result.cost.trials}" for name, result in results.items())
+        print(f"stopped after trials: {done} of {trials}; the same command goes on from there", file=sys.stderr)
+        return 130
+    _show(results, folders, as_json=as_json)
+    return 1 if any(result.cost.complete == 0 for result in results.values()) else 0
+
+
+def _failed(future: Any) -> bool:
+    return not future.cancelled() and future.exception() is not None
+
+
+def _show(results: Mapping[str, StudyResult], folders: Mapping[str, Path], *, as_json: bool) -> None:
+    """A line per study: what it began with, what it found, what that cost."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    for name, result in results.items():
+        for note in result.notes:
+            print(f"note: {name}: {note}", file=sys.stderr)
+    if as_json:
+        kept = [folders[name] / "best.json" for name in results]
+        print(json.dumps([json.loads(path.read_text(encoding="utf-8")) for path in kept if path.exists()], indent=2))
+        return
+    table = Table()
+    table.add_column("variant", no_wrap=True)
+    objective = next(iter(results.values())).objectives[0]
+    for header in ("at the start", f"best {objective}", "lower by %", "trials", "pruned", "failed", "seconds"):
+        table.add_column(header, justify="right")
+    for name, result in results.items():
+        cost = result.cost
+        first = next((t for t in result.study.get_trials(deepcopy=False) if t.number == 0 and t.values), None)
+        start = first.values[0] if first is not None and first.state.name == "COMPLETE" else None
+        best = result.best_value if cost.complete else None
+        table.add_row(
+            escape(name),
+            "-" if start is None else f"{start:.6g}",
+            "-" if best is None else f"{best:.6g}",
+            "-" if start is None or best is None or start == 0 else f"{100 * (1 - best / start):.2f}",
+            *(str(count) for count in (cost.trials, cost.pruned, cost.failed)),
+            f"{cost.seconds:.1f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    for name, result in results.items():
+        if result.cost.complete:
+            changed = ", ".join(f"{key}={_short(value)}" for key, value in result.best_trial.params.items())
+            print(f"{name}: {changed}")
+    where = next(iter(folders.values()))
+    print(f"best.json, trials.jsonl and pictures are in {where if len(folders) == 1 else where.parent / '*'}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
