@@ -195,6 +195,9 @@ def bench(
     jobs: Annotated[int | None, typer.Option(help="Worker processes (default: cores on CPU, else 1).")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder (default: results/NAME).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Measure again what is already there.")] = False,
+    tuned: Annotated[
+        Path | None, typer.Option(help="A folder that zoo tune wrote: run its settings beside the suite's own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a suite, or every variant on a data file; stopped runs go on where they were."""
@@ -206,8 +209,19 @@ def bench(
         "run": {"models": _names(models), "seeds": seeds},
     }
     suite = suite_from(source, changes, settings or [])
-    folder = out or Path("results") / suite.name
-    sys.exit(run_suite(suite, folder, device=device, jobs=jobs, force=force, command=_command(), as_json=as_json))
+    folder = out or Path("results") / (f"{suite.name}-tuned" if tuned else suite.name)
+    sys.exit(
+        run_suite(
+            suite,
+            folder,
+            device=device,
+            jobs=jobs,
+            force=force,
+            tuned=tuned,
+            command=_command(),
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()

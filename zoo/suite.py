@@ -5,7 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,8 @@ class Cell:
     """One training run, complete enough to be repeated from its row.
 
     data: source, columns, time, missing, fingerprint, rows; problem: lookback, horizon, channels and
-    targets by name, split in rows, scaler, normalise, task; fit is None where nothing is descended.
+    targets by name, split in rows, scaler, normalise, task; fit is None where nothing is descended; tuning
+    tells of the study that params and fit come from, None where they are the suite's own.
     """
 
     key: str
@@ -103,6 +104,7 @@ class Cell:
     fit: dict[str, Any] | None
     device: str
     tags: tuple[str, ...]
+    tuning: dict[str, Any] | None = None
 
 
 def read_suite(path: Path) -> Suite:
@@ -185,7 +187,7 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
     for name in names:
-        _try_out(name, data, params[name])
+        try_out(name, data, params[name])
     described, problem = describe(data, suite.data)
     cells = []
     for seed in seeds:
@@ -195,36 +197,24 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
                 continue
             fit_settings = None if chosen.is_deterministic else fit
             cell_seed = 0 if chosen.is_deterministic else seed
-            asked = {
-                "variant": name,
-                "params": params[name],
-                "problem": problem,
-                "data": {key: described[key] for key in ("fingerprint", "missing")},
-                "fit": fit_settings,
-                "seed": cell_seed,
-                "device": device_type,
-                "dtype": "float32",
-                "schema": ROW_SCHEMA,
-            }
-            cells.append(
-                Cell(
-                    key=key_of(asked),
-                    suite=suite.name,
-                    variant=name,
-                    seed=cell_seed,
-                    params=params[name],
-                    data=described,
-                    problem=problem,
-                    fit=fit_settings,
-                    device=device_type,
-                    tags=chosen.tags,
-                )
+            cell = Cell(
+                key="",
+                suite=suite.name,
+                variant=name,
+                seed=cell_seed,
+                params=params[name],
+                data=described,
+                problem=problem,
+                fit=fit_settings,
+                device=device_type,
+                tags=chosen.tags,
             )
+            cells.append(replace(cell, key=key_of(cell)))
     return cells, data
 
 
 @torch.no_grad()
-def _try_out(name: str, data: Data, params: dict[str, Any]) -> None:
+def try_out(name: str, data: Data, params: dict[str, Any]) -> None:
     """Build a variant and run it on two windows, so that parameters that cannot work are found before training."""
     model = create(name, data.problem, **params).eval()
     try:
@@ -278,8 +268,20 @@ def describe(data: Data, settings: DataSettings) -> tuple[dict[str, Any], dict[s
     return described, problem
 
 
-def key_of(asked: Mapping[str, Any]) -> str:
+def key_of(cell: Cell) -> str:
     """SHA-256 over the canonical JSON of what was asked."""
+    asked = {
+        "variant": cell.variant,
+        "params": cell.params,
+        "problem": cell.problem,
+        "data": {key: cell.data[key] for key in ("fingerprint", "missing")},
+        "fit": cell.fit,
+        "seed": cell.seed,
+        "device": cell.device,
+        "dtype": "float32",
+        "schema": ROW_SCHEMA,
+        **({} if cell.tuning is None else {"tuning": cell.tuning}),
+    }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

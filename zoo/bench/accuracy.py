@@ -75,6 +75,7 @@ def blank_row(cell: Cell, context: dict[str, Any]) -> Row:
         "problem": cell.problem,
         "data": cell.data,
         "fit": cell.fit,
+        "tuning": cell.tuning,
         "predictions": None,
         "truth": None,
         "machine": environment.machine(cell.device),

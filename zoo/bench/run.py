@@ -10,8 +10,10 @@ from zoo.bench import environment, executor
 from zoo.bench.process import default_jobs
 from zoo.bench.progress import progress
 from zoo.bench.rows import RowStore, read_rows
+from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.data.builtin import NAMES
 from zoo.errors import InputError
+from zoo.registry import variant
 from zoo.space import scalar
 from zoo.suite import Suite, expand, read_suite, suite_of
 
@@ -53,11 +55,13 @@ def run_suite(
     device: str = "auto",
     jobs: int | None = None,
     force: bool = False,
+    tuned: Path | None = None,
     command: str | None = None,
     as_json: bool = False,
 ) -> int:
     """Measure what is not there yet, write folder/report.md, print the table; 1 if a cell failed, else 0.
 
+    tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds.
     Everything wrong with the request raises InputError before anything is written. Ctrl-C returns 130; the
     rows so far stay, and the same call goes on from there.
     """
@@ -70,6 +74,13 @@ def run_suite(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
     cells, data = expand(suite, device=device)
+    if tuned is not None:
+        names = list(dict.fromkeys(cell.variant for cell in cells))
+        found = read_tuned(tuned, names)
+        cells += tuned_cells(cells, data, found)
+        without = [name for name in names if name not in found and variant(name).parameters]
+        if without:
+            print(f"note: {tuned} holds no tuned settings of {', '.join(without)}", file=sys.stderr)
     store = RowStore(folder)
     try:
         waiting = [cell for cell in cells if force or not store.is_done(cell.key)]

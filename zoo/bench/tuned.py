@@ -2,14 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.data.prepare import Data
 from zoo.errors import InputError
+from zoo.registry import variant
+from zoo.space import resolve
+from zoo.suite import Cell, key_of, try_out
+from zoo.train.config import FitConfig
 
 FORMAT = 1
-FIELDS = ("variant", "params", "fit", "lookback", "valid_loss", "data", "problem", "study", "budget", "cost")
+FIELDS = ("variant", "params", "fit", "lookback", "valid_loss", "data", "problem", "study", "budget", "cost", "command")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Tuned:
     study: dict[str, Any]
     budget: dict[str, Any]
     cost: dict[str, Any]
+    command: str | None
 
 
 def read_tuned(folder: Path, names: Sequence[str]) -> dict[str, Tuned]:
@@ -67,6 +73,37 @@ def check_same(tuned: Tuned, fingerprint: str, problem: Mapping[str, Any]) -> No
                 f"variant '{tuned.variant}' was tuned with {key} {value}, the suite has {problem.get(key)}: "
                 "tune it with the suite's"
             )
+
+
+def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Tuned]) -> list[Cell]:
+    """The cells of tuned variants once more, with their tuned settings; seeds are those of the suite.
+
+    Raises InputError for settings that were found on something else, or that cannot be built.
+    """
+    made = []
+    for name, best in tuned.items():
+        own = [cell for cell in cells if cell.variant == name]
+        if own:
+            check_same(best, own[0].data["fingerprint"], own[0].problem)
+            try_out(name, data.with_lookback(best.lookback), best.params)
+            FitConfig.of(best.fit)
+        for cell in own:
+            again = replace(
+                cell,
+                params=resolve(variant(name).build, best.params, f"variant '{name}'"),
+                fit=None if cell.fit is None else best.fit,
+                problem={**cell.problem, "lookback": best.lookback},
+                tuning={
+                    "lookback": cell.problem["lookback"],  # the suite's
+                    "valid_loss": best.valid_loss,
+                    "study": best.study,
+                    "budget": best.budget,
+                    "command": best.command,
+                    **{key: best.cost[key] for key in ("trials", "complete", "pruned", "failed", "seconds")},
+                },
+            )
+            made.append(replace(again, key=key_of(again)))
+    return made
 
 
 def _read(path: Path) -> Tuned:

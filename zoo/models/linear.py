@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.errors import InputError
+from zoo.layers.own_lookback import OwnLookback
 from zoo.problem import Problem
 from zoo.registry import register
 from zoo.space import Float
@@ -16,26 +17,13 @@ PENALTIES = tuple(10.0**exponent for exponent in range(-7, 2))
 DEFAULT_PENALTY = 1e-3
 
 
-class _OwnLookback(nn.Module):
-    """weight [D, T, L], bias [D, T]: one matrix per target, from the target's own channel."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        self.targets = list(problem.targets)
-        self.weight = nn.Parameter(torch.zeros(len(self.targets), problem.horizon, problem.lookback))
-        self.bias = nn.Parameter(torch.zeros(len(self.targets), problem.horizon))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.einsum("bld,dtl->btd", x[..., self.targets], self.weight) + self.bias.T
-
-
 @register(
     "linear",
     summary="a trained linear map from each target's own lookback",
     source="Zeng et al. 2023, 'Are Transformers Effective for Time Series Forecasting?', section 4 (NLinear)",
     tags=("baseline",),
 )
-class Linear(_OwnLookback):
+class Linear(OwnLookback):
     """A linear forecast trained by gradient descent like the recurrent variants; it starts at zero weights."""
 
 
@@ -45,7 +33,7 @@ class Linear(_OwnLookback):
     source="Hoerl & Kennard 1970; penalties relative to the mean squared lookback value",
     tags=("baseline", "deterministic"),
 )
-class Ridge(_OwnLookback):
+class Ridge(OwnLookback):
     """Least squares with an L2 penalty on the weights, not on the intercept, solved for each target alone.
 
     penalty is relative: it is multiplied by the number of training windows and the mean square of the

@@ -38,6 +38,16 @@ class Line:
     def is_deterministic(self) -> bool:
         return "deterministic" in self.tags
 
+    @property
+    def variant(self) -> str:
+        return str((*self.rows, *self.failed)[0]["variant"])
+
+    @property
+    def tuning(self) -> dict[str, Any] | None:
+        """What tuning cost, None for a line of untuned settings."""
+        found: dict[str, Any] | None = (*self.rows, *self.failed)[0].get("tuning")
+        return found
+
     def metric(self, name: str, target: str | None = None) -> Spread | None:
         """A metric over seeds (of one target, where named); None where it is undefined or nothing ended."""
         found = [row["metrics"] for row in self.rows]
@@ -82,18 +92,22 @@ def spread_of(values: Iterable[Any]) -> Spread | None:
 
 
 def boards(rows: Sequence[Row]) -> list[Board]:
-    """Rows grouped by problem and data, then by variant and settings."""
+    """Rows grouped by problem and data, then by variant and settings.
+
+    A tuned lookback stays on the board of the suite's: it forecasts the same test rows.
+    """
     grouped: dict[str, list[Row]] = {}
     for row in rows:
         data = {key: row["data"].get(key) for key in ("fingerprint", "missing")}
-        grouped.setdefault(_canonical([row["problem"], data, row["device"]]), []).append(row)
+        lookback = (row.get("tuning") or row["problem"])["lookback"]
+        grouped.setdefault(_canonical([row["problem"] | {"lookback": lookback}, data, row["device"]]), []).append(row)
     return [Board(tuple(group), tuple(_lines(group))) for group in grouped.values()]
 
 
 def _lines(rows: list[Row]) -> list[Line]:
     by_settings: dict[str, list[Row]] = {}
     for row in rows:
-        by_settings.setdefault(_canonical([row["variant"], row["params"], row["fit"]]), []).append(row)
+        by_settings.setdefault(_canonical([row["variant"], _settings(row), bool(row.get("tuning"))]), []).append(row)
     groups = list(by_settings.values())
     lines = []
     for group in groups:
@@ -110,13 +124,22 @@ def _worth(line: Line) -> tuple[float, str]:
 
 def _label(row: Row, groups: list[list[Row]]) -> str:
     """The variant's name, and the settings in which it differs from its namesakes on the board."""
-    namesakes = [group[0] for group in groups if group[0]["variant"] == row["variant"]]
-    settings = [{**other["params"], **{f"fit.{k}": v for k, v in (other["fit"] or {}).items()}} for other in namesakes]
-    own = {**row["params"], **{f"fit.{k}": v for k, v in (row["fit"] or {}).items()}}
-    differing = [name for name in own if any(other.get(name) != own[name] for other in settings)]
-    if not differing:
-        return str(row["variant"])
-    return f"{row['variant']} ({', '.join(f'{name}={own[name]}' for name in differing)})"
+    firsts = [group[0] for group in groups]
+    namesakes = [
+        _settings(other)
+        for other in firsts
+        if other["variant"] == row["variant"] and bool(other.get("tuning")) == bool(row.get("tuning"))
+    ]
+    own = _settings(row)
+    differing = [name for name in own if any(other.get(name) != own[name] for other in namesakes)]
+    label = f"{row['variant']}, tuned" if row.get("tuning") else str(row["variant"])
+    return f"{label} ({', '.join(f'{name}={own[name]}' for name in differing)})" if differing else label
+
+
+def _settings(row: Row) -> dict[str, Any]:
+    """What a user can set, by key."""
+    fit = {f"fit.{name}": value for name, value in (row["fit"] or {}).items()}
+    return {"lookback": row["problem"]["lookback"], **row["params"], **fit}
 
 
 def _canonical(value: Any) -> str:
@@ -134,6 +157,7 @@ def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
                 {
                     "variant": line.label,
                     "tags": list(line.tags),
+                    "tuning": line.tuning,
                     "seeds": len(line.rows),
                     "failed": [row["error"] for row in line.failed],
                     **{name: _plain(line.metric(name)) for name in METRICS},

@@ -1,12 +1,19 @@
 """Markdown: rows become report.md, the same text for the same rows."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from tabulate import tabulate
 
-from zoo.report.board import Board, Row, boards
-from zoo.report.tables import TextTable, accuracy_table, target_table
+from zoo.report.board import Board, Line, Row, boards
+from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
+
+TUNING_LEGEND = (
+    "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, none of "
+    "which tuning used; bold where it exceeds that spread, up or down; tuning s: seconds of all trials together."
+)
 
 
 def markdown(rows: Sequence[Row], left_out: Sequence[str] = ()) -> str:
@@ -32,6 +39,9 @@ def _section(board: Board) -> list[str]:
         _table(accuracy_table(board)),
         legend(board),
     ]
+    tuning = tuning_table(board)
+    if tuning is not None:
+        parts += [_table(tuning), TUNING_LEGEND]
     per_target = target_table(board)
     if per_target is not None:
         parts.append(_table(per_target))
@@ -41,7 +51,8 @@ def _section(board: Board) -> list[str]:
             "\n".join(f"- {escaped(line.label)}, seed {r['seed']}: {escaped(r['error'])}" for r, line in failures)
         )
     parts.append("\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in provenance(board)))
-    commands = list(dict.fromkeys(row["command"] for row in board.rows if row["command"]))
+    tuned = [line.tuning["command"] for line in board.lines if line.tuning is not None]
+    commands = [text for text in dict.fromkeys([*tuned, *(row["command"] for row in board.rows)]) if text]
     parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in commands))
     return parts
 
@@ -71,9 +82,14 @@ def provenance(board: Board) -> list[tuple[str, str]]:
         ),
     ]
     lines += [("note", note) for note in data.get("notes", [])]
-    fits = _distinct(board, "fit")
+    fits = _distinct([row for row in board.rows if not row.get("tuning")], "fit")
     lines += [("training", ", ".join(f"{key} {value}" for key, value in fit.items())) for fit in fits]
-    for machine in _distinct(board, "machine"):
+    for line in board.lines:
+        if line.tuning is not None:
+            lines.append((line.label, _tuned_settings(line)))
+    budgets = [json.dumps(line.tuning["budget"]) for line in board.lines if line.tuning is not None]
+    lines += [("tuning budget of each", _listed(json.loads(budget))) for budget in dict.fromkeys(budgets)]
+    for machine in _distinct(board.rows, "machine"):
         where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
         lines.append(
             (
@@ -81,8 +97,10 @@ def provenance(board: Board) -> list[tuple[str, str]]:
                 f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell",
             )
         )
-    lines += [("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board, "versions")]
-    lines += [("commit", text) for text in _distinct(board, "commit")]
+    lines += [
+        ("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board.rows, "versions")
+    ]
+    lines += [("commit", text) for text in _distinct(board.rows, "commit")]
     return lines
 
 
@@ -93,9 +111,24 @@ def escaped(text: str) -> str:
     return text.replace("\n", " ")
 
 
-def _distinct(board: Board, name: str) -> list:  # type: ignore[type-arg]
+def _tuned_settings(line: Line) -> str:
+    row, tuning = (*line.rows, *line.failed)[0], line.tuning
+    assert tuning is not None
+    ranges = tuning["study"]["ranges"]
+    fit = {name: value for name, value in (row["fit"] or {}).items() if f"fit.{name}" in ranges}
+    lookback = {} if row["problem"]["lookback"] == tuning["lookback"] else {"lookback": row["problem"]["lookback"]}
+    study = f"study {tuning['study']['name']}, {tuning['study']['sampler']}, seed {tuning['study']['seed']}"
+    return f"{_listed({**lookback, **row['params'], **fit})} ({study})"
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in settings.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+
+
+def _distinct(rows: Sequence[Row], name: str) -> list[Any]:
     found = []
-    for row in board.rows:
+    for row in rows:
         if row.get(name) is not None and row[name] not in found:
             found.append(row[name])
     return found

@@ -1,9 +1,10 @@
 """Tables: a board as a header and cells of text, the same for the terminal and for Markdown."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.report.board import Board, Line, Spread
+from zoo.report.gain import gains, points
 
 HEADER = ("variant", "rmse", "mae", "r2", "skill %", "seeds", "parameters", "train s", "windows/s")
 
@@ -47,17 +48,47 @@ def accuracy_table(board: Board) -> TextTable:
                 Text(figure(line.metric("rmse")), line.label in best["rmse"]),
                 Text(figure(line.metric("mae")), line.label in best["mae"]),
                 Text(figure(line.metric("r2"), decimals=5), line.label in best["r2"]),
-                Text(
-                    figure(_hundredfold(line.metric("skill")), decimals=2, sign=True),
-                    line.label in best["skill"],
-                ),
+                Text(_skill(line), line.label in best["skill"]),
                 Text(_seeds(line)),
                 Text(whole(line.field("parameter_count"))),
                 Text(figure(line.field("train_seconds"), decimals=2, with_spread=False)),
                 Text(whole(line.field("windows_per_second"))),
             )
         )
-    return TextTable(HEADER, tuple(rows), tuple(line.is_baseline for line in board.lines))
+    table = TextTable(HEADER, tuple(rows), tuple(line.is_baseline for line in board.lines))
+    if all(line.tuning is None for line in board.lines):
+        return table
+    spent = tuple(Text(_tuning_seconds(line)) for line in board.lines)
+    return replace(
+        table,
+        header=(*HEADER, "tuning s"),
+        rows=tuple((*row, seconds) for row, seconds in zip(table.rows, spent, strict=True)),
+    )
+
+
+def tuning_table(board: Board) -> TextTable | None:
+    """Default and tuned skill side by side, the gain, and what tuning cost; None where nothing is tuned."""
+    found = gains(board)
+    if not found:
+        return None
+    rows = []
+    for gain in found:
+        cost = gain.tuned.tuning
+        assert cost is not None
+        rows.append(
+            (
+                Text(gain.tuned.variant),
+                Text(_skill(gain.default)),
+                Text(_skill(gain.tuned)),
+                Text(points(gain.gain), gain.is_more_than_noise),
+                Text(str(cost["trials"])),
+                Text(str(cost["pruned"])),
+                Text(str(cost["failed"])),
+                Text(_tuning_seconds(gain.tuned)),
+            )
+        )
+    header = ("variant", "default skill %", "tuned skill %", "gain", "trials", "pruned", "failed", "tuning s")
+    return TextTable(header, tuple(rows), tuple(gain.tuned.is_baseline for gain in found))
 
 
 def target_table(board: Board) -> TextTable | None:
@@ -92,6 +123,14 @@ def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = F
 def whole(spread: Spread | None) -> str:
     """The mean as a whole number with thousands apart."""
     return "-" if spread is None else f"{spread.mean:,.0f}"
+
+
+def _skill(line: Line | None) -> str:
+    return "-" if line is None else figure(_hundredfold(line.metric("skill")), decimals=2, sign=True)
+
+
+def _tuning_seconds(line: Line) -> str:
+    return "-" if line.tuning is None else f"{line.tuning['seconds']:,.0f}"
 
 
 def _hundredfold(spread: Spread | None) -> Spread | None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from zoo.report.board import Row, boards
 from zoo.report.markdown import legend
-from zoo.report.tables import TextTable, accuracy_table, target_table
+from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
 
 NARROW = ("variant", "rmse", "skill %", "train s")  # what a terminal of 80 columns has room for
@@ -24,6 +24,9 @@ def show(console: Console, rows: Sequence[Row]) -> None:
         wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
         is_narrow = wanted > console.width
         console.print(_table(accuracy_table(board).only(*NARROW), title) if is_narrow else whole)
+        tuning = tuning_table(board)
+        if tuning is not None:
+            console.print(_table(tuning, None))
         per_target = target_table(board)
         if per_target is not None:
             console.print(_table(per_target, None))

@@ -3,6 +3,7 @@
 import statistics
 
 from zoo.report.board import MIN_SEEDS, Board, Line
+from zoo.report.gain import tuning_verdict
 
 ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
 
@@ -38,7 +39,7 @@ def verdict(board: Board) -> list[str]:
         else:
             seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}"
             sentences.append(f"{seeds} the spread is unknown: take at least {MIN_SEEDS} before believing an order.")
-    return sentences + _failures(board)
+    return sentences + tuning_verdict(board) + _failures(board)
 
 
 def _failures(board: Board) -> list[str]:

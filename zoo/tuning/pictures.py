@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 _pyplot = threading.Lock()  # it has one current figure for all threads
-NAMES = ("history", "importances", "parallel", "pareto")
+SIZES = {"parallel": (15, 6), "pareto": (8, 6)}  # inches
 
 
 def draw(study: optuna.Study, objectives: tuple[str, ...], folder: Path) -> list[str]:
@@ -20,10 +20,9 @@ def draw(study: optuna.Study, objectives: tuple[str, ...], folder: Path) -> list
     """
     from optuna.visualization import matplotlib as plots
 
-    several = len(objectives) > 1
-    first: dict[str, Any] = {}
-    if several:
-        first = {"target": lambda trial: trial.values[0], "target_name": objectives[0]}
+    first: dict[str, Any] = {"target_name": objectives[0]}
+    if len(objectives) > 1:
+        first["target"] = lambda trial: trial.values[0]
     wanted: dict[str, Callable[[], Any]] = {
         "history": lambda: plots.plot_optimization_history(study, **first),
         "importances": lambda: plots.plot_param_importances(study, **first),
@@ -52,7 +51,9 @@ def _save(plot: Callable[[], Any], path: Path) -> None:
         try:
             plot()
             figure = plt.gcf()
-            figure.set_size_inches(9, 5)
+            figure.set_size_inches(*SIZES.get(path.stem, (9, 5)))
+            for axes in figure.axes if path.stem == "parallel" else ():
+                axes.grid(visible=False)  # each axis has its own ticks: one grid belongs to none
             figure.savefig(path, dpi=110, bbox_inches="tight")
         finally:
             plt.close("all")
