@@ -15,6 +15,7 @@ from zoo.errors import InputError
 from zoo.files import write_atomically
 from zoo.tuning.pictures import draw
 from zoo.tuning.result import StudyResult, described
+from zoo.tuning.storage import ORDINAL
 
 
 def keep(
@@ -88,7 +89,7 @@ def _plain(trial: FrozenTrial, objectives: tuple[str, ...]) -> dict[str, Any]:
         "state": "failed" if ended == "fail" else ended,
         **(_values(trial, objectives) if trial.state.name == "COMPLETE" else dict.fromkeys(objectives)),
         "params": trial.params,
-        **{name: value for name, value in trial.user_attrs.items() if name != "owner"},
+        **{name: value for name, value in trial.user_attrs.items() if name not in ("owner", ORDINAL)},
         "started": trial.datetime_start.astimezone().isoformat(timespec="milliseconds"),
         "seconds": (trial.datetime_complete - trial.datetime_start).total_seconds(),
     }

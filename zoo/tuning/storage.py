@@ -6,7 +6,9 @@ whether it lives. A database does without: there Optuna's heartbeat tells.
 """
 
 import os
+import time
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,10 @@ except ImportError:  # not on Windows: there the journal takes Optuna's own lock
     fcntl = None  # type: ignore[assignment]
 
 JOURNAL = "study.journal"
+ORDINAL = "ordinal"  # of a trial among those that count: what its training's seed is drawn from
 HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 20
 CONNECT_SECONDS = 10
+CREATE_ATTEMPTS = 5
 NAMELESS_SECONDS = 10  # a running trial without an owner is this old when its process died before it signed
 
 
@@ -118,14 +122,15 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, *, is_innocent: bool = 
     """Queue a lost trial's parameters once more; one that is lost twice stays failed, unless it `is_innocent`."""
     if "retry_of" in trial.user_attrs and not is_innocent:
         return
+    # One that died while it drew its parameters draws them all anew.
+    is_whole = set(trial.params) == set(study.user_attrs.get("asked", {}).get("ranges", trial.params))
     again = optuna.create_trial(
         state=TrialState.WAITING,
-        params=trial.params,
-        distributions=trial.distributions,
+        params=trial.params if is_whole else {},
+        distributions=trial.distributions if is_whole else {},
         user_attrs={
-            **{name: value for name, value in trial.user_attrs.items() if name == IS_START},
+            **{name: value for name, value in trial.user_attrs.items() if name in (IS_START, ORDINAL)},
             "retry_of": trial.number,
-            "seed_of": trial.user_attrs.get("seed_of", trial.number),
         },
         system_attrs=trial.system_attrs,
     )
@@ -144,7 +149,7 @@ def shown(url: str) -> str:
 
 
 def _at(url: str) -> optuna.storages.BaseStorage:
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
     if url.startswith(("postgresql://", "postgres://")):
         url = f"postgresql+pg8000://{url.partition('://')[2]}"
@@ -153,21 +158,32 @@ def _at(url: str) -> optuna.storages.BaseStorage:
     try:
         if url.startswith("redis"):
             return journal.JournalStorage(journal.JournalRedisBackend(url))
-        return optuna.storages.RDBStorage(
-            url,
-            engine_kwargs={"pool_pre_ping": True, **options},
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-            heartbeat_stale_trial_callback=queue_again,
-        )
+        for _ in range(CREATE_ATTEMPTS - 1):
+            with suppress(IntegrityError, ProgrammingError):  # two processes that make the tables at once
+                return _database(url, options)
+            time.sleep(0.5)
+        return _database(url, options)
     except ImportError as error:
         extra = "; install 'lstm-zoo[postgres]'" if "pg8000" in url else ""
         raise InputError(f"storage {shown(url)} needs a driver that is not installed{extra} ({error})") from error
     except (ArgumentError, ValueError) as error:
         raise InputError(f"storage '{shown(url)}' is no storage URL such as postgresql://user@host/db") from error
     except (SQLAlchemyError, OSError, optuna.exceptions.StorageInternalError) as error:
-        cause = " ".join(str(getattr(error, "orig", None) or error.__cause__ or error).split())
+        cause = getattr(error, "orig", None) or error.__cause__ or error
+        if cause.args and isinstance(cause.args[0], dict):  # PostgreSQL's fields, M the message
+            cause = cause.args[0].get("M", cause)
+        cause = " ".join(str(cause).split())
         raise InputError(f"storage {shown(url)} cannot be reached: {cause}") from error
+
+
+def _database(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
+    return optuna.storages.RDBStorage(
+        url,
+        engine_kwargs={"pool_pre_ping": True, **options},
+        heartbeat_interval=HEARTBEAT_SECONDS,
+        grace_period=GRACE_SECONDS,
+        heartbeat_stale_trial_callback=queue_again,
+    )
 
 
 class _KernelLock:

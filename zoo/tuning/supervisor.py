@@ -20,7 +20,7 @@ from zoo.seeding import stream_seed
 from zoo.train.fit import Epoch
 from zoo.tuning.cost import Cost, cost_of, counted
 from zoo.tuning.search import Search
-from zoo.tuning.storage import Store, queue_again
+from zoo.tuning.storage import ORDINAL, Store, queue_again
 from zoo.tuning.trial import Request, run_trial
 
 WAIT_SECONDS = 0.2
@@ -131,14 +131,17 @@ class Supervisor:
                 if is_late or cost.trials >= self.trials:
                     return
                 if cost.trials + running < self.trials:
-                    study.sampler = self.make_sampler(len(known) - cost.lost)
-                    self._try_one(study, run, hold.close)
+                    waiting = sum(trial.state == TrialState.WAITING for trial in known)
+                    ordinal = len(known) - waiting - cost.lost
+                    study.sampler = self.make_sampler(ordinal)
+                    self._try_one(study, run, ordinal, hold.close)
                     continue
             if not self.store.sees_the_dead:
                 return
             self.stop.wait(WAIT_SECONDS)  # others run the rest; if they die, it is left to this one
 
-    def _try_one(self, study: optuna.Study, run: Run, let_go: Callable[[], None]) -> None:
+    def _try_one(self, study: optuna.Study, run: Run, ordinal: int, let_go: Callable[[], None]) -> None:
+        """Take a trial, the ordinal-th that counts, and run it; let_go once it is taken."""
         taken: list[int] = []
         is_lost = False
 
@@ -146,6 +149,8 @@ class Supervisor:
             nonlocal is_lost
             taken.append(trial.number)
             trial.set_user_attr("owner", self.store.owner)
+            if ORDINAL not in trial.user_attrs:
+                trial.set_user_attr(ORDINAL, ordinal)
             let_go()
             if self._is_surplus(study, trial):
                 trial.set_user_attr("surplus", True)
@@ -174,7 +179,7 @@ class Supervisor:
         request = Request(
             variant=self.search.variant,
             point=point,
-            seed=stream_seed(self.seed, f"trial {trial.user_attrs.get('seed_of', trial.number)}"),
+            seed=stream_seed(self.seed, f"trial {trial.user_attrs[ORDINAL]}"),
             device=self.device,
             wants_latency="latency_ms" in self.objectives,
         )

@@ -1,0 +1,226 @@
+"""Studies survive: killed workers, killed supervisors, half-written lines, and company."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+import zoo
+from tests.conftest import run_zoo
+from zoo.space import Int
+from zoo.tuning.cost import cost_of
+from zoo.tuning.storage import JOURNAL, open_store, queue_again, shown
+
+QUICK = ["--fix", "max_epochs=3", "--fix", "hidden_size=4", "--fix", "batch_size=64", "--sampler", "random"]
+
+
+def tuned(data, **how):
+    settings = {"trials": 4, "config": zoo.FitConfig(max_epochs=2), "ranges": {"hidden_size": Int(4, 8)}, **how}
+    return zoo.tune("lstm", data, **settings)
+
+
+def started(csv, out, *more):
+    """A `zoo tune` of its own, in its own process group."""
+    command = [sys.executable, "-m", "zoo.cli", "tune", "lstm", csv, "--targets", "close", "--out", out, *QUICK, *more]
+    return subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def trials_of(out):
+    return [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def test_killed_worker_costs_its_trial_only_and_the_budget_is_met(data, tmp_path):
+    killed = []
+
+    def kill(event):
+        if event.epoch == 1 and event.number == 1:
+            for worker in children():
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
+
+    result = tuned(data, jobs=1, out=tmp_path, on_event=kill)
+    assert len(killed) == 1
+    assert [trial.state.name for trial in result.study.trials] == [
+        "COMPLETE",
+        "FAIL",
+        "COMPLETE",
+        "COMPLETE",
+        "COMPLETE",
+    ]
+    lost, again = result.study.trials[1:3]
+    assert lost.user_attrs["error"] == "the worker was killed by SIGKILL (out of memory?)"
+    assert again.params == lost.params
+    assert again.user_attrs["retry_of"] == 1
+    assert (result.cost.trials, result.cost.lost, result.cost.failed) == (4, 1, 0)
+    untouched = tuned(data)
+    values = [trial.value for trial in result.study.trials if trial.number != 1]
+    assert values == [trial.value for trial in untouched.study.trials]
+
+
+def children():
+    """Processes that this one started."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid():
+                found.append(int(name))
+    return found
+
+
+def test_trial_that_kills_its_worker_every_time_is_failed_in_the_end(data, tmp_path):
+    def kill(event):
+        if event.epoch == 1 and event.number in (1, 2):
+            for worker in children():
+                os.kill(worker, signal.SIGKILL)
+
+    result = tuned(data, jobs=1, out=tmp_path, on_event=kill)
+    assert [trial.state.name for trial in result.study.trials] == ["COMPLETE", "FAIL", "FAIL", "COMPLETE", "COMPLETE"]
+    assert (result.cost.trials, result.cost.lost, result.cost.failed) == (4, 1, 1)
+
+
+def test_killed_command_goes_on_and_ends_as_if_it_had_not_been(prices_csv, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    untouched = started(prices_csv, whole, "--trials", 8)
+    first = started(prices_csv, broken, "--trials", 8)
+    journal = broken / JOURNAL
+    until(
+        lambda: journal.exists() and journal.read_text().count('"is_start"') and '"trial_id":2' in journal.read_text()
+    )
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert not (broken / "best.json").exists()
+    again = started(prices_csv, broken, "--trials", 8)
+    for process in (untouched, again):
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, output
+    assert len([trial for trial in trials_of(broken) if trial["state"] == "complete"]) == 8
+    best = [json.loads((out / "best.json").read_text()) for out in (whole, broken)]
+    assert best[0]["params"] == best[1]["params"]
+    assert best[0]["valid_loss"] == best[1]["valid_loss"]
+    assert best[1]["cost"]["trials"] == 8
+    kept = [[t["valid_loss"] for t in trials_of(out) if t["state"] == "complete"] for out in (whole, broken)]
+    assert kept[0] == kept[1]
+    assert not list(broken.glob(".owner-*"))
+
+
+def test_two_commands_share_one_study_and_its_budget(prices_csv, tmp_path):
+    out = tmp_path / "out"
+    both = [started(prices_csv, out, "--trials", 12) for _ in range(2)]
+    for process in both:
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, output
+    trials = trials_of(out)
+    assert len([trial for trial in trials if not trial.get("surplus")]) == 12
+    assert len(trials) <= 13
+    assert json.loads((out / "best.json").read_text())["cost"]["trials"] == 12
+
+
+def test_ctrl_c_stops_with_130_and_queues_the_trial_again(prices_csv, tmp_path):
+    out = tmp_path / "out"
+    process = started(prices_csv, out, "--trials", 500)
+    until(lambda: (out / JOURNAL).exists() and '"trial_id":3' in (out / JOURNAL).read_text())
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "stopped after trials: lstm" in output
+    assert "Traceback" not in output
+    assert (out / "best.json").exists()
+    store = open_store(None, out)
+    (study,) = [optuna.load_study(study_name=None, storage=store.storage)]
+    cost = cost_of(study.trials)
+    store.close()
+    assert cost.failed == 0
+    assert cost.complete + cost.pruned == cost.trials >= 3
+
+
+def test_half_a_line_in_the_journal_is_cut(data, tmp_path):
+    tuned(data, out=tmp_path, trials=2)
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"x","stu')
+    assert tuned(data, out=tmp_path, trials=3).cost.trials == 3
+    assert tuned(data, out=tmp_path, trials=4).cost.trials == 4
+
+
+def test_journal_that_is_something_else_is_refused(data, tmp_path):
+    (tmp_path / JOURNAL).write_text("not json\nat all\n")
+    with pytest.raises(zoo.InputError, match="study.journal is damaged"):
+        tuned(data, out=tmp_path)
+    assert (tmp_path / JOURNAL).read_text() == "not json\nat all\n"
+
+
+def test_running_trial_of_a_dead_process_is_queued_again_and_of_a_living_one_is_not(data, tmp_path):
+    tuned(data, out=tmp_path, trials=2)
+    dead, living = open_store(None, tmp_path), open_store(None, tmp_path)
+    studies = [optuna.load_study(study_name=None, storage=store.storage) for store in (dead, living)]
+    for store, study in zip((dead, living), studies, strict=True):
+        study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 8)}).set_user_attr("owner", store.owner)
+    dead.close()
+    living.reap(studies[1])
+    states = {trial.number: trial.state.name for trial in studies[1].trials}
+    assert states == {0: "COMPLETE", 1: "COMPLETE", 2: "FAIL", 3: "RUNNING", 4: "WAITING"}
+    assert studies[1].trials[4].user_attrs["retry_of"] == 2
+    living.close()
+
+
+def test_lost_trial_is_queued_once_unless_it_is_innocent():
+    study = optuna.create_study()
+    study.ask().set_user_attr("is_start", True)
+    study.tell(0, state=optuna.trial.TrialState.FAIL)
+    queue_again(study, study.trials[0])
+    assert study.trials[1].user_attrs == {"is_start": True, "retry_of": 0}
+    queue_again(study, study.trials[1])
+    assert len(study.trials) == 2
+    queue_again(study, study.trials[1], is_innocent=True)
+    assert study.trials[2].user_attrs == {"is_start": True, "retry_of": 1}
+
+
+def test_sqlite_url_works_and_heartbeats(data, tmp_path):
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    assert tuned(data, storage=url, trials=2).cost.trials == 2
+    assert tuned(data, storage=url, trials=3, jobs=1).cost.trials == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "postgresql://me:secret@127.0.0.1:1/db",
+            "storage postgresql+pg8000://me:***@127.0.0.1:1/db cannot be reached",
+        ),
+        ("sqlite:////no/such/folder/x.db", "storage sqlite:////no/such/folder/x.db cannot be reached"),
+        ("nonsense", "storage 'nonsense' is no storage URL such as postgresql://user@host/db"),
+        ("mysql+nodriver://me:secret@h/db", "mysql+nodriver://me:***@h/db"),
+    ],
+)
+def test_storage_that_cannot_be_reached_is_one_line_and_exit_code_2(url, message, prices_csv, tmp_path):
+    out = tmp_path / "out"
+    ended = run_zoo("tune", "lstm", prices_csv, "--targets", "close", "--storage", url, "--out", out)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "secret" not in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+def test_password_is_not_shown():
+    assert shown("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+    assert "secret" not in shown("no url me:secret@host/db")

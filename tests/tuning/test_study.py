@@ -1,0 +1,294 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import registry
+from zoo.space import Float, Int
+
+SMALL = zoo.FitConfig(max_epochs=2)
+LITTLE = {"hidden_size": Int(4, 12), "fit.batch_size": Int(64, 256)}
+
+
+def tuned(data, name="lstm", **how):
+    settings = {"trials": 4, "config": SMALL, "ranges": LITTLE if name == "lstm" else {}, **how}
+    return zoo.tune(name, data, **settings)
+
+
+def outcomes(result):
+    """What must repeat, trial by trial: state, parameters, values, what was reported; not seconds."""
+    return [
+        (t.number, t.state.name, t.params, t.values, t.intermediate_values, t.user_attrs.get("best_epoch"))
+        for t in result.study.trials
+    ]
+
+
+def test_best_settings_are_those_of_the_lowest_validation_loss(data):
+    result = tuned(data)
+    losses = [trial.value for trial in result.study.trials]
+    assert result.cost.trials == 4
+    assert result.best_value == min(losses) == result.study.best_value
+    model = zoo.create("lstm", data.problem, **result.best_params)
+    assert sum(p.numel() for p in model.parameters()) == result.best_trial.user_attrs["parameter_count"]
+    assert result.best_fit.max_epochs == 2
+    assert 64 <= result.best_fit.batch_size <= 256
+
+
+def test_value_of_a_trial_is_the_validation_loss_of_its_settings(data):
+    from zoo.seeding import stream_seed
+    from zoo.train.fit import validation_loss
+
+    result = tuned(data)
+    trial = result.study.trials[2]
+    point = result.search.point_of(trial)
+    seed = stream_seed(0, "trial 2")
+    model = zoo.create("lstm", data.problem, seed=seed, **point.params)
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig.of(point.fit), seed=seed)
+    assert validation_loss(model, data.valid, "mae") == trial.value
+
+
+def test_sequential_studies_repeat_trial_by_trial(data):
+    first, again, other = tuned(data, seed=1), tuned(data, seed=1), tuned(data, seed=2)
+    assert outcomes(first) == outcomes(again) != outcomes(other)
+    assert first.is_reproducible
+    assert first.notes == ()
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "gp", "cmaes"])
+def test_interrupted_study_goes_on_as_if_it_had_not_been(sampler, data, tmp_path):
+    how = {"sampler": sampler, "ranges": {**LITTLE, "dropout": Float(0.0, 0.1)}, "fix": {"fit.optimizer": "adam"}}
+    whole = tuned(data, trials=14, **how)
+    for trials in (5, 12, 14):
+        parts = tuned(data, trials=trials, out=tmp_path, **how)
+    assert outcomes(parts) == outcomes(whole)
+    assert len({str(trial.params) for trial in whole.study.trials}) == 14
+
+
+def test_workers_give_what_this_process_gives(data, tmp_path):
+    here = tuned(data, trials=3)
+    there = tuned(data, trials=3, jobs=1, out=tmp_path)
+    assert outcomes(here) == outcomes(there)
+
+
+def test_several_workers_meet_the_budget_and_say_that_they_do_not_repeat(data):
+    result = tuned(data, trials=7, jobs=2, pruner="none")
+    assert result.cost.trials == 7 == len(result.study.trials)
+    assert not result.is_reproducible
+    assert "another run gives other trials" in result.notes[0]
+
+
+def test_tuning_never_sees_test_rows(data):
+    end = data.split.valid_end
+    values, raw = data.train.values.clone(), data.train.raw.copy()
+    values[end:], raw[end:] = math.nan, math.nan
+    windows = {"values": values, "raw": raw}
+    poisoned = replace(
+        data,
+        train=replace(data.train, **windows),
+        valid=replace(data.valid, **windows),
+        test=replace(data.test, **windows),
+    )
+    ranges = {**LITTLE, "lookback": Int(3, 9)}
+    assert outcomes(tuned(poisoned, ranges=ranges)) == outcomes(tuned(data, ranges=ranges))
+    values[end - 1] = math.nan  # the same poison one row earlier is seen
+    assert tuned(poisoned, ranges=ranges).cost.failed == 4
+
+
+def test_lookback_may_be_searched(data):
+    result = tuned(data, ranges={**LITTLE, "lookback": "5:12"}, trials=6)
+    assert {result.search.point_of(trial).lookback for trial in result.study.trials} > {7}
+    assert data.with_lookback(result.best_lookback).problem.lookback == result.best_lookback
+
+
+def test_grid_runs_each_point_once(data):
+    ranges = {"hidden_size": [4, 8], "dropout": "0:0.4"}
+    fix = {name: value for name, value in vars(SMALL).items() if name != "device" and not name.startswith("max_")}
+    result = tuned(data, trials=100, sampler="grid", ranges=ranges, fix={f"fit.{k}": v for k, v in fix.items()})
+    found = {(trial.params["hidden_size"], round(trial.params["dropout"], 6)) for trial in result.study.trials}
+    assert found == {(size, rate) for size in (4, 8) for rate in (0.0, 0.1, 0.2, 0.3, 0.4)}
+    assert result.cost.trials == 10
+
+
+def test_several_objectives_give_a_pareto_front(data, tmp_path):
+    names = ("valid_loss", "parameter_count")
+    result = tuned(data, objectives=names, trials=8, out=tmp_path, ranges={**LITTLE, "hidden_size": Int(2, 40)})
+    front = result.study.best_trials
+    assert len(front) >= 2
+    for trial in front:
+        assert not any(
+            all(a <= b for a, b in zip(other.values, trial.values, strict=True)) and other.values != trial.values
+            for other in result.study.trials
+        )
+    assert result.best_value == min(trial.values[0] for trial in front)
+    assert (tmp_path / "pareto.png").exists()
+
+
+def test_latency_is_measured_and_makes_a_study_unrepeatable(data):
+    result = tuned(data, objectives=["latency_ms", "valid_loss"], trials=2)
+    assert all(0 < trial.values[0] < 1000 for trial in result.study.trials)
+    assert not result.is_reproducible
+
+
+@pytest.fixture
+def register_variant():
+    """Register a class for one test."""
+    names = []
+
+    def add(name, build):
+        registry.register(name, summary="s", source="s")(build)
+        names.append(name)
+
+    yield add
+    for name in names:
+        registry._variants.pop(name)
+
+
+class Faulty(nn.Module):
+    def __init__(self, problem, *, mode: Int = 0):
+        super().__init__()
+        self.linear, self.mode, self.shape = nn.Linear(problem.channels, 1), mode, problem.output_shape
+
+    def forward(self, x):
+        if self.mode == 1 and self.training:
+            raise torch.OutOfMemoryError("not enough memory:\n tried 9 GiB")
+        scale = math.inf if self.mode == 2 and self.training else 1.0
+        return (self.linear(x[:, -1]) * scale)[:, None].expand(-1, *self.shape)
+
+
+Faulty.__init__.__annotations__["mode"] = int
+
+
+def test_failed_trials_keep_their_reason_and_do_not_end_the_study(data, register_variant):
+    register_variant("faulty", Faulty)
+    fix = {name: getattr(SMALL, name.removeprefix("fit.")) for name in ("fit.learning_rate", "fit.batch_size")}
+    result = zoo.tune("faulty", data, trials=9, config=SMALL, fix=fix, ranges={"mode": [0, 1, 2]}, sampler="random")
+    reasons = {trial.params["mode"]: trial.user_attrs.get("error", "") for trial in result.study.trials}
+    assert reasons[0] == ""
+    assert reasons[1] == "OutOfMemoryError: not enough memory: tried 9 GiB"
+    assert reasons[2].startswith("Diverged: training diverged in epoch 1")
+    assert result.cost.trials == 9 == result.cost.failed + result.cost.complete
+    assert result.best_params == {"mode": 0}
+
+
+def test_study_in_which_all_fails_says_why(data, register_variant):
+    register_variant("faulty", Faulty)
+    result = zoo.tune("faulty", data, trials=2, config=SMALL, fix={"mode": 1})
+    with pytest.raises(zoo.InputError, match="no trial of 2 ended with a value: the last said OutOfMemoryError"):
+        _ = result.best_params
+
+
+class Scripted(nn.Module):
+    """A model whose validation loss in each epoch is written in its parameter."""
+
+    def __init__(self, problem, *, level: float = 0.0):
+        super().__init__()
+        self.shift, self.level, self.shape = nn.Parameter(torch.zeros(1)), level, problem.output_shape
+
+    def forward(self, x):
+        return (self.shift * 0 + self.level).expand(len(x), *self.shape)
+
+
+def test_hopeless_trials_are_pruned_and_the_median_is_not(data, register_variant):
+    register_variant("scripted", Scripted)
+    queue = [{"level": level, "fit.learning_rate": 1e-3} for level in (1.0, 1.1, 1.2, 1.3, 1.4, 9.0, 0.9)]
+    fixed = ("fit.batch_size", "fit.weight_decay", "fit.optimizer", "fit.schedule")
+    config = zoo.FitConfig(max_epochs=12)
+    result = zoo.tune(
+        "scripted",
+        data,
+        trials=7,
+        queue=queue,
+        config=config,
+        fix={name: getattr(config, name.removeprefix("fit.")) for name in fixed},
+        ranges={"level": "0:10", "fit.learning_rate": "1e-4:1e-2"},
+    )
+    assert [trial.state.name for trial in result.study.trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
+    assert result.study.trials[5].last_step == 5  # the warm-up
+    assert (result.cost.complete, result.cost.pruned) == (6, 1)
+    assert result.best_params == {"level": 0.9}
+
+
+@pytest.mark.parametrize("name", ["median", "hyperband", "none"])
+def test_pruners_run(name, data):
+    assert tuned(data, pruner=name, config=zoo.FitConfig(max_epochs=9), trials=8).cost.trials == 8
+
+
+def test_every_trial_gets_the_same_training_budget(data):
+    result = tuned(data, config=zoo.FitConfig(max_epochs=50, max_batches=5), fix={"fit.patience": 0}, pruner="none")
+    steps = []
+    for trial in result.study.trials:
+        size = trial.params["fit.batch_size"]
+        steps.append(min(5, trial.user_attrs["epochs"] * math.ceil(len(data.train) / size)))
+    assert steps == [5] * 4
+    assert {trial.user_attrs["stopped"] for trial in result.study.trials} == {"max_batches"}
+
+
+def test_timeout_begins_no_further_trial(data):
+    result = tuned(data, trials=1000, timeout=1.0)
+    assert 1 <= result.cost.trials < 1000
+    assert result.cost.busy_seconds >= 1.0
+
+
+def test_study_of_something_else_under_the_same_name_is_refused(data, prices, tmp_path):
+    tuned(data, out=tmp_path, trials=1, study_name="mine")
+    tuned(data, out=tmp_path, trials=2, study_name="mine")
+    other = zoo.prepare(zoo.load(prices), targets=["high"])
+    with pytest.raises(zoo.InputError, match="study 'mine' in this storage is of something else .another problem.:"):
+        tuned(other, out=tmp_path, study_name="mine")
+    with pytest.raises(zoo.InputError, match="another seed"):
+        tuned(data, out=tmp_path, study_name="mine", seed=5)
+    with pytest.raises(zoo.InputError, match="another ranges"):
+        tuned(data, out=tmp_path, study_name="mine", ranges={"hidden_size": "8:9"})
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"trials": 0}, "trials must be >= 1, got 0"),
+        ({"timeout": -1}, "timeout must be > 0 seconds, got -1"),
+        ({"jobs": 0}, "jobs must be >= 1, got 0"),
+        ({"seed": -1}, "seed must be >= 0, got -1"),
+        ({"sampler": "tep"}, "unknown sampler 'tep'; did you mean 'tpe'"),
+        ({"pruner": "medain"}, "unknown pruner 'medain'; did you mean 'median'"),
+        ({"objectives": ["loss"]}, "unknown objective 'loss'"),
+        ({"objectives": []}, "objectives must be different names"),
+        ({"objectives": ["valid_loss", "latency_ms"], "pruner": "median"}, "needs valid_loss as the one objective"),
+        ({"objectives": ["valid_loss", "latency_ms"], "sampler": "cmaes"}, "sampler cmaes takes one objective"),
+    ],
+)
+def test_requests_that_cannot_be_met_are_refused(how, message, data, tmp_path):
+    with pytest.raises(zoo.InputError, match=message):
+        tuned(data, out=tmp_path / "out", **how)
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_tune_or_to_judge_by_is_said(data, prices):
+    with pytest.raises(zoo.InputError, match="variant 'naive' has nothing to tune"):
+        tuned(data, "naive")
+    without = zoo.prepare(zoo.load(prices), targets=["close"], split=(0.8, 0, 0.2))
+    with pytest.raises(zoo.InputError, match="the split leaves none"):
+        tuned(without)
+
+
+def test_global_random_state_and_threads_are_left_alone(data):
+    torch.set_num_threads(2)
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    tuned(data)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert torch.get_num_threads() == 2
+
+
+def test_events_tell_of_every_trial(data):
+    events = []
+    tuned(data, on_event=events.append)
+    ended = [event for event in events if event.trial is not None]
+    assert [event.number for event in ended] == [0, 1, 2, 3]
+    assert [event.cost.trials for event in ended] == [1, 2, 3, 4]
+    assert any(event.epoch == 2 and event.valid_loss > 0 for event in events)
