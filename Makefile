@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup bench test lint types bench-fit defaults clean
+.PHONY: setup bench test lint types bench-fit bench-tune defaults clean
 
 setup: $(READY)
 
@@ -30,6 +30,9 @@ types: $(READY)
 
 bench-fit: $(READY)
 	$(BIN)/python -m pytest benchmarks/bench_fit.py --benchmark-enable -s
+
+bench-tune: $(READY)
+	$(BIN)/python -m pytest benchmarks/bench_tune.py --benchmark-enable -s
 
 defaults: $(READY)
 	$(BIN)/python benchmarks/choose_defaults.py

@@ -10,7 +10,7 @@ import zoo
 from tests.conftest import run_zoo
 from zoo import cli
 
-COMMANDS = ["list", "show", "data", "bench", "fit", "predict", "report"]
+COMMANDS = ["list", "show", "data", "bench", "tune", "fit", "predict", "report"]
 
 
 @pytest.fixture
@@ -164,6 +164,7 @@ def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):
     assert "1 cell failed and is not counted" in ended.stdout
 
 
+TUNE = ["tune", "lstm", "{csv}", "--targets", "close"]
 BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
 
 
@@ -192,6 +193,25 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*BENCH, "--jobs", "0"], "jobs must be >= 1"),
         ([*BENCH, "--out", "{csv}"], "cannot write to .*prices.csv"),
         ([*BENCH, "--colums", "a"], "No such option '--colums'|No such option: --colums"),
+        ([*TUNE, "--fix", "hiden_size=8"], "unknown parameter 'hiden_size' .*; did you mean 'hidden_size'"),
+        ([*TUNE, "--fix", "hidden_size"], "--fix takes KEY=VALUE such as hidden_size=64, got 'hidden_size'"),
+        ([*TUNE, "--fix", "hidden_size=small"], "--fix hidden_size: hidden_size must be a whole number, got 'small'"),
+        ([*TUNE, "--fix", "seed=1"], "the random seed is never a hyperparameter"),
+        ([*TUNE, "--range", "hidden_size=64:32"], "range of hidden_size is empty: low must be <= high, got 64:32"),
+        ([*TUNE, "--range", "hidden_size="], "--range takes KEY=VALUE such as hidden_size=32:512:log"),
+        ([*TUNE, "--range", "dropout=a:b"], "range of dropout: low and high must be numbers"),
+        ([*TUNE, "--range", "dropot=0:1"], "unknown parameter 'dropot' of variant 'lstm'; did you mean 'dropout'"),
+        ([*TUNE, "--sampler", "tep"], "unknown sampler 'tep'; did you mean 'tpe'"),
+        ([*TUNE, "--pruner", "halving"], "unknown pruner 'halving'"),
+        ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "needs valid_loss as the one"),
+        ([*TUNE, "--objectives", "loss"], "unknown objective 'loss'"),
+        ([*TUNE, "--trials", "0"], "trials must be >= 1"),
+        ([*TUNE, "--jobs", "0"], "jobs must be >= 1"),
+        ([*TUNE, "--split", "0.8,0,0.2"], "the split leaves none: change --split"),
+        ([*TUNE, "--out", "{csv}"], "cannot write to .*prices.csv"),
+        (["tune", "naive", "{csv}", "--targets", "close"], "variant 'naive' has nothing to tune"),
+        (["tune", "ltsm", "{csv}", "--targets", "close"], "unknown variant 'ltsm'; did you mean 'lstm'"),
+        (["tune", "lstm", "{csv}"], "name what to forecast with --targets"),
         (["bnch"], "No such command 'bnch'"),
         (["show", "ltsm"], "unknown variant 'ltsm'; did you mean 'lstm'"),
         (["data", "absent.csv"], "no such file"),

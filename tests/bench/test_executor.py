@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import run_zoo
 from zoo.bench import executor
-from zoo.bench.rows import FIELDS, RowStore, read_rows
+from zoo.bench.rows import ADDED, FIELDS, RowStore, read_rows
 from zoo.bench.run import suite_from
 from zoo.suite import expand
 
@@ -50,7 +50,7 @@ def test_killed_worker_costs_its_cell_only(prices_csv, store):
             os.kill(event.pid, signal.SIGKILL)
 
     rows = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=kill)
-    assert all(set(row) == set(FIELDS) for row in rows)
+    assert all(set(row) == {*FIELDS, *ADDED} for row in rows)
     errors = {row["key"]: row["error"] for row in rows}
     assert errors.pop(cells[0].key) == "the worker was killed by SIGKILL (out of memory?)"
     assert list(errors.values()) == [None] * 3

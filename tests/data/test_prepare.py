@@ -115,3 +115,46 @@ def test_constant_channel_is_no_harm(prices):
     prices["flat"] = 4.0
     data = zoo.prepare(zoo.load(prices), targets=["close"])
     assert np.isfinite(data.train.values.numpy()).all()
+
+
+@pytest.mark.parametrize("lookback", [1, 4, 30])
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_other_lookback_is_what_prepare_gives_and_keeps_the_target_rows(lookback, horizon, prices):
+    settings = {"targets": ["close", "open"], "horizon": horizon, "split": (200, 40, 60)}
+    data = zoo.prepare(zoo.load(prices), lookback=9, **settings)
+    other, expected = data.with_lookback(lookback), zoo.prepare(zoo.load(prices), lookback=lookback, **settings)
+    assert other.problem == expected.problem
+    for part in ("train", "valid", "test"):
+        found, wanted = getattr(other, part), getattr(expected, part)
+        assert torch.equal(found.starts, wanted.starts)
+        assert torch.equal(found.values, wanted.values)
+        x, y = found.gather(torch.arange(len(found)))
+        assert x.shape == (len(found), lookback, 5)
+        assert y.shape == (len(found), horizon, 2)
+    for part in ("valid", "test"):
+        np.testing.assert_array_equal(getattr(other, part).target_rows(), getattr(data, part).target_rows())
+    with pytest.raises(zoo.InputError, match="too few rows"):
+        data.with_lookback(200)
+    with pytest.raises(zoo.InputError, match="lookback must be a whole number >= 1, got 0"):
+        data.with_lookback(0)
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_data_without_its_test_part_holds_no_test_row(horizon, prices):
+    data = zoo.prepare(zoo.load(prices), targets=["close"], horizon=horizon, split=(200, 40, 60))
+    cut = data.without_test()
+    assert len(cut.train.values) == len(cut.train.raw) == len(cut.time) == 240
+    assert len(cut.train.values.untyped_storage()) == 4 * cut.train.values.numel()  # not hidden behind a view
+    assert len(cut.test) == 0
+    for part in ("train", "valid"):
+        before, after = getattr(data, part), getattr(cut, part)
+        for kept, wanted in zip(after.gather(torch.arange(len(after))), before.gather(torch.arange(len(before))),
+                                strict=True):  # fmt: skip
+            assert torch.equal(kept, wanted)
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 9])
+def test_test_part_may_be_empty_at_any_horizon(horizon, prices):
+    data = zoo.prepare(zoo.load(prices), targets=["close"], horizon=horizon, split=(250, 50, 0))
+    assert len(data.test) == 0
+    assert len(data.valid) == 50 - horizon + 1

@@ -49,3 +49,12 @@ def test_attention_weights_are_a_softmax_of_dot_products():
         recalled = sum(w * step for w, step in zip(weights / weights.sum(), h, strict=True))
         expected.append(model.head.linear(torch.tanh(model.mix(torch.cat([recalled, h[-1]])))))
     torch.testing.assert_close(model(X), torch.stack(expected).reshape(5, 2, 1))
+
+
+def test_ar_lstm_adds_its_last_state_to_a_linear_map():
+    model = made("ar-lstm")
+    torch.nn.init.normal_(model.linear.weight, generator=torch.Generator().manual_seed(2))
+    torch.nn.init.normal_(model.linear.bias, generator=torch.Generator().manual_seed(3))
+    linear = (X[:, :, 0] @ model.linear.weight[0].T + model.linear.bias[0])[..., None]
+    recurrent = model.head.linear(model.lstm(X)[0][:, -1]).reshape(5, 2, 1)
+    torch.testing.assert_close(model(X), linear + recurrent)

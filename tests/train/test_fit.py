@@ -143,6 +143,40 @@ def test_sgd_step_is_the_gradient_with_its_decay(data):
         torch.testing.assert_close(trained, start - 0.1 * (start.grad + 0.5 * start), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("batches", [1, 3, 7, 8, 20])
+def test_batch_budget_is_met_to_the_batch(data, batches):
+    steps = math.ceil(len(data.train) / 32)
+    _, history = fitted(data, max_batches=batches, max_epochs=100, patience=0)
+    whole, rest = divmod(batches, steps)
+    assert len(history.epochs) == whole + (rest > 0)
+    assert history.stopped == "max_batches"
+    uncapped, _ = fitted(data, max_epochs=len(history.epochs), patience=0, valid=False)
+    capped, _ = fitted(data, max_batches=batches, max_epochs=100, patience=0, valid=False)
+    assert same(uncapped, capped) == (rest == 0)
+
+
+def test_batch_budget_beyond_the_epochs_changes_nothing(data):
+    free, history = fitted(data)
+    capped, same_history = fitted(data, max_batches=10_000)
+    assert same(free, capped)
+    assert history.stopped == same_history.stopped == "max_epochs"
+
+
+def test_cosine_ends_at_the_end_of_a_batch_budget(data):
+    steps = math.ceil(len(data.train) / 32)
+    free, _ = fitted(data, max_epochs=2, schedule="cosine")
+    capped, _ = fitted(data, max_epochs=100, max_batches=2 * steps, schedule="cosine")
+    assert same(free, capped)
+
+
+def test_time_budget_ends_after_the_epoch_that_exceeds_it(data):
+    _, history = fitted(data, max_seconds=1e-9, max_epochs=100)
+    assert len(history.epochs) == 1
+    assert history.stopped == "max_seconds"
+    _, history = fitted(data, max_seconds=1000.0)
+    assert history.stopped == "max_epochs"
+
+
 def test_divergence_names_epoch_and_learning_rate(data):
     with pytest.raises(zoo.Diverged, match=r"diverged in epoch \d+: the \w+ loss is \w+ at learning_rate 1e\+20"):
         fitted(data, learning_rate=1e20, optimizer="sgd", clip_norm=0, max_epochs=50)

@@ -22,6 +22,8 @@ FIELDS = (
     "truth", "machine", "versions", "commit", "command", "started", "error", "schema",
 )  # fmt: skip
 
+ADDED = ("tuning",)  # since the first rows; where it is absent nothing was tuned
+
 
 def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
     """The rows of OUT/rows.jsonl, the last of each key in the order of their first line, and what was left out.

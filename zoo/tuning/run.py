@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
 from zoo.bench.process import default_jobs
 from zoo.errors import InputError
 from zoo.registry import variant
@@ -165,14 +167,36 @@ def _show(results: Mapping[str, StudyResult], folders: Mapping[str, Path], *, as
             *(str(count) for count in (cost.trials, cost.pruned, cost.failed)),
             f"{cost.seconds:.1f}",
         )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
     for name, result in results.items():
-        if result.cost.complete:
-            changed = ", ".join(f"{key}={_short(value)}" for key, value in result.best_trial.params.items())
-            print(f"{name}: {changed}")
+        if result.cost.complete and len(result.objectives) > 1:
+            _show_front(console, name, result)
+        elif result.cost.complete:
+            print(f"{name}: {_settings(result, result.best_trial)}")
     where = next(iter(folders.values()))
     print(f"best.json, trials.jsonl and pictures are in {where if len(folders) == 1 else where.parent / '*'}")
 
 
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _show_front(console: Any, name: str, result: StudyResult) -> None:
+    """The trials that no other beats in every objective."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"Pareto front of {escape(name)}", title_justify="left")
+    for header in ("trial", *result.objectives):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_column("settings")
+    for trial in sorted(result.study.best_trials, key=lambda trial: trial.values[0]):
+        values = [f"{value:,.0f}" if value == int(value) else f"{value:.6g}" for value in trial.values]
+        table.add_row(str(trial.number), *values, escape(_settings(result, trial)))
+    console.print(table)
+
+
+def _settings(result: StudyResult, trial: FrozenTrial) -> str:
+    """What a trial ran, of what was searched."""
+    point = result.search.point_of(trial)
+    fit = {f"fit.{name}": value for name, value in point.fit.items()}
+    values = {"lookback": point.lookback, **point.params, **fit}
+    shown = {name: values[name] for name in result.search.ranges}
+    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())

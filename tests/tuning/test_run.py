@@ -1,0 +1,180 @@
+"""`zoo tune` from the command line, and suites that take up what it found."""
+
+import json
+
+import pytest
+
+from tests.conftest import run_zoo
+from zoo.bench.rows import read_rows
+from zoo.bench.tuned import read_tuned
+from zoo.errors import InputError
+
+SUITE = """
+name = "small"
+[data]
+source = "prices.csv"
+targets = ["close"]
+[run]
+models = ["naive", "lstm", "linear", "moving-average"]
+seeds = 2
+[fit]
+max_epochs = 3
+patience = 2
+[models.lstm]
+hidden_size = 6
+[tune]
+trials = 3
+[tune.fix]
+batch_size = 64
+[tune.range]
+hidden_size = "4:12:log"
+"""
+
+
+@pytest.fixture
+def suite(prices_csv):
+    path = prices_csv.with_name("small.toml")
+    path.write_text(SUITE)
+    return path
+
+
+def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_path):
+    ended = run_zoo("tune", "all", suite, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "note: nothing to tune in naive" in ended.stderr
+    assert "[lstm 3/3] trial 2:" in ended.stderr
+    folder = tmp_path / "results/tune"
+    assert sorted(path.name for path in folder.iterdir()) == ["linear", "lstm", "moving-average"]
+    assert {path.name for path in (folder / "lstm").iterdir()} >= {
+        "best.json", "trials.jsonl", "history.png", "importances.png", "parallel.png", "study.journal",
+    }  # fmt: skip
+    best = json.loads((folder / "lstm/best.json").read_text())
+    assert best["budget"] == {
+        "trials": 3, "timeout": None, "max_epochs": 3, "max_batches": None, "max_seconds": None
+    }  # fmt: skip
+    assert best["fit"]["patience"] == 2
+    assert best["fit"]["batch_size"] == 64
+    assert 4 <= best["params"]["hidden_size"] <= 12
+    assert best["study"]["name"] == "small-lstm"
+    assert best["command"].startswith("zoo tune all ")
+    trials = [json.loads(line) for line in (folder / "lstm/trials.jsonl").read_text().splitlines()]
+    assert trials[0]["params"]["hidden_size"] == 6
+    assert min(trial["valid_loss"] for trial in trials) == best["valid_loss"]
+
+    ended = run_zoo("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    out = tmp_path / "results/small-tuned"
+    rows, left_out = read_rows(out)
+    assert left_out == []
+    kept = [(row["variant"], row["seed"], row["tuning"] is not None) for row in rows]
+    assert sorted(kept) == sorted(
+        [(name, seed, tuned) for name in ("lstm", "linear") for seed in (0, 1) for tuned in (False, True)]
+        + [("naive", 0, False), ("moving-average", 0, False), ("moving-average", 0, True)]
+    )
+    (tuned,) = [row for row in rows if row["variant"] == "lstm" and row["seed"] == 0 and row["tuning"]]
+    assert tuned["params"] == best["params"]
+    assert tuned["fit"]["learning_rate"] == best["fit"]["learning_rate"]
+    assert tuned["tuning"]["trials"] == 3
+    assert tuned["tuning"]["seconds"] == best["cost"]["seconds"]
+    report = (out / "report.md").read_text()
+    assert "lstm, tuned" in report
+    assert "default skill %" in report and "tuning s" in report
+    assert f"{tuned['tuning']['command']}" in report
+    again = run_zoo("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
+    assert "11 of 11 cells are already there" in again.stderr
+
+
+def test_single_variant_goes_straight_into_out_and_speaks_json(prices_csv, tmp_path):
+    ended = run_zoo(
+        "tune", "lstm", prices_csv, "--targets", "close", "--trials", 2, "--fix", "max_epochs=2", "--seed", 3,
+        "--range", "hidden_size=4:8", "--range", "lookback=5:9", "--out", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    (found,) = json.loads(ended.stdout)
+    assert found == json.loads((tmp_path / "out/best.json").read_text())
+    assert 5 <= found["lookback"] <= 9
+    assert found["study"]["seed"] == 3
+    tuned = read_tuned(tmp_path / "out", ["lstm", "naive"])
+    assert tuned["lstm"].lookback == found["lookback"]
+
+
+def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path):
+    run_zoo(
+        "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 3, "--range", "lookback=10:12",
+        "--out", tmp_path / "tune",
+    )  # fmt: skip
+    ended = run_zoo(
+        "bench", prices_csv, "--targets", "close", "--models", "moving-average,naive", "--tuned", tmp_path / "tune",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    report = (tmp_path / "out/report.md").read_text()
+    assert report.count("\n## ") == 1
+    assert "moving-average, tuned: lookback 1" in report
+
+
+def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
+    ended = run_zoo(
+        "tune", "lstm", prices_csv, "--targets", "close", "--trials", 3, "--fix", "max_epochs=1",
+        "--objectives", "valid_loss,parameter_count", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    front = json.loads((tmp_path / "out/best.json").read_text())["front"]
+    assert {"trial", "valid_loss", "parameter_count", "params"} == set(front[0])
+    assert "Pareto front" in ended.stdout
+    for point in front:
+        assert f"{point['parameter_count']:,.0f}" in ended.stdout
+
+
+def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
+    ended = run_zoo(
+        "tune", "lstm", prices_csv, "--targets", "close", "--trials", 2, "--fix", "learning_rate=1e30",
+        "--fix", "optimizer=sgd", "--fix", "clip_norm=0", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert ended.returncode == 1, ended.stderr
+    assert "no trial is complete: there is no best.json" in ended.stderr
+    assert "failed: Diverged: training diverged in epoch" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out/best.json").exists()
+
+
+@pytest.fixture
+def tuned_folder(prices_csv, tmp_path):
+    ended = run_zoo(
+        "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 2, "--out", tmp_path / "tune"
+    )
+    assert ended.returncode == 0, ended.stderr
+    return tmp_path / "tune"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--split", "0.6,0.2,0.2"], "variant 'moving-average' was tuned with split [210, 30, 60], the suite has [180"),
+        (["--horizon", "2"], "was tuned with horizon 1, the suite has 2"),
+        (["--targets", "open"], "was tuned with targets ['close'], the suite has ['open']"),
+        (["--models", "naive"], "holds no best.json of naive"),
+        (["--tuned", "nowhere"], "no such folder: nowhere"),
+    ],
+)
+def test_settings_that_were_found_on_something_else_are_refused(arguments, rule, tuned_folder, prices_csv, tmp_path):
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    options = {"--targets": "close", "--models": "moving-average,naive", "--tuned": tuned_folder, **given}
+    ended = run_zoo("bench", prices_csv, *[part for pair in options.items() for part in pair], cwd=tmp_path)
+    assert ended.returncode == 2
+    assert rule in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, prices, tmp_path):
+    other = tmp_path / "other.csv"
+    prices.assign(close=prices["close"] + 1).to_csv(other, index=False)
+    ended = run_zoo("bench", other, "--targets", "close", "--models", "moving-average", "--tuned", tuned_folder)
+    assert ended.returncode == 2
+    assert "was tuned on other data" in ended.stderr
+    path = tuned_folder / "best.json"
+    for content, rule in (("{", "is not what zoo tune writes"), ('{"format": 99}', "has format 99")):
+        path.write_text(content)
+        with pytest.raises(InputError, match=rule):
+            read_tuned(tuned_folder, ["moving-average"])
