@@ -39,13 +39,18 @@ class Line:
         return "deterministic" in self.tags
 
     @property
+    def first(self) -> Row:
+        """A row of it, for what all share."""
+        return (*self.rows, *self.failed)[0]
+
+    @property
     def variant(self) -> str:
-        return str((*self.rows, *self.failed)[0]["variant"])
+        return str(self.first["variant"])
 
     @property
     def tuning(self) -> dict[str, Any] | None:
-        """What tuning cost, None for a line of untuned settings."""
-        found: dict[str, Any] | None = (*self.rows, *self.failed)[0].get("tuning")
+        """The study that its settings come from and what it cost, None for untuned ones."""
+        found: dict[str, Any] | None = self.first.get("tuning")
         return found
 
     def metric(self, name: str, target: str | None = None) -> Spread | None:
@@ -107,7 +112,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
 def _lines(rows: list[Row]) -> list[Line]:
     by_settings: dict[str, list[Row]] = {}
     for row in rows:
-        by_settings.setdefault(_canonical([row["variant"], _settings(row), bool(row.get("tuning"))]), []).append(row)
+        by_settings.setdefault(_canonical([row["variant"], settings_of(row), bool(row.get("tuning"))]), []).append(row)
     groups = list(by_settings.values())
     lines = []
     for group in groups:
@@ -126,17 +131,17 @@ def _label(row: Row, groups: list[list[Row]]) -> str:
     """The variant's name, and the settings in which it differs from its namesakes on the board."""
     firsts = [group[0] for group in groups]
     namesakes = [
-        _settings(other)
+        settings_of(other)
         for other in firsts
         if other["variant"] == row["variant"] and bool(other.get("tuning")) == bool(row.get("tuning"))
     ]
-    own = _settings(row)
+    own = settings_of(row)
     differing = [name for name in own if any(other.get(name) != own[name] for other in namesakes)]
     label = f"{row['variant']}, tuned" if row.get("tuning") else str(row["variant"])
     return f"{label} ({', '.join(f'{name}={own[name]}' for name in differing)})" if differing else label
 
 
-def _settings(row: Row) -> dict[str, Any]:
+def settings_of(row: Row) -> dict[str, Any]:
     """What a user can set, by key."""
     fit = {f"fit.{name}": value for name, value in (row["fit"] or {}).items()}
     return {"lookback": row["problem"]["lookback"], **row["params"], **fit}

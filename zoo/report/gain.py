@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zoo.report.board import MIN_SEEDS, Board, Line, Spread, spread_of
+from zoo.report.board import MIN_SEEDS, Board, Line, Spread, settings_of, spread_of
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,11 @@ class Gain:
     tuned: Line
     default: Line | None
     gain: Spread | None
+
+    @property
+    def is_same(self) -> bool:
+        """Whether tuning ended where it began: nothing it tried was better on validation."""
+        return self.default is not None and settings_of(self.tuned.first) == settings_of(self.default.first)
 
     @property
     def is_more_than_noise(self) -> bool:
@@ -48,17 +53,24 @@ def tuning_verdict(board: Board) -> list[str]:
     found = [gain for gain in gains(board) if gain.gain is not None]
     if not found:
         return []
+    same = [gain for gain in found if gain.is_same]
     helped = [gain for gain in found if gain.is_more_than_noise and gain.gain is not None and gain.gain.mean > 0]
     hurt = [gain for gain in found if gain.is_more_than_noise and gain.gain is not None and gain.gain.mean < 0]
-    rest = [gain for gain in found if gain not in helped and gain not in hurt]
+    rest = [gain for gain in found if gain not in (*same, *helped, *hurt)]
     parts = []
     for verb, some in (("raised", helped), ("lowered", hurt)):
         if some:
             names = ", ".join(f"{gain.tuned.variant} ({points(gain.gain)} points)" for gain in some)
             parts.append(f"{verb} the skill of {names} by more than its spread over seeds")
     if rest:
-        parts.append(f"made no difference beyond that spread for {', '.join(gain.tuned.variant for gain in rest)}")
+        parts.append(f"made no difference beyond the spread over seeds for {_listed(rest)}")
+    if same:
+        parts.append(f"found nothing better than the default settings for {_listed(same)}")
     return [f"Tuning on validation {'; it '.join(parts)}."]
+
+
+def _listed(found: list[Gain]) -> str:
+    return ", ".join(gain.tuned.variant for gain in found)
 
 
 def points(gain: Spread | None) -> str:

@@ -88,7 +88,9 @@ def provenance(board: Board) -> list[tuple[str, str]]:
         if line.tuning is not None:
             lines.append((line.label, _tuned_settings(line)))
     budgets = [json.dumps(line.tuning["budget"]) for line in board.lines if line.tuning is not None]
-    lines += [("tuning budget of each", _listed(json.loads(budget))) for budget in dict.fromkeys(budgets)]
+    for budget in dict.fromkeys(budgets):
+        given = {name: value for name, value in json.loads(budget).items() if value is not None}
+        lines.append(("tuning budget of each", _listed(given)))
     for machine in _distinct(board.rows, "machine"):
         where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
         lines.append(
@@ -112,7 +114,7 @@ def escaped(text: str) -> str:
 
 
 def _tuned_settings(line: Line) -> str:
-    row, tuning = (*line.rows, *line.failed)[0], line.tuning
+    row, tuning = line.first, line.tuning
     assert tuning is not None
     ranges = tuning["study"]["ranges"]
     fit = {name: value for name, value in (row["fit"] or {}).items() if f"fit.{name}" in ranges}
@@ -123,7 +125,7 @@ def _tuned_settings(line: Line) -> str:
 
 def _listed(settings: dict[str, Any]) -> str:
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in settings.items()}
-    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+    return ", ".join(f"{name} {'none' if value is None else value}" for name, value in shown.items())
 
 
 def _distinct(rows: Sequence[Row], name: str) -> list[Any]:

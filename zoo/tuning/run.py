@@ -80,7 +80,7 @@ def tune_suite(
     folders = {name: out if out and is_single else (out or Path("results/tune")) / name for name in waiting}
     jobs = jobs or min(default_jobs(resolve_device(config.device).type), len(waiting))
     stop = threading.Event()
-    trials = settings["trials"] or TRIALS
+    trials = TRIALS if settings["trials"] is None else settings["trials"]
 
     with (
         quiet(),

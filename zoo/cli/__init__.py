@@ -1,0 +1,10 @@
+"""The `zoo` command: thin; every command imports only what it needs, when it runs."""
+
+# Each registers its commands, in the order of `zoo --help`.
+# isort: off
+from zoo.cli import look, bench, tune, model  # noqa: F401
+
+# isort: on
+from zoo.cli.app import main
+
+__all__ = ["main"]
