@@ -75,8 +75,9 @@ def test_workers_give_what_this_process_gives(data, tmp_path):
 
 
 def test_several_workers_meet_the_budget_and_say_that_they_do_not_repeat(data):
-    result = tuned(data, trials=7, jobs=2, pruner="none")
-    assert result.cost.trials == 7 == len(result.study.trials)
+    config = zoo.FitConfig(max_epochs=30, patience=0)  # long enough for the second to be there
+    result = tuned(data, trials=21, jobs=2, pruner="none", config=config)
+    assert result.cost.trials == 21 == len(result.study.trials)
     assert not result.is_reproducible
     assert "another run gives other trials" in result.notes[0]
 
