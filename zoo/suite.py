@@ -66,6 +66,7 @@ class TuneSettings(_Strict):
     trials: int | None = None
     timeout: float | None = None
     seed: int = 0
+    repeats: int = 1
     sampler: str = "tpe"
     pruner: str | None = None
     objectives: list[str] = ["valid_loss"]

@@ -293,3 +293,19 @@ def test_events_tell_of_every_trial(data):
     assert [event.number for event in ended] == [0, 1, 2, 3]
     assert [event.cost.trials for event in ended] == [1, 2, 3, 4]
     assert any(event.epoch == 2 and event.valid_loss > 0 for event in events)
+
+
+def test_repeats_judge_a_trial_by_the_mean_of_several_trainings(data):
+    result = tuned(data, repeats=3)
+    once = tuned(data)
+    for trial, single in zip(result.study.trials, once.study.trials[:1], strict=False):
+        losses = trial.user_attrs["valid_losses"]
+        assert trial.value == pytest.approx(sum(losses) / 3)
+        assert len(set(losses)) == 3
+        assert losses[0] == single.value
+        assert trial.user_attrs["epochs"] == 3 * single.user_attrs["epochs"]
+    assert outcomes(result) == outcomes(tuned(data, repeats=3))
+    baseline = zoo.tune("moving-average", data, trials=2, repeats=3)
+    assert "valid_losses" not in baseline.study.trials[0].user_attrs
+    with pytest.raises(zoo.InputError, match="repeats must be >= 1, got 0"):
+        tuned(data, repeats=0)

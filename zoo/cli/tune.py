@@ -47,6 +47,9 @@ def tune(
             "--range", help="Search a range: hidden_size=32:512:log, lookback=7:60, fit.optimizer=adam,sgd; repeatable."
         ),
     ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Trainings of each trial, whose mean is its value (default: 1).")
+    ] = None,
     sampler: Annotated[str | None, typer.Option(help="tpe, random, grid, gp or cmaes (default: tpe).")] = None,
     pruner: Annotated[
         str | None, typer.Option(help="median, hyperband or none (default: median; none with several objectives).")
@@ -94,6 +97,7 @@ def tune(
         "trials": trials,
         "timeout": timeout,
         "seed": seed,
+        "repeats": repeats,
         "sampler": sampler,
         "pruner": pruner,
         "objectives": names_in(objectives),

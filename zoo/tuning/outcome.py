@@ -61,7 +61,7 @@ def _best(result: StudyResult, data: Data, budget: dict[str, Any], storage: str,
         "study": {
             "name": result.study.study_name,
             "storage": storage,
-            **{name: asked[name] for name in ("sampler", "pruner", "seed", "ranges", "settings")},
+            **{name: asked[name] for name in ("sampler", "pruner", "seed", "repeats", "ranges", "settings")},
             "is_reproducible": result.is_reproducible,
         },
         "budget": {

@@ -95,6 +95,7 @@ def tune_suite(
                 trials=trials,
                 timeout=settings["timeout"],
                 seed=settings["seed"],
+                repeats=settings["repeats"],
                 sampler=settings["sampler"],
                 pruner=settings["pruner"],
                 objectives=settings["objectives"],

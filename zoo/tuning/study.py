@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
+from zoo.registry import variant as registered
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
 from zoo.tuning.cost import cost_of
@@ -34,6 +35,7 @@ def tune(
     trials: int = 50,
     timeout: float | None = None,
     seed: int = 0,
+    repeats: int = 1,
     sampler: str = "tpe",
     pruner: str | None = None,
     objectives: Sequence[str] = ("valid_loss",),
@@ -54,17 +56,20 @@ def tune(
 
     params, config: where the search starts (trial 0 runs them); fix, ranges: see search_for; queue: points
     to run first, in place of the start. trials: how many count, in all sessions of the study; timeout:
-    seconds after which none begins. objectives: of OBJECTIVES, all minimised. storage: an Optuna URL, else
-    a journal in `out`, else memory; a study of the same name goes on where it was. jobs: worker processes;
-    None trains in this process on one thread. One job with a seed gives the same trials every time, also
-    when it was interrupted; several do not. stop: set it to end early. command: kept in best.json. `out`
-    also gets best.json, trials.jsonl and pictures.
+    seconds after which none begins. repeats: trainings of each trial, with other seeds, whose mean loss is
+    its value; a trial is pruned during its first. objectives: of OBJECTIVES, all minimised. storage: an
+    Optuna URL, else a journal in `out`, else memory; a study of the same name goes on where it was. jobs:
+    worker processes; None trains in this process on one thread. One job with a seed gives the same trials
+    every time, also when it was interrupted; several do not. stop: set it to end early. command: kept in
+    best.json. `out` also gets best.json, trials.jsonl and pictures.
     Raises InputError for a request that cannot be met, before anything runs.
     """
     config = config or FitConfig()
     names = tuple(objectives)
-    _check(trials, timeout, jobs, names, seed, data)
+    _check(trials, timeout, jobs, names, seed, repeats, data)
     search = search_for(variant, data, params=params or {}, config=config, fix=fix or {}, ranges=ranges or {})
+    if registered(variant).is_deterministic:
+        repeats = 1
     if not search.ranges:
         raise InputError(f"variant '{variant}' has nothing to tune: it declares no range (zoo show {variant})")
     device = resolve_device(config.device).type
@@ -82,6 +87,7 @@ def tune(
         "sampler": sampler,
         "pruner": type(chosen_pruner).__name__,
         "seed": seed,
+        "repeats": repeats,
         "device": device,
     }
     folder = Path(out) if out is not None else None
@@ -100,6 +106,7 @@ def tune(
                 trials=trials,
                 timeout=timeout,
                 seed=seed,
+                repeats=repeats,
                 device=device,
                 make_sampler=make_sampler,
                 pruner=chosen_pruner,
@@ -155,7 +162,13 @@ def _notes(result: StudyResult) -> list[str]:
 
 
 def _check(
-    trials: int, timeout: float | None, jobs: int | None, objectives: tuple[str, ...], seed: int, data: Data
+    trials: int,
+    timeout: float | None,
+    jobs: int | None,
+    objectives: tuple[str, ...],
+    seed: int,
+    repeats: int,
+    data: Data,
 ) -> None:
     if trials < 1:
         raise InputError(f"trials must be >= 1, got {trials}")
@@ -163,6 +176,8 @@ def _check(
         raise InputError(f"timeout must be > 0 seconds, got {timeout:g}")
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
+    if repeats < 1:
+        raise InputError(f"repeats must be >= 1, got {repeats}")
     if seed < 0:
         raise InputError(f"seed must be >= 0, got {seed}")
     for objective in objectives:

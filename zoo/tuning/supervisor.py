@@ -56,6 +56,7 @@ class Supervisor:
     trials: int
     timeout: float | None
     seed: int
+    repeats: int
     device: str
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     pruner: optuna.pruners.BasePruner
@@ -179,7 +180,10 @@ class Supervisor:
         request = Request(
             variant=self.search.variant,
             point=point,
-            seed=stream_seed(self.seed, f"trial {trial.user_attrs[ORDINAL]}"),
+            seeds=tuple(
+                stream_seed(self.seed, f"trial {trial.user_attrs[ORDINAL]}" + f", repeat {number}" * (number > 0))
+                for number in range(self.repeats)
+            ),
             device=self.device,
             wants_latency="latency_ms" in self.objectives,
         )

@@ -1,5 +1,6 @@
 """One trial: create, fit on train, judge on validation. It is given no test rows, so it cannot see any."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -27,11 +28,11 @@ WARM_UP, REPEATS = 10, 100
 
 @dataclass(frozen=True)
 class Request:
-    """What a trial is to run; `fit` lacks the device."""
+    """What a trial is to run, once with each seed."""
 
     variant: str
     point: Point
-    seed: int
+    seeds: tuple[int, ...]
     device: str
     wants_latency: bool
 
@@ -42,7 +43,7 @@ class Request:
     @classmethod
     def of(cls, plain: dict[str, Any]) -> "Request":
         """From JSON values."""
-        return cls(**{**plain, "point": Point(**plain["point"])})
+        return cls(**{**plain, "point": Point(**plain["point"]), "seeds": tuple(plain["seeds"])})
 
 
 class Pruned(Exception):
@@ -52,8 +53,8 @@ class Pruned(Exception):
 def run_trial(request: Request, data: Data, goes_on: Callable[[Epoch], bool]) -> dict[str, Any]:
     """What the trial gave: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
 
-    goes_on is asked after every epoch. Any exception of the variant or of training is an error of this
-    trial alone.
+    valid_loss is the mean over the seeds; goes_on is asked after every epoch of the first, and the others
+    run where that was not stopped. Any exception of the variant or of training is an error of this trial alone.
     """
     started = time.perf_counter()
 
@@ -65,19 +66,25 @@ def run_trial(request: Request, data: Data, goes_on: Callable[[Epoch], bool]) ->
         seen = data if request.point.lookback == data.problem.lookback else data.with_lookback(request.point.lookback)
         assert seen.valid is not None
         config = FitConfig.of({**request.point.fit, "device": request.device})
-        model = create(request.variant, seen.problem, seed=request.seed, **request.point.params)
-        history = fit(model, seen.train, seen.valid, config, seed=request.seed, on_epoch=on_epoch)
-        loss = validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss)
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            raise Diverged(f"the validation loss is {loss}")
-        answer = {
-            "valid_loss": loss,
+        losses, histories = [], []
+        for number, seed in enumerate(request.seeds):
+            model = create(request.variant, seen.problem, seed=seed, **request.point.params)
+            histories.append(
+                fit(model, seen.train, seen.valid, config, seed=seed, on_epoch=on_epoch if number == 0 else None)
+            )
+            losses.append(validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss))
+            if not math.isfinite(losses[-1]):
+                raise Diverged(f"the validation loss is {losses[-1]}")
+        answer: dict[str, Any] = {
+            "valid_loss": statistics.fmean(losses),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-            "train_seconds": history.seconds,
-            "epochs": len(history.epochs),
-            "best_epoch": history.best_epoch,
-            "stopped": history.stopped,
+            "train_seconds": sum(history.seconds for history in histories),
+            "epochs": sum(len(history.epochs) for history in histories),
+            "best_epoch": histories[0].best_epoch,
+            "stopped": histories[0].stopped,
         }
+        if len(losses) > 1:
+            answer["valid_losses"] = losses
         if request.wants_latency:
             answer["latency_ms"] = _latency_ms(model, seen)
     except Pruned:
