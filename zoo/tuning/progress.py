@@ -33,19 +33,16 @@ def progress(budgets: Mapping[str, int], timeout: float | None) -> Iterator[List
 
 
 def _plain(budgets: Mapping[str, int]) -> Listener:
-    best: dict[str, float] = {}
-
     def on_event(variant: str, event: TrialEvent) -> None:
         if event.trial is not None and event.cost is not None:
             done = f"[{variant} {event.cost.trials}/{budgets[variant]}]"
-            print(f"{done} {_outcome(event, best, variant)}", file=sys.stderr, flush=True)
+            print(f"{done} {_outcome(event)}", file=sys.stderr, flush=True)
 
     return on_event
 
 
 def _live(bar: Progress, budgets: Mapping[str, int], timeout: float | None) -> Listener:
     tasks: dict[str, TaskID] = {}
-    best: dict[str, float] = {}
     tally: dict[str, str] = {}
     before: dict[str, float] = {}
     started = time.monotonic()
@@ -58,10 +55,10 @@ def _live(bar: Progress, budgets: Mapping[str, int], timeout: float | None) -> L
             doing += f" epoch {event.epoch}, validation loss {event.valid_loss:.4g}"
         if event.trial is not None and event.cost is not None:
             cost = event.cost
-            bar.console.print(escape(f"{variant}: {_outcome(event, best, variant)}"), highlight=False)
+            bar.console.print(escape(f"{variant}: {_outcome(event)}"), highlight=False)
             before.setdefault(variant, cost.trials - 1)
             tally[variant] = f"{cost.pruned} pruned, {cost.failed} failed" + (
-                f", best {best[variant]:.5g}" if variant in best else ""
+                f", best {event.best:.5g}" if event.best is not None else ""
             )
             here = cost.trials - before[variant]
             left = (time.monotonic() - started) / max(here, 1) * (budgets[variant] - cost.trials)
@@ -77,8 +74,8 @@ def _live(bar: Progress, budgets: Mapping[str, int], timeout: float | None) -> L
     return on_event
 
 
-def _outcome(event: TrialEvent, best: dict[str, float], variant: str) -> str:
-    """How a trial ended, in words; keeps the best first objective of each variant."""
+def _outcome(event: TrialEvent) -> str:
+    """How a trial ended, in words."""
     trial = event.trial
     assert trial is not None
     name = f"trial {trial.number}"
@@ -87,8 +84,6 @@ def _outcome(event: TrialEvent, best: dict[str, float], variant: str) -> str:
         return f"{name}: pruned after epoch {trial.last_step}"
     if trial.state.name == "FAIL":
         return f"{name}: failed: {known.get('error', 'no reason given')}"
-    value = trial.values[0]
-    is_best = value < best.get(variant, float("inf"))
-    best[variant] = min(value, best.get(variant, float("inf")))
+    is_best = trial.values[0] == event.best
     shown = ", ".join(f"{value:.6g}" for value in trial.values)
     return f"{name}: {shown}{' (best)' if is_best else ''}, {known['epochs']} epochs, {known['train_seconds']:.1f} s"

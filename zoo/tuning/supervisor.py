@@ -29,13 +29,17 @@ INTERRUPTED = "interrupted by the user"
 
 @dataclass(frozen=True)
 class TrialEvent:
-    """What happened to trial `number`: it began, an epoch ended, or (with `trial`) it ended."""
+    """What happened to trial `number`: it began, an epoch ended, or (with the rest) it ended.
+
+    cost, best: of the study so far, best of the first objective.
+    """
 
     number: int
     epoch: int | None = None
     valid_loss: float | None = None
     trial: FrozenTrial | None = None
     cost: Cost | None = None
+    best: float | None = None
 
 
 Run = Callable[[Request, Callable[[Epoch], bool]], dict[str, Any]]
@@ -171,7 +175,8 @@ class Supervisor:
                 trial = study.get_trials(deepcopy=False)[taken[0]]
                 queue_again(study, trial, is_innocent=trial.user_attrs["error"] == INTERRUPTED)
         ended = study.get_trials(deepcopy=False)
-        self.on_event(TrialEvent(taken[0], trial=ended[taken[0]], cost=cost_of(ended)))
+        best = min((t.values[0] for t in ended if t.state == TrialState.COMPLETE), default=None)
+        self.on_event(TrialEvent(taken[0], trial=ended[taken[0]], cost=cost_of(ended), best=best))
 
     def _values(self, trial: optuna.Trial, run: Run) -> float | tuple[float, ...]:
         """The trial's objectives; raises TrialPruned, _Failed with the reason, or WorkerDied."""
