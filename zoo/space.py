@@ -73,6 +73,8 @@ class Parameter:
                 return int(value)
             elif type(value) is kind:
                 return value
+        if value == "none" and type(None) in self.types:  # how text says it
+            return None
         rule = " or ".join(_described(kind) for kind in self.types)
         raise InputError(f"{owner}: {self.name} must be {rule}, got {value!r}")
 

@@ -60,8 +60,9 @@ def test_verdict_tells_help_harm_noise_and_nothing_apart():
         *pair("ridge", (0.01,), (0.02,), tags=("baseline", "deterministic")),
     ]
     (sentence,) = tuning_verdict(boards(rows)[0])
-    assert "raised the skill of lstm (+2.33 ± 0.58 points), ridge (+1.00 points)" in sentence
-    assert "lowered the skill of bilstm (-2.33 ± 0.58 points)" in sentence
+    assert "raised the skill of lstm (+2.33 ± 0.58 points) beyond the spread over seeds;" in sentence
+    assert "raised the skill of ridge (+1.00 points);" in sentence
+    assert "lowered the skill of bilstm (-2.33 ± 0.58 points) beyond the spread over seeds;" in sentence
     assert "made no difference beyond the spread over seeds for cnn-lstm;" in sentence
     assert "found nothing better than the default settings for proj-lstm." in sentence
 
@@ -69,7 +70,28 @@ def test_verdict_tells_help_harm_noise_and_nothing_apart():
 def test_two_seeds_are_not_enough_to_call_a_gain_real():
     (board,) = boards([NAIVE, *pair("lstm", (0.01, 0.02), (0.03, 0.04))])
     assert not gains(board)[0].is_more_than_noise
-    assert "made no difference beyond the spread over seeds for lstm" in tuning_verdict(board)[0]
+    assert tuning_verdict(board) == ["Tuning on validation cannot be judged with fewer than 3 seeds for lstm."]
+
+
+def test_gain_that_is_not_of_tuning_alone_is_said():
+    rows = pair("lstm", (0.01,) * 3, (0.05,) * 3)
+    for each in rows[3:]:
+        each["fit"] = {"max_epochs": 9, "patience": 2}
+    for each in rows[:3]:
+        each["fit"] = {"max_epochs": 3, "patience": 4}
+    sentences = tuning_verdict(boards([NAIVE, *rows])[0])  # max_epochs is among the searched ranges here
+    assert sentences[1] == (
+        "Tuned lstm also trains with settings that were not searched (fit.patience 2 for 4): its gain is not tuning's "
+        "alone."
+    )
+
+
+def test_later_tuned_settings_replace_earlier_ones():
+    old = pair("lstm", (0.01,) * 3, (0.02,) * 3, started="2026-01-01T00:00:00+00:00")
+    new = pair("lstm", (), (0.03,) * 3, params={"hidden_size": 99}, started="2026-01-02T00:00:00+00:00")
+    (board,) = boards([NAIVE, *old, *new])
+    assert [line.label for line in board.lines if line.tuning] == ["lstm, tuned"]
+    assert gains(board)[0].tuned.first["params"] == {"hidden_size": 99}
 
 
 def test_tuned_line_without_its_default_has_no_gain():

@@ -50,7 +50,7 @@ def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_p
     }  # fmt: skip
     best = json.loads((folder / "lstm/best.json").read_text())
     assert best["budget"] == {
-        "trials": 3, "timeout": None, "max_epochs": 3, "max_batches": None, "max_seconds": None
+        "trials": 3, "timeout": None, "repeats": 1, "max_epochs": 3, "max_batches": None, "max_seconds": None
     }  # fmt: skip
     assert best["fit"]["patience"] == 2
     assert best["fit"]["batch_size"] == 64
@@ -96,6 +96,28 @@ def test_single_variant_goes_straight_into_out_and_speaks_json(prices_csv, tmp_p
     assert found["study"]["seed"] == 3
     tuned = read_tuned(tmp_path / "out", ["lstm", "naive"])
     assert tuned["lstm"].lookback == found["lookback"]
+
+
+def test_study_that_went_on_without_a_better_trial_trains_nothing_anew(tuned_folder, prices_csv, tmp_path):
+    bench = ["bench", prices_csv, "--targets", "close", "--models", "moving-average,naive", "--tuned", tuned_folder,
+             "--out", tmp_path / "out"]  # fmt: skip
+    assert run_zoo(*bench).returncode == 0
+    path = tuned_folder / "best.json"
+    best = json.loads(path.read_text())
+    path.write_text(json.dumps({**best, "cost": {**best["cost"], "trials": 77}}))
+    ended = run_zoo(*bench)
+    assert "3 of 3 cells are already there" in ended.stderr
+    (tuned,) = [row for row in read_rows(tmp_path / "out")[0] if row["tuning"]]
+    assert tuned["tuning"]["trials"] == 77
+
+
+def test_what_is_typed_beats_the_suite(suite, tmp_path):
+    ended = run_zoo("tune", "lstm", suite, "--trials", 2, "--fix", "hidden_size=5", "--range", "batch_size=32:64",
+                    "--out", tmp_path / "out", cwd=tmp_path)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    best = json.loads((tmp_path / "out/best.json").read_text())
+    assert best["params"]["hidden_size"] == 5
+    assert best["study"]["ranges"]["fit.batch_size"] == {"low": 32, "high": 64, "log": False}
 
 
 def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path):
@@ -174,7 +196,15 @@ def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, pric
     assert ended.returncode == 2
     assert "was tuned on other data" in ended.stderr
     path = tuned_folder / "best.json"
-    for content, rule in (("{", "is not what zoo tune writes"), ('{"format": 99}', "has format 99")):
+    whole = json.loads(path.read_text())
+    damaged = [
+        ("{", "is not what zoo tune writes"),
+        ('{"format": 99}', "has format 99"),
+        (json.dumps({**whole, "fit": None}), "is not what zoo tune writes .fit: "),
+        (json.dumps({**whole, "study": {}}), "is not what zoo tune writes .'study.name'"),
+        (json.dumps({**whole, "cost": {}}), "is not what zoo tune writes .'cost.trials'"),
+    ]
+    for content, rule in damaged:
         path.write_text(content)
         with pytest.raises(InputError, match=rule):
             read_tuned(tuned_folder, ["moving-average"])

@@ -42,7 +42,7 @@ def test_suggestions_lie_in_the_ranges_and_build(name, data):
 def test_start_runs_the_defaults_themselves_also_outside_their_ranges(data):
     found = search(data, params={"hidden_size": 20})
     study = optuna.create_study()
-    study.enqueue_trial(found.start(), {"is_start": True})
+    study.enqueue_trial(*found.start())
     trial = study.ask()
     found.suggest(trial)
     assert trial.params["fit.weight_decay"] == 1e-6  # as near as its log range allows
@@ -92,7 +92,7 @@ def test_given_range_may_leave_the_declared_one(data):
     [
         ({"hiden_size": 8}, {}, "unknown parameter 'hiden_size' of variant 'lstm'; did you mean 'hidden_size'"),
         ({}, {"fit.lerning_rate": "1:2"}, "did you mean 'fit.learning_rate'"),
-        ({"hidden_size": 1.5}, {}, "--fix hidden_size: hidden_size must be a whole number, got 1.5"),
+        ({"hidden_size": 1.5}, {}, "fix hidden_size: hidden_size must be a whole number, got 1.5"),
         ({}, {"hidden_size": "64:32"}, "range of hidden_size is empty: low must be <= high, got 64:32"),
         ({}, {"hidden_size": ","}, "range of hidden_size is empty"),
         ({}, {"hidden_size": "a:b"}, "low and high must be numbers, got 'a:b'"),
@@ -126,12 +126,29 @@ def test_corner_that_cannot_be_built_is_refused(data):
 def test_keys_go_to_the_variants_that_take_them():
     names = ["lstm", "cnn-lstm", "ridge"]
     keys = {"hidden_size": 8, "cnn-lstm.kernel_size": 3, "fit.max_epochs": 5, "penalty": 0.1}
-    assert set(applicable(keys, "lstm", names)) == {"hidden_size", "cnn-lstm.kernel_size", "fit.max_epochs"}
-    assert set(applicable(keys, "ridge", names)) == {"penalty", "cnn-lstm.kernel_size", "fit.max_epochs"}
+    assert applicable(keys, "lstm", names) == {"hidden_size": 8, "fit.max_epochs": 5}
+    assert applicable(keys, "cnn-lstm", names) == {"hidden_size": 8, "kernel_size": 3, "fit.max_epochs": 5}
+    assert applicable(keys, "ridge", names) == {"penalty": 0.1, "fit.max_epochs": 5}
+    assert applicable({"learning_rate": 1, "fit.learning_rate": 2}, "lstm", names) == {"fit.learning_rate": 2}
     with pytest.raises(LookupError, match="unknown parameter 'num_layers'"):
         applicable({"num_layers": 2}, "lstm", names)
     with pytest.raises(LookupError, match="unknown variant 'ltsm'; did you mean 'lstm'"):
         applicable({"ltsm.hidden_size": 2}, "lstm", names)
+    with pytest.raises(LookupError, match="unknown parameter 'kernl_size' of variant 'cnn-lstm'; did you mean"):
+        applicable({"cnn-lstm.kernl_size": 2}, "lstm", names)
+    with pytest.raises(zoo.InputError, match="'bilstm.hidden_size' is of a variant that is not tuned here"):
+        applicable({"bilstm.hidden_size": 2}, "lstm", names)
+
+
+def test_what_learns_nothing_is_not_searched_by_what_it_ignores(data):
+    ranges = {"fit.learning_rate": "1e-4:1e-2", "lookback": "5:9"}
+    assert search(data, "naive", ranges=ranges).ranges == {}
+    assert set(search(data, "moving-average", ranges=ranges).ranges) == {"window", "lookback"}
+
+
+def test_none_may_be_said_where_it_is_a_value(data):
+    assert search(data, "ridge", fix={"penalty": "none"}).base["penalty"] is None
+    assert search(data, fix={"schedule": "none"}).base["fit.schedule"] == "none"
 
 
 def test_variant_may_make_its_ranges_from_the_problem(data, monkeypatch):

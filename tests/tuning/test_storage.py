@@ -102,9 +102,7 @@ def test_killed_command_goes_on_and_ends_as_if_it_had_not_been(prices_csv, tmp_p
     untouched = started(prices_csv, whole, "--trials", 8)
     first = started(prices_csv, broken, "--trials", 8)
     journal = broken / JOURNAL
-    until(
-        lambda: journal.exists() and journal.read_text().count('"is_start"') and '"trial_id":2' in journal.read_text()
-    )
+    until(lambda: journal.exists() and journal.read_text().count('"start"') and '"trial_id":2' in journal.read_text())
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     assert not (broken / "best.json").exists()
@@ -183,20 +181,38 @@ def test_running_trial_of_a_dead_process_is_queued_again_and_of_a_living_one_is_
 
 def test_lost_trial_is_queued_once_unless_it_is_innocent():
     study = optuna.create_study()
-    study.ask().set_user_attr("is_start", True)
+    study.ask().set_user_attr("start", {"x": 1})
     study.tell(0, state=optuna.trial.TrialState.FAIL)
     queue_again(study, study.trials[0])
-    assert study.trials[1].user_attrs == {"is_start": True, "retry_of": 0}
+    assert study.trials[1].user_attrs == {"start": {"x": 1}, "retry_of": 0}
     queue_again(study, study.trials[1])
     assert len(study.trials) == 2
     queue_again(study, study.trials[1], is_innocent=True)
-    assert study.trials[2].user_attrs == {"is_start": True, "retry_of": 1}
+    assert study.trials[2].user_attrs == {"start": {"x": 1}, "retry_of": 1}
 
 
 def test_sqlite_url_works_and_heartbeats(data, tmp_path):
     url = f"sqlite:///{tmp_path / 'studies.db'}"
     assert tuned(data, storage=url, trials=2).cost.trials == 2
     assert tuned(data, storage=url, trials=3, jobs=1).cost.trials == 3
+
+
+def test_studies_may_make_the_tables_at_the_same_time(prices_csv, tmp_path):
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    ended = run_zoo(
+        "tune", "lstm,linear", prices_csv, "--targets", "close", "--trials", 1, "--fix", "max_epochs=1", "--jobs", 2,
+        "--storage", url, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("line", ["garbage", "[]", '{"other": 1}'])
+def test_last_line_that_is_no_studys_is_refused(line, data, tmp_path):
+    tuned(data, out=tmp_path, trials=1)
+    with (tmp_path / JOURNAL).open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(zoo.InputError, match="study.journal is damaged"):
+        tuned(data, out=tmp_path, trials=2)
 
 
 @pytest.mark.parametrize(

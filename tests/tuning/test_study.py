@@ -1,7 +1,11 @@
+import json
 import math
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 import torch
 from torch import nn
@@ -9,6 +13,7 @@ from torch import nn
 import zoo
 from zoo import registry
 from zoo.space import Float, Int
+from zoo.tuning.storage import open_store
 
 SMALL = zoo.FitConfig(max_epochs=2)
 LITTLE = {"hidden_size": Int(4, 12), "fit.batch_size": Int(64, 256)}
@@ -309,3 +314,105 @@ def test_repeats_judge_a_trial_by_the_mean_of_several_trainings(data):
     assert "valid_losses" not in baseline.study.trials[0].user_attrs
     with pytest.raises(zoo.InputError, match="repeats must be >= 1, got 0"):
         tuned(data, repeats=0)
+
+
+@pytest.mark.parametrize(
+    "how", [{"sampler": "tpe"}, {"sampler": "grid"}, {"sampler": "cmaes"}, {"pruner": "hyperband"}]
+)
+def test_trial_that_was_stopped_is_run_again_and_the_rest_follow(how, data, tmp_path):
+    settings = {"trials": 8, "ranges": {**LITTLE, "dropout": Float(0.0, 0.1)}, "fix": {"fit.optimizer": "adam"}, **how}
+    stop = threading.Event()
+
+    def interrupt(event):
+        if event.number == 3 and event.epoch == 1 and not stop.is_set():
+            stop.set()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tuned(data, out=tmp_path, on_event=interrupt, stop=stop, **settings)
+    again, whole = tuned(data, out=tmp_path, **settings), tuned(data, **settings)
+    assert (again.cost.trials, again.cost.lost) == (8, 1)
+    assert again.study.trials[3].state.name == "FAIL"
+    kept = [trial for trial in again.study.trials if trial.number != 3]
+    if again.is_reproducible:
+        pairs = zip(kept, whole.study.trials, strict=True)
+        assert all((one.params, one.values) == (other.params, other.values) for one, other in pairs)
+    assert again.is_reproducible == (how not in ({"sampler": "cmaes"}, {"pruner": "hyperband"}))
+
+
+def test_test_rows_do_not_reach_hyperbands_brackets(prices):
+    other = prices.copy()
+    other.loc[other.index[260:], "close"] *= 2
+    how = {"pruner": "hyperband", "trials": 10, "config": zoo.FitConfig(max_epochs=9)}
+    results = [tuned(zoo.prepare(zoo.load(frame), targets=["close"]), **how) for frame in (prices, other)]
+    assert outcomes(results[0]) == outcomes(results[1])
+    assert results[0].cost.pruned > 0
+
+
+def test_verdict_on_the_last_epoch_counts_in_workers_too(data):
+    how = {"config": zoo.FitConfig(max_epochs=5), "trials": 12, "ranges": {}, "sampler": "random"}
+    here, there = tuned(data, "linear", **how), tuned(data, "linear", jobs=1, **how)
+    assert outcomes(here) == outcomes(there)
+    assert any(trial.state.name == "PRUNED" and trial.last_step == 5 for trial in here.study.trials)
+
+
+def test_start_is_told_as_it_ran_also_after_the_settings_changed(data, tmp_path):
+    first = tuned(data, out=tmp_path, trials=1, config=replace(SMALL, learning_rate=9e-3))
+    later = tuned(data, out=tmp_path, trials=1, config=SMALL)
+    assert later.best_fit.learning_rate == first.best_fit.learning_rate == 9e-3
+    assert later.best_fit.weight_decay == 0.0
+    kept = json.loads((tmp_path / "trials.jsonl").read_text())
+    assert kept["params"]["fit.weight_decay"] == 0.0
+    assert kept["is_start"]
+
+
+def test_time_in_which_nothing_ran_is_not_counted(data, tmp_path):
+    tuned(data, out=tmp_path, trials=2)
+    store = open_store(None, tmp_path)
+    study = optuna.load_study(study_name="lstm", storage=store.storage)
+    trial = study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 12)})
+    trial.set_user_attr("owner", "a process that is gone")
+    time.sleep(1.5)
+    store.close()
+    result = tuned(data, out=tmp_path, trials=3, timeout=1.4)
+    assert result.cost.trials == 3
+    assert result.cost.seconds < 1.4
+
+
+@pytest.mark.parametrize("names", [["train_seconds"], ["valid_loss", "train_seconds", "latency_ms"]])
+def test_any_objective_can_be_shown(names, data, capsys):
+    from zoo.tuning.progress import progress
+
+    with progress({"lstm": 2}, None) as listen:
+        result = tuned(data, objectives=names, trials=2, on_event=lambda event: listen("lstm", event))
+    assert result.cost.complete == 2
+    assert "[lstm 2/2] trial 1: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"queue": [{"hiden_size": 8}]}, "unknown parameter 'hiden_size'"),
+        ({"queue": [{"fit.patience": 8}]}, "queue: fit.patience is not searched"),
+        ({"queue": [{"hidden_size": 400}]}, "queue: hidden_size must be 4 to 12, got 400"),
+        ({"queue": [{"hidden_size": "a"}]}, "queue: hidden_size must be a whole number"),
+        ({"queue": [{"hidden_size": 8}], "sampler": "grid"}, "a grid has its own points"),
+        ({"trials": 2.5}, "trials must be a whole number, got 2.5"),
+        ({"objectives": "loss"}, "unknown objective 'loss'"),
+    ],
+)
+def test_wrong_calls_are_refused(how, message, data):
+    with pytest.raises(zoo.InputError, match=message):
+        tuned(data, **how)
+
+
+def test_short_names_queue_too(data):
+    result = tuned(data, queue=[{"hidden_size": 5, "learning_rate": 2e-3}], trials=1)
+    assert result.study.trials[0].params["hidden_size"] == 5
+    assert result.study.trials[0].params["fit.learning_rate"] == 2e-3
+
+
+def test_variant_that_workers_cannot_import_is_refused(data, register_variant):
+    register_variant("faulty", Faulty)
+    with pytest.raises(zoo.InputError, match="which worker processes do not import: leave jobs away"):
+        zoo.tune("faulty", data, trials=1, jobs=1)

@@ -84,6 +84,9 @@ def run_suite(
     store = RowStore(folder)
     try:
         waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
+        for cell in cells:
+            if store.is_done(cell.key) and store.rows[cell.key].get("tuning") != cell.tuning:
+                store.append(store.rows[cell.key] | {"tuning": cell.tuning})  # the study went on and found no better
         for note in data.notes:
             print(f"note: {note}", file=sys.stderr)
         if len(waiting) < len(cells):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from zoo.data.prepare import Data
 from zoo.errors import InputError
 from zoo.registry import variant
@@ -14,6 +16,11 @@ from zoo.suite import Cell, key_of, try_out
 from zoo.train.config import FitConfig
 
 FORMAT = 1
+NEEDED = {
+    "data": ("source", "fingerprint"),
+    "study": ("name", "sampler", "seed", "ranges"),
+    "cost": ("trials", "complete", "pruned", "failed", "seconds"),
+}
 FIELDS = ("variant", "params", "fit", "lookback", "valid_loss", "data", "problem", "study", "budget", "cost", "command")
 
 
@@ -111,8 +118,17 @@ def _read(path: Path) -> Tuned:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise InputError(f"{path} has format {content['format']}, this version reads {FORMAT}: tune again")
-        return Tuned(**{name: content[name] for name in FIELDS})
+        tuned = TypeAdapter(Tuned).validate_python({name: content[name] for name in FIELDS})
+        for part, names in NEEDED.items():
+            missing = [name for name in names if name not in getattr(tuned, part)]
+            if missing:
+                raise KeyError(f"{part}.{missing[0]}")
+        return tuned
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path} is not what zoo tune writes ({place}: {first['msg']}): tune again") from error
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not what zoo tune writes ({error}): tune again") from error

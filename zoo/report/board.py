@@ -9,6 +9,7 @@ from typing import Any
 from zoo.tasks import METRICS
 
 Row = dict[str, Any]
+ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
 MIN_SEEDS = 3  # with fewer, a standard deviation over seeds says nothing
 
 
@@ -113,13 +114,29 @@ def _lines(rows: list[Row]) -> list[Line]:
     by_settings: dict[str, list[Row]] = {}
     for row in rows:
         by_settings.setdefault(_canonical([row["variant"], settings_of(row), bool(row.get("tuning"))]), []).append(row)
-    groups = list(by_settings.values())
+    groups = _newest(list(by_settings.values()))
     lines = []
     for group in groups:
         ended = sorted((row for row in group if row["error"] is None), key=lambda row: row["seed"])
         failed = tuple(row for row in group if row["error"] is not None)
         lines.append(Line(_label(group[0], groups), tuple(group[0]["tags"]), tuple(ended), failed))
     return sorted(lines, key=_worth)
+
+
+def _newest(groups: list[list[Row]]) -> list[list[Row]]:
+    """Without the tuned settings of a variant that later ones have replaced."""
+    latest: dict[str, str] = {}
+    for group in groups:
+        if group[0].get("tuning"):
+            name = group[0]["variant"]
+            latest[name] = max(latest.get(name, ""), _last_started(group))
+    return [
+        group for group in groups if not group[0].get("tuning") or _last_started(group) == latest[group[0]["variant"]]
+    ]
+
+
+def _last_started(group: list[Row]) -> str:
+    return max(str(row.get("started")) for row in group)
 
 
 def _worth(line: Line) -> tuple[float, str]:

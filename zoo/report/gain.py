@@ -1,8 +1,9 @@
 """What tuning bought: each variant's tuned line beside its default one, paired seed by seed."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from zoo.report.board import MIN_SEEDS, Board, Line, Spread, settings_of, spread_of
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, Spread, settings_of, spread_of
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,29 @@ class Gain:
         return self.default is not None and settings_of(self.tuned.first) == settings_of(self.default.first)
 
     @property
+    def held(self) -> dict[str, tuple[Any, Any]]:
+        """Training settings that were not searched and yet differ, as (tuned, default): the gain is theirs too."""
+        if self.default is None or self.tuned.tuning is None:
+            return {}
+        after, before = settings_of(self.tuned.first), settings_of(self.default.first)
+        searched = self.tuned.tuning["study"]["ranges"]
+        return {
+            name: (after[name], before.get(name))
+            for name in after
+            if name.startswith("fit.") and name not in searched and after[name] != before.get(name)
+        }
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are seeds enough to tell the gain from chance; what has no chance needs none."""
+        return self.gain is not None and (self.tuned.is_deterministic or self.gain.count >= MIN_SEEDS)
+
+    @property
     def is_more_than_noise(self) -> bool:
-        """Whether the mean gain, up or down, exceeds its spread over seeds (where it has one)."""
-        if self.gain is None or self.gain.mean == 0:
+        """Whether the mean gain, up or down, exceeds its spread over seeds, and rounding."""
+        if self.gain is None or not self.is_known:
             return False
-        if self.tuned.is_deterministic:
-            return True
-        known = self.gain.deviation is not None and self.gain.count >= MIN_SEEDS
-        return known and abs(self.gain.mean) > (self.gain.deviation or 0.0)
+        return abs(self.gain.mean) > max(ROUNDING, self.gain.deviation or 0.0)
 
 
 def gains(board: Board) -> list[Gain]:
@@ -54,19 +70,31 @@ def tuning_verdict(board: Board) -> list[str]:
     if not found:
         return []
     same = [gain for gain in found if gain.is_same]
-    helped = [gain for gain in found if gain.is_more_than_noise and gain.gain is not None and gain.gain.mean > 0]
-    hurt = [gain for gain in found if gain.is_more_than_noise and gain.gain is not None and gain.gain.mean < 0]
-    rest = [gain for gain in found if gain not in (*same, *helped, *hurt)]
+    unknown = [gain for gain in found if not gain.is_known and gain not in same]
+    rest = [gain for gain in found if gain not in (*same, *unknown) and not gain.is_more_than_noise]
+    clear = [gain for gain in found if gain not in same and gain.is_more_than_noise]
     parts = []
-    for verb, some in (("raised", helped), ("lowered", hurt)):
-        if some:
-            names = ", ".join(f"{gain.tuned.variant} ({points(gain.gain)} points)" for gain in some)
-            parts.append(f"{verb} the skill of {names} by more than its spread over seeds")
+    for verb, sign in (("raised", 1), ("lowered", -1)):
+        for beyond, kind in ((" beyond the spread over seeds", False), ("", True)):
+            some = [g for g in clear if g.gain and g.gain.mean * sign > 0 and g.tuned.is_deterministic is kind]
+            if some:
+                names = ", ".join(f"{gain.tuned.variant} ({points(gain.gain)} points)" for gain in some)
+                parts.append(f"{verb} the skill of {names}{beyond}")
     if rest:
         parts.append(f"made no difference beyond the spread over seeds for {_listed(rest)}")
     if same:
         parts.append(f"found nothing better than the default settings for {_listed(same)}")
-    return [f"Tuning on validation {'; it '.join(parts)}."]
+    if unknown:
+        parts.append(f"cannot be judged with fewer than {MIN_SEEDS} seeds for {_listed(unknown)}")
+    sentences = [f"Tuning on validation {'; it '.join(parts)}."]
+    for gain in found:
+        if gain.held:
+            shown = ", ".join(f"{name} {after} for {before}" for name, (after, before) in gain.held.items())
+            sentences.append(
+                f"Tuned {gain.tuned.variant} also trains with settings that were not searched ({shown}): its gain is "
+                "not tuning's alone."
+            )
+    return sentences
 
 
 def _listed(found: list[Gain]) -> str:

@@ -2,10 +2,8 @@
 
 import statistics
 
-from zoo.report.board import MIN_SEEDS, Board, Line
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line
 from zoo.report.gain import tuning_verdict
-
-ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
 
 
 def verdict(board: Board) -> list[str]:

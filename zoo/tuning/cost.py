@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 class Cost:
     """trials = complete + pruned + failed count against the budget; lost ones were run again.
 
-    seconds: of all trials together, on however many workers; busy_seconds: of the clock while any ran.
+    seconds: of all trials together, on however many workers; busy_seconds: of the clock while any ran. Both
+    are without those that were found dead after their process was killed: nobody saw when they ended.
     """
 
     trials: int
@@ -25,12 +26,14 @@ class Cost:
 
 def cost_of(trials: Sequence[FrozenTrial]) -> Cost:
     """The cost of the trials that have ended."""
-    ended = counted(trials)
+    ended, lost = counted(trials), _lost(trials)
     by_state = {state: sum(t.state == state for t in ended) for state in TrialState}
     spans = sorted(
         (t.datetime_start.timestamp(), t.datetime_complete.timestamp())
         for t in trials
         if t.state.is_finished() and t.datetime_start is not None and t.datetime_complete is not None
+        # One that was found dead ended when it was found, perhaps days later.
+        if t.number not in lost or "error" in t.user_attrs
     )
     busy, reached = 0.0, float("-inf")
     for start, end in spans:
@@ -41,7 +44,7 @@ def cost_of(trials: Sequence[FrozenTrial]) -> Cost:
         complete=by_state[TrialState.COMPLETE],
         pruned=by_state[TrialState.PRUNED],
         failed=by_state[TrialState.FAIL],
-        lost=len(_lost(trials)),
+        lost=len(lost),
         seconds=sum(end - start for start, end in spans),
         busy_seconds=busy,
     )

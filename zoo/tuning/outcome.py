@@ -15,6 +15,7 @@ from zoo.errors import InputError
 from zoo.files import write_atomically
 from zoo.tuning.pictures import draw
 from zoo.tuning.result import StudyResult, described
+from zoo.tuning.search import START
 from zoo.tuning.storage import ORDINAL
 
 
@@ -27,7 +28,7 @@ def keep(
     there is no best.json.
     """
     trials = result.study.get_trials(deepcopy=False)
-    lines = [json.dumps(_plain(trial, result.objectives)) + "\n" for trial in trials if trial.state.is_finished()]
+    lines = [json.dumps(_plain(trial, result)) + "\n" for trial in trials if trial.state.is_finished()]
     said = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,20 +77,22 @@ def _best(result: StudyResult, data: Data, budget: dict[str, Any], storage: str,
     }
     if len(result.objectives) > 1:
         found["front"] = [
-            {"trial": t.number, **_values(t, result.objectives), "params": t.params} for t in result.study.best_trials
+            {"trial": t.number, **_values(t, result.objectives), "params": result.search.ran(t)}
+            for t in result.study.best_trials
         ]
     return found
 
 
-def _plain(trial: FrozenTrial, objectives: tuple[str, ...]) -> dict[str, Any]:
+def _plain(trial: FrozenTrial, result: StudyResult) -> dict[str, Any]:
     assert trial.datetime_start is not None and trial.datetime_complete is not None
-    ended = trial.state.name.lower()
+    ended, names = trial.state.name.lower(), result.objectives
     return {
         "trial": trial.number,
         "state": "failed" if ended == "fail" else ended,
-        **(_values(trial, objectives) if trial.state.name == "COMPLETE" else dict.fromkeys(objectives)),
-        "params": trial.params,
-        **{name: value for name, value in trial.user_attrs.items() if name not in ("owner", ORDINAL)},
+        **(_values(trial, names) if trial.state.name == "COMPLETE" else dict.fromkeys(names)),
+        "params": result.search.ran(trial),
+        "is_start": START in trial.user_attrs,
+        **{name: value for name, value in trial.user_attrs.items() if name not in ("owner", ORDINAL, START)},
         "started": trial.datetime_start.astimezone().isoformat(timespec="milliseconds"),
         "seconds": (trial.datetime_complete - trial.datetime_start).total_seconds(),
     }

@@ -67,7 +67,7 @@ def _live(bar: Progress, budgets: Mapping[str, int], timeout: float | None) -> L
             tally[variant] += f", about {left // 60:.0f}:{left % 60:02.0f} left"
             bar.update(tasks[variant], completed=cost.trials, state=tally[variant])
             if cost.trials >= budgets[variant]:
-                bar.remove_task(tasks[variant])
+                bar.update(tasks[variant], visible=False)
             return
         bar.update(tasks[variant], state=", ".join(filter(None, (tally.get(variant), doing))))
 

@@ -20,7 +20,7 @@ from zoo.train.fit import resolve_device
 from zoo.tuning.progress import progress
 from zoo.tuning.quiet import quiet
 from zoo.tuning.result import StudyResult
-from zoo.tuning.search import applicable, search_for
+from zoo.tuning.search import START, applicable, search_for
 from zoo.tuning.study import tune
 
 TRIALS = 50
@@ -47,16 +47,19 @@ def tune_suite(
     Raises InputError before anything runs.
     """
     settings = suite.tune.model_dump() | {key: value for key, value in changes.items() if value is not None}
-    fix = {**suite.tune.fix, **(changes.get("fix") or {})}
-    ranges = {**suite.tune.range, **(changes.get("range") or {})}
     many = list(names) == ["all"]
     chosen = chosen_models(suite.run) if many else [variant(name).name for name in dict.fromkeys(names)]
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
-    own_fix = {name: applicable(fix, name, chosen) for name in chosen}
-    own_ranges = {name: applicable(ranges, name, chosen) for name in chosen}
+    own_fix, own_ranges = {}, {}
+    for name in chosen:  # what is typed beats what the suite says of the same parameter
+        fix, ranges = (applicable(changes.get(key) or {}, name, chosen) for key in ("fix", "range"))
+        own_fix[name] = {k: v for k, v in applicable(suite.tune.fix, name, chosen).items() if k not in ranges} | fix
+        own_ranges[name] = {
+            k: v for k, v in applicable(suite.tune.range, name, chosen).items() if k not in fix
+        } | ranges
     still = []
     for name in chosen:
         search = search_for(
@@ -67,11 +70,13 @@ def tune_suite(
             fix=own_fix[name],
             ranges=own_ranges[name],
         )
-        if not search.ranges and many:
+        if not search.ranges:
             still.append(name)
+    if still and not many:
+        raise InputError(f"nothing to tune in {', '.join(still)}: no range is declared or given (zoo show {still[0]})")
     waiting = [name for name in chosen if name not in still]
     if not waiting:
-        raise InputError(f"nothing to tune: {', '.join(still)} declare no ranges")
+        raise InputError(f"nothing to tune in {', '.join(still)}: no range is declared or given")
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     if still:
@@ -157,8 +162,8 @@ def _show(results: Mapping[str, StudyResult], folders: Mapping[str, Path], *, as
         table.add_column(header, justify="right")
     for name, result in results.items():
         cost = result.cost
-        first = next((t for t in result.study.get_trials(deepcopy=False) if t.number == 0 and t.values), None)
-        start = first.values[0] if first is not None and first.state.name == "COMPLETE" else None
+        known = result.study.get_trials(deepcopy=False)
+        start = next((t.values[0] for t in known if START in t.user_attrs and t.state.name == "COMPLETE"), None)
         best = result.best_value if cost.complete else None
         table.add_row(
             escape(name),
@@ -176,7 +181,8 @@ def _show(results: Mapping[str, StudyResult], folders: Mapping[str, Path], *, as
         elif result.cost.complete:
             print(f"{name}: {_settings(result, result.best_trial)}")
     where = next(iter(folders.values()))
-    print(f"best.json, trials.jsonl and pictures are in {where if len(folders) == 1 else where.parent / '*'}")
+    if any(result.cost.complete for result in results.values()):
+        print(f"best.json, trials.jsonl and pictures are in {where if len(folders) == 1 else where.parent / '*'}")
 
 
 def _show_front(console: Any, name: str, result: StudyResult) -> None:
@@ -196,8 +202,5 @@ def _show_front(console: Any, name: str, result: StudyResult) -> None:
 
 def _settings(result: StudyResult, trial: FrozenTrial) -> str:
     """What a trial ran, of what was searched."""
-    point = result.search.point_of(trial)
-    fit = {f"fit.{name}": value for name, value in point.fit.items()}
-    values = {"lookback": point.lookback, **point.params, **fit}
-    shown = {name: values[name] for name in result.search.ranges}
+    shown = result.search.ran(trial)
     return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())

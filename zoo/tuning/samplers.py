@@ -7,6 +7,7 @@ then goes on with the trials it would have had, where one that is only seeded at
 import importlib.util
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import optuna
 
 from zoo.errors import InputError, unknown
@@ -30,10 +31,15 @@ def sampler_for(
     if name == "cmaes" and len(objectives) > 1:
         raise InputError("sampler cmaes takes one objective: choose tpe, gp or random for several")
 
+    order = np.random.default_rng(seed).permutation(search.grid_size()) if name == "grid" else np.empty(0)
+
     def make(trials: int) -> optuna.samplers.BaseSampler:
         own = stream_seed(seed, f"sampler {trials}") % 2**32
         if name == "grid":
-            return optuna.samplers.GridSampler(search.grid(), seed=seed % 2**32)
+            # Not Optuna's GridSampler: it counts by trial number, and a trial that was lost takes one.
+            return optuna.samplers.PartialFixedSampler(
+                search.grid_point(int(order[trials % len(order)])), optuna.samplers.RandomSampler(seed=own)
+            )
         if name == "random":
             return optuna.samplers.RandomSampler(seed=own)
         if name == "gp":

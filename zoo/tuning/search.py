@@ -4,6 +4,7 @@ Parameters of a variant go by their names, those of FitConfig as `fit.learning_r
 `lookback`. Any of them may be fixed; each gets the range of its signature, or one that is given.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice, product
@@ -15,14 +16,15 @@ from optuna.trial import FrozenTrial
 
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
-from zoo.registry import create, variant
+from zoo.registry import variant
 from zoo.space import Choice, Float, Int, Parameter, Range, parameters_of, resolve, scalar
+from zoo.suite import try_out
 from zoo.train.config import FitConfig
 
 BUDGET = ("fit.max_epochs", "fit.max_batches", "fit.max_seconds")
 GRID_POINTS = 5  # of a numeric range in a grid search
 MOST_CORNERS = 64
-IS_START = "is_start"
+START = "start"  # of the trial that runs the settings a study starts from
 LOOKBACK = Parameter("lookback", (int,), None, None)
 
 
@@ -60,18 +62,33 @@ class Search:
             else:
                 trial.suggest_categorical(name, span.options)
 
-    def start(self) -> dict[str, Any]:
-        """The base values of the searched parameters as Optuna can record them: brought into their ranges."""
-        return {name: _within(span, self.base[name]) for name, span in self.ranges.items()}
+    def start(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The base values of the searched parameters: as Optuna can record them, brought into their ranges, and
+        as user attributes that hold them as they are."""
+        held = {name: self.base[name] for name in self.ranges}
+        return {name: _within(span, held[name]) for name, span in self.ranges.items()}, {START: held}
 
     def point_of(self, trial: optuna.Trial | FrozenTrial) -> Point:
-        """What a trial ran: its values over the base; the start ran the base itself, also where a default lies
-        outside its range (no weight decay, say)."""
-        return self.point({} if trial.user_attrs.get(IS_START) else trial.params)
+        """All that a trial ran."""
+        return self.point(self.ran(trial))
 
-    def grid(self) -> dict[str, list[Any]]:
-        """Every option of a choice, five points of a numeric range."""
-        return {name: _points(span) for name, span in self.ranges.items()}
+    def ran(self, trial: optuna.Trial | FrozenTrial) -> dict[str, Any]:
+        """What a trial ran of what is searched: its values, but the start ran its own settings, also where one
+        lies outside its range (no weight decay, say)."""
+        own: dict[str, Any] | None = trial.user_attrs.get(START)
+        return trial.params if own is None else own
+
+    def grid_size(self) -> int:
+        """Points of the grid: every option of a choice, by five points of each numeric range."""
+        return math.prod(len(_points(span)) for span in self.ranges.values())
+
+    def grid_point(self, number: int) -> dict[str, Any]:
+        """Point `number` of the grid."""
+        point = {}
+        for name, span in self.ranges.items():
+            number, place = divmod(number, len(_points(span)))
+            point[name] = _points(span)[place]
+        return point
 
     def described(self) -> dict[str, Any]:
         """The ranges as plain values for JSON."""
@@ -92,9 +109,8 @@ def search_for(
     """The search of one variant on `data`.
 
     params, config: the settings that the search starts from; fix: values by key; ranges: Int, Float,
-    Choice, a list of options, or text (`32:512`, `1e-4:1e-2:log`, `adam,sgd`) by key. A key that names
-    another variant (`cnn-lstm.kernel_size`) is passed over. Raises InputError for an unknown key, an empty
-    range, a value of the wrong type, and for what cannot be built.
+    Choice, a list of options, or text (`32:512`, `1e-4:1e-2:log`, `adam,sgd`) by key. Raises InputError for an
+    unknown key, an empty range, a value of the wrong type, and for what cannot be built.
     """
     chosen = variant(name)
     known = known_keys(name)
@@ -105,46 +121,48 @@ def search_for(
     if learns:
         fitted = parameters_of(FitConfig)
         spans |= {f"fit.{key}": p.range for key, p in fitted.items() if p.range is not None}
-    touched = set()
-    for key, value in fix.items():
-        if (own := own_key(key, name)) is not None:
-            base[own] = known[own].check(value, f"--fix {key}")
-            spans.pop(own, None)
-            touched.add(own)
-    for key, given in ranges.items():
-        if (own := own_key(key, name)) is not None:
-            if own in touched:
-                raise InputError(f"{key} is both fixed and given a range: leave one away")
-            span = range_of(given, known[own], key)
-            if own in BUDGET:
-                raise InputError(f"{key} is the training budget, the same for every trial: set it with --fix")
-            if own == "fit.loss":
-                raise InputError("fit.loss is what trials are compared by, so it has no range: set it with --fix")
-            spans.pop(own, None)
-            if isinstance(span, Choice) and len(span.options) == 1:
-                base[own] = span.options[0]
-            elif not isinstance(span, Choice) and span.low == span.high:
-                base[own] = span.low
-            else:
-                spans[own] = span
-                base[own] = _within(span, base[own])
-            touched.add(own)
+    fix, ranges = applicable(fix, name, [name]), applicable(ranges, name, [name])
+    for own, value in fix.items():
+        base[own] = known[own].check(value, f"fix {own}")
+        spans.pop(own, None)
+    for own, given in ranges.items():
+        span = range_of(given, known[own], own)
+        if own in BUDGET:
+            raise InputError(f"{own} is the training budget, the same for every trial: set it with --fix")
+        if own == "fit.loss":
+            raise InputError("fit.loss is what trials are compared by, so it has no range: set it with --fix")
+        if own in fix:
+            raise InputError(f"{own} is both fixed and given a range: leave one away")
+        if (own.startswith("fit.") and not learns) or not chosen.parameters:
+            continue  # what learns nothing, or takes no parameter, is the same at every value
+        spans.pop(own, None)
+        if isinstance(span, Choice) and len(span.options) == 1:
+            base[own] = span.options[0]
+        elif not isinstance(span, Choice) and span.low == span.high:
+            base[own] = span.low
+        else:
+            spans[own] = span
+            base[own] = _within(span, base[own])
+    touched = {*fix, *ranges}
     search = Search(name, base, spans)
     if touched:
         _check_corners(search, data, touched)
     return search
 
 
-def own_key(key: str, name: str) -> str | None:
-    """The key as variant `name` knows it, None where it names another variant; raises UnknownName."""
+def own_key(key: str, name: str, names: Sequence[str]) -> str | None:
+    """The key as variant `name` of `names` knows it, None where it names another of them; raises InputError."""
     owner, _, parameter = key.rpartition(".")
     known = known_keys(name)
     if parameter == "seed":
         raise InputError(f"'{key}': the random seed is never a hyperparameter; --seed sets the study's")
-    if owner not in ("", "fit", name):
-        variant(owner)
-        return None
-    if owner == "fit" or (owner == "" and parameter not in known and f"fit.{parameter}" in known):
+    if owner not in ("", "fit"):
+        if parameter not in variant(owner).parameters:
+            raise unknown("parameter", parameter, variant(owner).parameters, f"of variant '{owner}'")
+        if owner not in names:
+            raise InputError(f"'{key}' is of a variant that is not tuned here ({', '.join(names)} are)")
+        return parameter if owner == name else None
+    if owner == "fit" or (parameter not in known and f"fit.{parameter}" in known):
         parameter = f"fit.{parameter}"
     if parameter not in known:
         raise unknown("parameter", key, known, f"of variant '{name}'")
@@ -152,19 +170,20 @@ def own_key(key: str, name: str) -> str | None:
 
 
 def applicable(keys: Mapping[str, Any], name: str, names: Sequence[str]) -> dict[str, Any]:
-    """The keys that variant `name` takes; raises UnknownName for one that none of `names` takes."""
+    """What variant `name` takes of `keys`, by its own keys; raises UnknownName for one that none of `names` takes."""
     taken = {}
     for key, value in keys.items():
         errors = {}
         for other in names:
             try:
-                own_key(key, other)
+                own = own_key(key, other, names)
             except LookupError as error:
                 errors[other] = error
+            else:
+                if other == name and own is not None:
+                    taken[own] = value
         if len(errors) == len(names):
             raise errors[names[0]]
-        if name not in errors:
-            taken[key] = value
     return taken
 
 
@@ -236,8 +255,7 @@ def _check_corners(search: Search, data: Data, touched: set[str]) -> None:
     corners = product(*(_ends(search.ranges[name]) for name in own))
     for corner in islice(corners, MOST_CORNERS):
         point = search.point(dict(zip(own, corner, strict=True)))
-        problem = data.with_lookback(point.lookback).problem
-        create(search.variant, problem, **point.params)
+        try_out(search.variant, data.with_lookback(point.lookback), point.params)
     FitConfig.of(search.point({}).fit)
     for name in touched:
         if name.startswith("fit.") and name in search.ranges:

@@ -5,10 +5,10 @@ when its holder dies. Each process that runs trials holds a small lock file besi
 whether it lives. A database does without: there Optuna's heartbeat tells.
 """
 
+import json
 import os
 import time
 import uuid
-from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from optuna.storages import journal
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.errors import InputError
-from zoo.tuning.search import IS_START
+from zoo.tuning.search import START
 
 try:
     import fcntl
@@ -114,7 +114,7 @@ def open_store(url: str | None, folder: Path | None) -> Store:
         return Store(journal.JournalStorage(backend), JOURNAL, folder)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}): choose another --out, or delete it to start anew") from error
 
 
@@ -129,7 +129,7 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, *, is_innocent: bool = 
         params=trial.params if is_whole else {},
         distributions=trial.distributions if is_whole else {},
         user_attrs={
-            **{name: value for name, value in trial.user_attrs.items() if name in (IS_START, ORDINAL)},
+            **{name: value for name, value in trial.user_attrs.items() if name in (START, ORDINAL)},
             "retry_of": trial.number,
         },
         system_attrs=trial.system_attrs,
@@ -144,12 +144,12 @@ def shown(url: str) -> str:
 
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return url.rpartition("@")[2]
 
 
 def _at(url: str) -> optuna.storages.BaseStorage:
-    from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
     if url.startswith(("postgresql://", "postgres://")):
         url = f"postgresql+pg8000://{url.partition('://')[2]}"
@@ -158,10 +158,6 @@ def _at(url: str) -> optuna.storages.BaseStorage:
     try:
         if url.startswith("redis"):
             return journal.JournalStorage(journal.JournalRedisBackend(url))
-        for _ in range(CREATE_ATTEMPTS - 1):
-            with suppress(IntegrityError, ProgrammingError):  # two processes that make the tables at once
-                return _database(url, options)
-            time.sleep(0.5)
         return _database(url, options)
     except ImportError as error:
         extra = "; install 'lstm-zoo[postgres]'" if "pg8000" in url else ""
@@ -177,13 +173,24 @@ def _at(url: str) -> optuna.storages.BaseStorage:
 
 
 def _database(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
-    return optuna.storages.RDBStorage(
-        url,
-        engine_kwargs={"pool_pre_ping": True, **options},
-        heartbeat_interval=HEARTBEAT_SECONDS,
-        grace_period=GRACE_SECONDS,
-        heartbeat_stale_trial_callback=queue_again,
-    )
+    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+    for attempt in range(1, CREATE_ATTEMPTS + 1):
+        try:
+            return optuna.storages.RDBStorage(
+                url,
+                engine_kwargs={"pool_pre_ping": True, **options},
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=GRACE_SECONDS,
+                heartbeat_stale_trial_callback=queue_again,
+            )
+        except SQLAlchemyError as error:
+            # Two processes that make the tables at once: the slower one finds them there the next time.
+            is_race = isinstance(error, IntegrityError) or "already exists" in str(error)
+            if not is_race or attempt == CREATE_ATTEMPTS:
+                raise
+            time.sleep(0.5)
+    raise AssertionError
 
 
 class _KernelLock:
@@ -214,5 +221,8 @@ def _cut_broken_line(path: Path, lock: Any) -> None:
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
                 os.truncate(path, whole)
+            lines = content[:whole].splitlines()
+            if lines and "op_code" not in json.loads(lines[-1]):  # Optuna finds bad lines, but not the last
+                raise ValueError("its last line is not a study's")
     finally:
         lock.release()

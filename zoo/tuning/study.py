@@ -15,6 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
 from zoo.registry import variant as registered
+from zoo.space import Choice
+from zoo.space import described as described_range
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
 from zoo.tuning.cost import cost_of
@@ -22,7 +24,7 @@ from zoo.tuning.outcome import keep
 from zoo.tuning.quiet import quiet
 from zoo.tuning.result import StudyResult, described
 from zoo.tuning.samplers import pruner_for, sampler_for
-from zoo.tuning.search import IS_START, search_for
+from zoo.tuning.search import Search, known_keys, own_key, search_for
 from zoo.tuning.storage import Store, open_store
 from zoo.tuning.supervisor import Supervisor, TrialEvent
 from zoo.tuning.trial import OBJECTIVES
@@ -65,7 +67,7 @@ def tune(
     Raises InputError for a request that cannot be met, before anything runs.
     """
     config = config or FitConfig()
-    names = tuple(objectives)
+    names = (objectives,) if isinstance(objectives, str) else tuple(objectives)
     _check(trials, timeout, jobs, names, seed, repeats, data)
     search = search_for(variant, data, params=params or {}, config=config, fix=fix or {}, ranges=ranges or {})
     if registered(variant).is_deterministic:
@@ -76,7 +78,15 @@ def tune(
     chosen_pruner = pruner_for(pruner, names, search.base["fit.max_epochs"])
     make_sampler = sampler_for(sampler, search, names, seed)
     if sampler == "grid":
-        trials = min(trials, math.prod(len(points) for points in search.grid().values()))
+        trials = min(trials, search.grid_size())
+    queued = [_queued(point, search) for point in queue]
+    if queued and sampler == "grid":
+        raise InputError("a grid has its own points: leave the queue away, or choose another sampler")
+    if jobs is not None and not registered(variant).build.__module__.startswith("zoo."):
+        raise InputError(
+            f"variant '{variant}' is registered by {registered(variant).build.__module__}, which worker processes do "
+            "not import: leave jobs away"
+        )
     asked = {
         "variant": variant,
         "data": [data.fingerprint, data.missing],
@@ -94,10 +104,11 @@ def tune(
     with quiet():
         store = open_store(storage, folder)
         try:
-            study = _opened(store, study_name or f"{variant}-{data.fingerprint[:8]}", asked)
-            if sampler != "grid" or queue:
-                for point in queue or [search.start()]:
-                    study.enqueue_trial(dict(point), {} if queue else {IS_START: True}, skip_if_exists=True)
+            study = _opened(store, study_name or variant, asked)
+            for point in queued:
+                study.enqueue_trial(point, skip_if_exists=True)
+            if sampler != "grid" and not queued:
+                study.enqueue_trial(*search.start(), skip_if_exists=True)
             supervisor = Supervisor(
                 store=store,
                 name=study.study_name,
@@ -118,12 +129,12 @@ def tune(
             finally:
                 known = study.get_trials(deepcopy=False)
                 result = StudyResult(variant, study, search, names, cost_of(known), device)
-                notes = _notes(result)
+                notes = _notes(result, trials, timeout)
                 if folder is not None:
-                    budget = {"trials": trials, "timeout": timeout}
+                    budget = {"trials": max(trials, result.cost.trials), "timeout": timeout, "repeats": repeats}
                     notes += keep(result, data, folder, budget=budget, storage=store.shown, command=command)
             return replace(result, notes=tuple(notes))
-        except (StorageInternalError, SQLAlchemyError) as error:
+        except (StorageInternalError, SQLAlchemyError, OSError) as error:
             raise InputError(
                 f"the storage of study '{study_name or variant}' was lost ({' '.join(str(error).split())}): "
                 "the same command goes on from there"
@@ -155,10 +166,30 @@ def _opened(store: Store, name: str, asked: Mapping[str, Any]) -> optuna.Study:
     return study
 
 
-def _notes(result: StudyResult) -> list[str]:
-    if result.is_reproducible:
-        return []
-    return ["trials ran side by side or were judged by a clock: another run gives other trials"]
+def _notes(result: StudyResult, trials: int, timeout: float | None) -> list[str]:
+    notes = []
+    if timeout is not None and result.cost.trials < trials and result.cost.busy_seconds >= timeout:
+        notes.append(f"the {timeout:g} s were over after {result.cost.trials} of {trials} trials")
+    if not result.is_reproducible:
+        notes.append("trials ran side by side, were judged by a clock, or moved up where one was lost: another run "
+                     "gives other trials")  # fmt: skip
+    return notes
+
+
+def _queued(point: Mapping[str, Any], search: Search) -> dict[str, Any]:
+    """A queued point by the search's own keys; raises InputError for a value that the search cannot take."""
+    found = {}
+    for key, value in point.items():
+        own = own_key(key, search.variant, [search.variant])
+        if own not in search.ranges:
+            raise InputError(f"queue: {key} is not searched (searched: {', '.join(search.ranges)})")
+        only = known_keys(search.variant)[own].check(value, "queue")
+        span = search.ranges[own]
+        fits = only in span.options if isinstance(span, Choice) else span.low <= only <= span.high
+        if not fits:
+            raise InputError(f"queue: {key} must be {described_range(span)}, got {value!r}")
+        found[own] = only
+    return found
 
 
 def _check(
@@ -170,6 +201,9 @@ def _check(
     repeats: int,
     data: Data,
 ) -> None:
+    for name, count in (("trials", trials), ("repeats", repeats), ("seed", seed)):
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise InputError(f"{name} must be a whole number, got {count!r}")
     if trials < 1:
         raise InputError(f"trials must be >= 1, got {trials}")
     if timeout is not None and not 0 < timeout < math.inf:

@@ -21,7 +21,7 @@ from zoo.train.fit import Epoch
 from zoo.tuning.cost import Cost, cost_of, counted
 from zoo.tuning.search import Search
 from zoo.tuning.storage import ORDINAL, Store, queue_again
-from zoo.tuning.trial import Request, run_trial
+from zoo.tuning.trial import GoesOn, Request, run_trial
 
 WAIT_SECONDS = 0.2
 INTERRUPTED = "interrupted by the user"
@@ -42,7 +42,7 @@ class TrialEvent:
     best: float | None = None
 
 
-Run = Callable[[Request, Callable[[Epoch], bool]], dict[str, Any]]
+Run = Callable[[Request, GoesOn], dict[str, Any]]
 
 
 @dataclass
@@ -104,7 +104,7 @@ class Supervisor:
             raise self.failure
 
     def _hand(self, worker: WorkerProcess, kept: str) -> None:
-        def run(request: Request, goes_on: Callable[[Epoch], bool]) -> dict[str, Any]:
+        def run(request: Request, goes_on: GoesOn) -> dict[str, Any]:
             def reply(message: dict[str, Any]) -> dict[str, Any] | None:
                 epoch = Epoch(message["epoch"], math.nan, message["valid_loss"], math.nan, math.nan)
                 answer = goes_on(epoch)
@@ -195,8 +195,10 @@ class Supervisor:
         self.on_event(TrialEvent(trial.number))
         best = math.inf
 
-        def goes_on(epoch: Epoch) -> bool:
+        def goes_on(epoch: Epoch | None) -> bool:
             nonlocal best
+            if epoch is None:
+                return True
             assert epoch.valid_loss is not None
             best = min(best, epoch.valid_loss)
             self.on_event(TrialEvent(trial.number, epoch.number, epoch.valid_loss))
@@ -207,7 +209,7 @@ class Supervisor:
 
         answer = run(request, goes_on)
         for name, value in answer.items():
-            if name not in self.objectives and name != "pruned":
+            if name not in ("pruned", "valid_loss") or (name == "valid_loss" and name not in self.objectives):
                 trial.set_user_attr(name, value)
         if "pruned" in answer:
             raise optuna.TrialPruned

@@ -24,6 +24,8 @@ OBJECTIVES = {
     "train_seconds": "seconds of training",
 }
 WARM_UP, REPEATS = 10, 100
+# Asked after every epoch, and at last with None, once the answers to all epochs are known.
+GoesOn = Callable[[Epoch | None], bool]
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Pruned(Exception):
     """The study has seen enough of this trial."""
 
 
-def run_trial(request: Request, data: Data, goes_on: Callable[[Epoch], bool]) -> dict[str, Any]:
+def run_trial(request: Request, data: Data, goes_on: GoesOn) -> dict[str, Any]:
     """What the trial gave: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
 
     valid_loss is the mean over the seeds; goes_on is asked after every epoch of the first, and the others
@@ -72,6 +74,8 @@ def run_trial(request: Request, data: Data, goes_on: Callable[[Epoch], bool]) ->
             histories.append(
                 fit(model, seen.train, seen.valid, config, seed=seed, on_epoch=on_epoch if number == 0 else None)
             )
+            if number == 0 and not goes_on(None):
+                raise Pruned
             losses.append(validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss))
             if not math.isfinite(losses[-1]):
                 raise Diverged(f"the validation loss is {losses[-1]}")

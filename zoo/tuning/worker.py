@@ -24,11 +24,14 @@ def tried(request: Message, say: Say, hear: Hear) -> Message:
         return {}
     is_pruning, waits = request["is_pruning"], False
 
-    def goes_on(epoch: Epoch) -> bool:
+    def goes_on(epoch: Epoch | None) -> bool:
         nonlocal waits
-        if waits and not hear()["goes_on"]:
+        if waits:
             waits = False
-            return False
+            if not hear()["goes_on"]:
+                return False
+        if epoch is None:
+            return True
         say({"epoch": epoch.number, "valid_loss": epoch.valid_loss})
         waits = is_pruning
         return True
