@@ -1,18 +1,25 @@
 """Committed results are what their suites ask for, and reports are what their rows say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from zoo.bench.rows import read_rows
+from zoo.bench.tuned import read_tuned, tuned_cells
+from zoo.registry import list_models
 from zoo.report.markdown import markdown
 from zoo.suite import expand, read_suite
 
 ROOT = Path(__file__).parents[1]
 SUITES = ROOT / "benchmarks" / "suites"
 # Of shipped suites only: a user's own results may lie beside them.
-RESULTS = sorted(path for path in (ROOT / "results").glob("*") if (SUITES / f"{path.name}.toml").exists())
+RESULTS = sorted(
+    path
+    for path in (ROOT / "results").glob("*")
+    if (SUITES / f"{path.name}.toml").exists() or (path.name.endswith("-tuned") and (path / "tune").is_dir())
+)
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
@@ -21,7 +28,7 @@ def folder(request):
 
 
 def test_results_of_every_suite_but_smoke_are_there():
-    assert {"sp500", "nasdaq", "nasdaq-volume", "tutorial"} <= {path.name for path in RESULTS}
+    assert {"sp500", "sp500-tuned", "nasdaq", "nasdaq-volume", "tutorial"} <= {path.name for path in RESULTS}
 
 
 def test_report_is_what_its_rows_say(folder):
@@ -31,7 +38,9 @@ def test_report_is_what_its_rows_say(folder):
 def test_rows_are_the_cells_of_the_suite(folder):
     pytest.importorskip("arch")
     rows, left_out = read_rows(folder)
-    cells, _ = expand(read_suite(SUITES / f"{folder.name}.toml"), device="cpu")
+    cells, data = expand(read_suite(SUITES / f"{folder.name.removesuffix('-tuned')}.toml"), device="cpu")
+    if folder.name.endswith("-tuned"):
+        cells += tuned_cells(cells, data, read_tuned(folder / "tune", list_models()))
     assert left_out == []
     assert {row["key"] for row in rows} == {cell.key for cell in cells}
     assert [row["error"] for row in rows] == [None] * len(rows)
@@ -43,3 +52,19 @@ def test_predictions_give_the_rmse_of_their_rows(folder):
         with np.load(folder / row["predictions"]) as kept, np.load(folder / row["truth"]) as truth:
             error = kept["forecast"].astype(float) - truth["truth"]
         assert np.sqrt(np.mean(error**2)) == pytest.approx(row["metrics"]["rmse"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_tuned_settings_are_those_of_the_best_trial_of_an_equal_budget(name):
+    folder = ROOT / "results/sp500-tuned/tune" / name
+    if not folder.exists():
+        assert name in ("naive", "drift", "seasonal-naive")
+        return
+    best = json.loads((folder / "best.json").read_text())
+    trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    assert best["budget"]["trials"] == best["cost"]["trials"] == len(trials) >= 25
+    assert best["budget"]["max_epochs"] == 200
+    assert best["valid_loss"] == min(t["valid_loss"] for t in trials if t["state"] == "complete")
+    (chosen,) = [trial for trial in trials if trial["trial"] == best["trial"]]
+    values = {**best["params"], **{f"fit.{key}": value for key, value in best["fit"].items()}}
+    assert chosen["params"].items() <= values.items()
