@@ -120,6 +120,12 @@ def test_what_is_typed_beats_the_suite(suite, tmp_path):
     assert best["study"]["ranges"]["fit.batch_size"] == {"low": 32, "high": 64, "log": False}
 
 
+def test_suite_may_speak_of_variants_that_are_not_tuned_now(suite, tmp_path):
+    suite.write_text(SUITE + '"moving-average.window" = "2:4"\n')
+    ended = run_zoo("tune", "linear", suite, "--trials", 1, "--out", tmp_path / "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path):
     run_zoo(
         "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 3, "--range", "lookback=10:12",

@@ -44,7 +44,8 @@ def tune_suite(
     out: the folder of a single variant, or of one folder per variant (default: results/tune/<variant>).
     changes: settings over the suite's [tune]. Several variants run side by side, each one trial after the
     other, as many as there are jobs; jobs beyond that go to workers inside a study. Ctrl-C returns 130.
-    Raises InputError before anything runs.
+    Raises InputError for a wrong request before anything runs; for a folder that holds another study when it
+    is that variant's turn, and the others then stop too.
     """
     settings = suite.tune.model_dump() | {key: value for key, value in changes.items() if value is not None}
     many = list(names) == ["all"]
@@ -54,12 +55,12 @@ def tune_suite(
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     own_fix, own_ranges = {}, {}
+    in_suite = list(dict.fromkeys([*chosen_models(suite.run), *chosen]))  # it may speak of more than is tuned now
     for name in chosen:  # what is typed beats what the suite says of the same parameter
         fix, ranges = (applicable(changes.get(key) or {}, name, chosen) for key in ("fix", "range"))
-        own_fix[name] = {k: v for k, v in applicable(suite.tune.fix, name, chosen).items() if k not in ranges} | fix
-        own_ranges[name] = {
-            k: v for k, v in applicable(suite.tune.range, name, chosen).items() if k not in fix
-        } | ranges
+        kept_fix, kept_ranges = (applicable(given, name, in_suite) for given in (suite.tune.fix, suite.tune.range))
+        own_fix[name] = {key: value for key, value in kept_fix.items() if key not in ranges} | fix
+        own_ranges[name] = {key: value for key, value in kept_ranges.items() if key not in fix} | ranges
     still = []
     for name in chosen:
         search = search_for(
