@@ -14,6 +14,7 @@ import zoo
 from zoo import registry
 from zoo.space import Float, Int
 from zoo.tuning.storage import open_store
+from zoo.tuning.trial import run_trial
 
 SMALL = zoo.FitConfig(max_epochs=2)
 LITTLE = {"hidden_size": Int(4, 12), "fit.batch_size": Int(64, 256)}
@@ -102,6 +103,19 @@ def test_tuning_never_sees_test_rows(data):
     assert outcomes(tuned(poisoned, ranges=ranges)) == outcomes(tuned(data, ranges=ranges))
     values[end - 1] = math.nan  # the same poison one row earlier is seen
     assert tuned(poisoned, ranges=ranges).cost.failed == 4
+
+
+def test_trials_are_handed_no_row_of_the_test_part(data, monkeypatch):
+    handed = []
+
+    def spy(request, given, goes_on):
+        handed.append((len(given.test), len(given.train.values), len(given.valid.raw), given.split.test_end))
+        return run_trial(request, given, goes_on)
+
+    monkeypatch.setattr("zoo.tuning.supervisor.run_trial", spy)
+    tuned(data, trials=2)
+    end = data.split.valid_end
+    assert handed == [(0, end, end, end)] * 2
 
 
 def test_lookback_may_be_searched(data):
