@@ -1,12 +1,12 @@
 """The LSTM with a recurrent projection."""
 
-import warnings
 from typing import Annotated
 
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.layers.head import Head
+from zoo.layers.projected import projected_states
 from zoo.problem import Problem
 from zoo.registry import register
 from zoo.space import Float, Int
@@ -17,7 +17,6 @@ from zoo.space import Float, Int
     summary="an LSTM whose state is projected to fewer units before it recurs",
     source="Sak, Senior & Beaufays 2014 (LSTMP), section 2 (torch.nn.LSTM, proj_size)",
     tags=("lstm",),
-    limits=("slower on CPU than its size suggests: oneDNN has no projection",),
 )
 class ProjLSTM(nn.Module):
     """Forecast from the projected state at the last lookback step: many cells, few recurrent weights."""
@@ -40,7 +39,5 @@ class ProjLSTM(nn.Module):
         self.head = Head(proj_size, problem.output_shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        with warnings.catch_warnings():  # what `limits` says already
-            warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
-            states_BLP, _ = self.lstm(x)
+        states_BLP = projected_states(self.lstm, x)
         return self.head(self.dropout(states_BLP[:, -1]))
