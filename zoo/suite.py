@@ -5,7 +5,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from zoo.errors import InputError, nearest
 from zoo.registry import create, list_models, variant
 from zoo.space import resolve
 from zoo.train.config import FitConfig
-from zoo.train.fit import resolve_device
+from zoo.train.fit import check_step, resolve_device
 
 ROW_SCHEMA = 1
 MOST_SEEDS = 10_000
@@ -181,9 +181,9 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
+    check_step(config)
     device_type = resolve_device(config.device).type
-    # A cap that is not set is nothing that was asked for.
-    fit = {name: value for name, value in asdict(config).items() if name != "device" and value is not None}
+    fit = config.asked()
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")

@@ -68,6 +68,7 @@ def blank_row(cell: Cell, context: dict[str, Any]) -> Row:
         "epochs": None,
         "best_epoch": None,
         "stopped": None,
+        "fallback": None,
         "parameter_count": None,
         "device": cell.device,
         "threads": THREADS,
@@ -100,6 +101,7 @@ def _training(history: History) -> dict[str, Any]:
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
         "stopped": history.stopped,
+        "fallback": history.fallback,
     }
 
 

@@ -22,7 +22,7 @@ FIELDS = (
     "truth", "machine", "versions", "commit", "command", "started", "error", "schema",
 )  # fmt: skip
 
-ADDED = ("tuning",)  # since the first rows; where it is absent nothing was tuned
+ADDED = ("tuning", "fallback")  # since the first rows; where one is absent nothing was tuned, or fell back
 
 
 def read_rows(folder: Path) -> tuple[list[Row], list[str]]:

@@ -99,6 +99,7 @@ def provenance(board: Board) -> list[tuple[str, str]]:
                 f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell",
             )
         )
+    lines += [("fallback", text) for text in _distinct(board.rows, "fallback")]
     lines += [
         ("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board.rows, "versions")
     ]

@@ -19,7 +19,9 @@ class FitConfig:
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
-    ends at zero; loss: huber has its bend at 1 scaled unit; device: auto is CUDA, else MPS, else the CPU.
+    ends at zero; loss: huber has its bend at 1 scaled unit; mode: the step as it is, compiled
+    (torch.compile), or captured as a CUDA graph; precision: of the step's products (tf32: CUDA only; bfloat16:
+    by autocast), validation and forecasts stay float32; device: auto is CUDA, else MPS, else the CPU.
     """
 
     max_epochs: int = 200
@@ -36,6 +38,8 @@ class FitConfig:
     momentum: float = 0.9
     schedule: Annotated[Literal["none", "cosine", "plateau"], Choice("none", "cosine", "plateau")] = "none"
     loss: Literal["mse", "mae", "huber"] = "mae"
+    mode: Literal["eager", "compile", "cuda-graph"] = "eager"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     def __post_init__(self) -> None:
@@ -53,6 +57,16 @@ class FitConfig:
             raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")
         if not self.momentum < 1:
             raise InputError(f"fit: momentum must be < 1, got {self.momentum}")
+
+    def asked(self) -> dict[str, Any]:
+        """What rows keep of it: all but the device, caps that are not set, and a mode and precision that are the
+        defaults (so that rows older than those two keep their keys)."""
+        later = {"mode": "eager", "precision": "float32"}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name != "device" and value is not None and value != later.get(name)
+        }
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> "FitConfig":

@@ -10,6 +10,7 @@ from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.tasks import forecast_metrics
 from zoo.train.fit import EVALUATION_BATCH
+from zoo.train.precision import float32_rounding
 
 
 @torch.no_grad()
@@ -24,7 +25,8 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     model.eval()
     parameter = next(model.parameters(), None)
     windows = windows.to(parameter.device if parameter is not None else windows.values.device)
-    scaled = torch.cat([model(x).cpu() for x, _ in windows.batches(EVALUATION_BATCH)])
+    with float32_rounding("float32"):
+        scaled = torch.cat([model(x).cpu() for x, _ in windows.batches(EVALUATION_BATCH)])
     restored = windows.units.restore(scaled.numpy())
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")

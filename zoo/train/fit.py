@@ -7,20 +7,17 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
+from zoo.train.modes import check_mode, prepared
+from zoo.train.precision import check_precision, float32_rounding
+from zoo.train.step import LOSSES, Step
 
 EVALUATION_BATCH = 1024
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": functional.mse_loss,
-    "mae": functional.l1_loss,
-    "huber": functional.huber_loss,
-}
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class History:
 
     initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
     it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
+    fallback says why the config's mode did not run, and is None where it did.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -47,6 +45,7 @@ class History:
     best_epoch: int = 0
     seconds: float = 0.0
     stopped: str = "solved"
+    fallback: str | None = None
 
 
 def fit(
@@ -64,10 +63,12 @@ def fit(
     keeps it. Without `valid` there is no early stopping and the last weights stay. A variant with
     `solve(train, valid)` is solved, not descended; one without parameters is left alone. Batch order and
     dropout draw from `seed`; the global random state is left as it was.
-    Raises Diverged, naming epoch and learning rate, when a loss is no longer finite.
+    A mode that the step cannot run in falls back to eager, and history.fallback says why. Raises InputError
+    for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
+    a loss is no longer finite.
     """
     config = config or FitConfig()
-    device = resolve_device(config.device)
+    device = check_step(config)
     model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     started = time.perf_counter()
@@ -80,7 +81,7 @@ def fit(
             )
     elif any(parameter.requires_grad for parameter in model.variant.parameters()):
         cuda = [device.index or 0] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
+        with torch.random.fork_rng(devices=cuda), float32_rounding(config.precision):
             torch.manual_seed(stream_seed(seed, "dropout"))
             _descend(model, train, valid, config, seed, on_epoch, history)
     model.eval()
@@ -97,29 +98,16 @@ def _descend(
     on_epoch: Callable[[Epoch], None] | None,
     history: History,
 ) -> None:
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
     steps = math.ceil(len(train) / batch_size)  # of a whole epoch
     cap = math.inf if config.max_batches is None else config.max_batches
     epochs = config.max_epochs if cap >= steps * config.max_epochs else math.ceil(cap / steps)
-    optimizer = _optimizer(parameters, config)
-    schedule = _schedule(optimizer, config, epochs)
-    loss_of = LOSSES[config.loss]
+    step = Step(model, train, config)
+    schedule = _schedule(step.optimizer, config, epochs)
     order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
-
-    def step(index: Tensor) -> Tensor:
-        x, y = train.gather(index)
-        loss = loss_of(model(x), y)
-        penalised = loss
-        if config.l1 > 0:
-            penalised = loss + config.l1 * torch.stack([p.abs().sum() for p in parameters]).sum()
-        optimizer.zero_grad(set_to_none=True)
-        penalised.backward()
-        if config.clip_norm > 0:
-            nn.utils.clip_grad_norm_(parameters, config.clip_norm, foreach=True)
-        optimizer.step()
-        return loss.detach()
-
+    model.train()
+    whole = prepared(step, train.order()[:batch_size])
+    history.fallback = whole.fallback
     best_loss = math.inf
     best_weights: dict[str, Tensor] | None = None
     if valid is not None:
@@ -135,17 +123,18 @@ def _descend(
         total = torch.zeros((), device=indices.device)
         started = time.perf_counter()
         for index in indices.split(batch_size):
-            total.add_(step(index), alpha=len(index))
+            run = whole.run if len(index) == batch_size else step
+            total.add_(run(index), alpha=len(index))
         train_loss = total.item() / len(indices)  # the one wait for the device
         seconds = time.perf_counter() - started
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
         watched = train_loss if valid_loss is None else valid_loss
         if not (math.isfinite(train_loss) and math.isfinite(watched)):
             which, value = ("validation", watched) if math.isfinite(train_loss) else ("train", train_loss)
-            rate = optimizer.param_groups[0]["lr"]
+            rate = step.optimizer.param_groups[0]["lr"]
             raise Diverged(
                 f"training diverged in epoch {number}: the {which} loss is {value} "
-                f"at learning_rate {rate:g}; lower it, or lower clip_norm ({config.clip_norm:g})"
+                f"at learning_rate {float(rate):g}; lower it, or lower clip_norm ({config.clip_norm:g})"
             )
         epoch = Epoch(number, train_loss, valid_loss, seconds, len(indices) / seconds)
         history.epochs.append(epoch)
@@ -188,12 +177,12 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.Optimizer:
-    rate, decay = config.learning_rate, config.weight_decay
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+def check_step(config: FitConfig) -> torch.device:
+    """The device of a config; raises InputError for one that is not here or that lacks the mode or precision."""
+    device = resolve_device(config.device)
+    check_mode(config.mode, device)
+    check_precision(config.precision, device)
+    return device
 
 
 def _schedule(

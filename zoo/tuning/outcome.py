@@ -13,6 +13,7 @@ from zoo.bench.tuned import FORMAT
 from zoo.data.prepare import Data
 from zoo.errors import InputError
 from zoo.files import write_atomically
+from zoo.train.config import FitConfig
 from zoo.tuning.pictures import draw
 from zoo.tuning.result import StudyResult, described
 from zoo.tuning.search import START
@@ -52,7 +53,7 @@ def _best(result: StudyResult, data: Data, budget: dict[str, Any], storage: str,
         "format": FORMAT,
         "variant": result.variant,
         "params": point.params,
-        "fit": {name: value for name, value in point.fit.items() if value is not None},
+        "fit": FitConfig.of(point.fit).asked(),
         "lookback": point.lookback,
         "trial": trial.number,
         "valid_loss": values.get("valid_loss", trial.user_attrs.get("valid_loss")),

@@ -1,0 +1,110 @@
+"""A mode changes how a training step runs, not what it computes."""
+
+import pytest
+import torch
+
+import zoo
+from zoo.errors import InputError
+from zoo.train.modes import captured, check_mode
+from zoo.train.step import Step
+
+CONFIG = {"max_epochs": 2, "batch_size": 32, "device": "cpu"}
+
+
+def weights(model):
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def a_step(data, **config):
+    model = zoo.create("stacked-lstm", data.problem, hidden_size=16).train()
+    return Step(model, data.train, zoo.FitConfig(**{**CONFIG, **config}))
+
+
+def by_calling(work, warm_up):
+    """A stand-in for CUDA's capture: it warms up and runs as that does, and replays by running again."""
+    for _ in range(warm_up + 1):
+        work()
+    place = torch.zeros(())
+    return lambda: place.copy_(work()), place
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_captured_step_trains_as_the_step_itself_does(data, optimizer):
+    plain, graph = a_step(data, optimizer=optimizer), a_step(data, optimizer=optimizer)
+    batches = torch.arange(96).split(32)
+    mode = captured(graph, batches[0], by_calling)
+    for index in batches:
+        assert torch.equal(mode.run(index), plain(index))
+    for ours, theirs in zip(weights(graph.model), weights(plain.model), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_capture_leaves_weights_and_optimizer_as_they_were(data):
+    step = a_step(data)
+    before = weights(step.model)
+    captured(step, torch.arange(32), by_calling)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(step.model), strict=True))
+    for state in step.optimizer.state.values():
+        assert all(value.count_nonzero() == 0 for value in state.values())
+
+
+def test_a_capture_that_fails_midway_leaves_weights_as_they_were(data):
+    step = a_step(data)
+    before = weights(step.model)
+
+    def breaking(work, _):
+        work()
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError):
+        captured(step, torch.arange(32), breaking)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(step.model), strict=True))
+
+
+def test_a_capture_that_fails_falls_back_to_eager_and_says_why(data, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("capture is not possible\nmore lines")
+
+    monkeypatch.setattr("zoo.train.modes._cuda_capture", refuse)
+    monkeypatch.setattr("zoo.train.modes.check_mode", lambda *_: None)
+    monkeypatch.setattr("zoo.train.fit.check_mode", lambda *_: None)
+    eager, fallen = (zoo.create("lstm", data.problem, dropout=0.3) for _ in range(2))
+    first = zoo.fit(eager, data.train, data.valid, zoo.FitConfig(**CONFIG))
+    second = zoo.fit(fallen, data.train, data.valid, zoo.FitConfig(mode="cuda-graph", **CONFIG))
+    assert first.fallback is None
+    assert second.fallback == "cuda-graph: capture is not possible; ran eager"
+    for a, b in zip(weights(eager), weights(fallen), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)  # a learning rate in float32 rounds once more
+
+
+def test_cuda_graph_needs_cuda(data):
+    with pytest.raises(InputError, match="cuda-graph needs device cuda, got cpu"):
+        check_mode("cuda-graph", torch.device("cpu"))
+    with pytest.raises(InputError, match="cuda-graph needs device cuda"):
+        zoo.fit(zoo.create("lstm", data.problem), data.train, None, zoo.FitConfig(mode="cuda-graph", device="cpu"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own, of what it imports
+def test_a_compiled_step_trains_as_the_step_itself_does(data):
+    pytest.importorskip("torch._inductor")
+    eager, fast = (zoo.create("linear", data.problem) for _ in range(2))
+    zoo.fit(eager, data.train, data.valid, zoo.FitConfig(**CONFIG))
+    history = zoo.fit(fast, data.train, data.valid, zoo.FitConfig(mode="compile", **CONFIG))
+    assert history.fallback is None or "ompiler" in history.fallback  # where no C++ compiler is
+    for a, b in zip(weights(eager), weights(fast), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["lstm", "stacked-lstm", "attention-lstm", "proj-lstm"])
+def test_a_cuda_graph_trains_as_the_step_itself_does_on_a_gpu(data, name):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    config = {**CONFIG, "device": "cuda"}
+    eager, graph = (zoo.create(name, data.problem) for _ in range(2))
+    zoo.fit(eager, data.train, data.valid, zoo.FitConfig(**config))
+    history = zoo.fit(graph, data.train, data.valid, zoo.FitConfig(mode="cuda-graph", **config))
+    assert history.fallback is None
+    for a, b in zip(weights(eager), weights(graph), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,117 @@
+"""Modes: the training step as it is, compiled, or captured once as a CUDA graph and replayed."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.errors import InputError
+from zoo.train.step import Step
+
+WARM_UP = 3  # steps before a capture, in which cuDNN and the allocator settle
+Run = Callable[[Tensor], Tensor]
+Capture = Callable[[Callable[[], Tensor], int], tuple[Callable[[], None], Tensor]]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A step that can be run on whole batches, and what it turned out to be.
+
+    name: the mode that runs; graph_breaks: for compile, how often the graph is interrupted (0: whole);
+    fallback: why another mode runs than was asked for, None where it does.
+    """
+
+    run: Run
+    name: str
+    graph_breaks: int | None = None
+    fallback: str | None = None
+
+
+def check_mode(mode: str, device: torch.device) -> None:
+    """Raise InputError for a mode that this device does not have."""
+    if mode == "cuda-graph" and device.type != "cuda":
+        raise InputError(f"mode cuda-graph needs device cuda, got {device.type}; choose eager or compile")
+
+
+def prepared(step: Step, index: Tensor) -> Mode:
+    """The step in its config's mode, tried out on `index` [B]: weights, optimizer and random state stay as they were.
+
+    It runs batches of that size; others go through `step` itself. A step that cannot be compiled or captured
+    falls back to eager, and says so.
+    """
+    mode = step.config.mode
+    if mode == "eager":
+        return Mode(step, "eager")
+    cuda = [step.device.index or 0] if step.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=cuda):
+            return compiled(step, index) if mode == "compile" else captured(step, index)
+    except Exception as error:  # whatever a compiler or a capture raises, eager can do
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        return Mode(step, "eager", fallback=f"{mode}: {first}; ran eager")
+    finally:
+        step.optimizer.zero_grad(set_to_none=True)
+
+
+def compiled(step: Step, index: Tensor) -> Mode:
+    """The step with its model compiled for one shape; backward is compiled with it, the optimizer is fused as it is."""
+    x, _ = step.windows.gather(index)
+    torch._dynamo.reset()
+    breaks = torch._dynamo.explain(step.model)(x).graph_break_count
+    torch._dynamo.reset()
+    twin = copy.copy(step)
+    twin.predict = torch.compile(step.model, dynamic=False)
+    twin.backward(twin.forward(index))  # both directions compile at their first use
+    return Mode(twin, "compile", graph_breaks=breaks)
+
+
+def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
+    """The step as one CUDA graph: each run copies its window numbers to a fixed place and replays.
+
+    capture: (work, warm-up steps) -> (replay, where each replay leaves the loss); CUDA's own where None.
+    """
+    place = index.clone()
+    tensors = [*step.parameters, *step.model.buffers()]
+    kept = [tensor.detach().clone() for tensor in tensors]
+    state = copy.deepcopy(step.optimizer.state_dict())
+    try:
+        replay, loss = (capture or _cuda_capture)(lambda: step(place), WARM_UP)
+    finally:  # the warm-up trained: take it back, in place, where the graph will look
+        with torch.no_grad():
+            for tensor, value in zip(tensors, kept, strict=True):
+                tensor.copy_(value)
+            _restore(step.optimizer, state)
+
+    def run(index: Tensor) -> Tensor:
+        place.copy_(index)
+        replay()
+        return loss
+
+    return Mode(run, "cuda-graph")
+
+
+def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Bring the optimizer's tensors back to `state`, where what was not there yet is zero."""
+    known = state["state"]
+    for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        for name, value in optimizer.state[parameter].items():
+            if isinstance(value, Tensor):
+                before = known.get(number, {}).get(name)
+                value.zero_() if before is None else value.copy_(before)
+
+
+def _cuda_capture(work: Callable[[], Tensor], warm_up: int) -> tuple[Callable[[], None], Tensor]:
+    """Warm up on a side stream and capture one run of `work`, as PyTorch's notes on CUDA graphs prescribe."""
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(warm_up):
+            work()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = work()
+    return graph.replay, loss
