@@ -29,10 +29,10 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench-fit: $(READY)
-	$(BIN)/python -m pytest benchmarks/bench_fit.py --benchmark-enable -s
+	$(BIN)/python -m pytest benchmarks/bench_fit.py -s
 
 bench-tune: $(READY)
-	$(BIN)/python -m pytest benchmarks/bench_tune.py --benchmark-enable -s
+	$(BIN)/python -m pytest benchmarks/tuning_overhead.py -s
 
 defaults: $(READY)
 	$(BIN)/python benchmarks/choose_defaults.py

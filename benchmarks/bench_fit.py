@@ -1,6 +1,6 @@
 """Training throughput of `fit` beside a bare PyTorch loop over pre-staged tensors: same model, same threads.
 
-    pytest benchmarks/bench_fit.py --benchmark-enable -s
+    pytest benchmarks/bench_fit.py -s
 
 Shape A is a short lookback of daily prices, shape B a long one of hourly series. The last test alternates
 both in one run, because timings on a busy machine only compare within one, and prints their ratio.
@@ -30,11 +30,6 @@ SHAPES = {
 }
 LEAST_RATIO = 0.97
 CLIP_NORM = 1.0
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(params=list(SHAPES))

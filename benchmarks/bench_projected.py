@@ -19,11 +19,6 @@ LEAST_RATIO = {"forward": 1.6, "train": 1.8}  # what a busy machine still has to
 ROUNDS = 25
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
-
-
 def torchs_own(lstm, x):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import tomllib
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,13 +26,16 @@ from zoo.train.fit import check_step, resolve_device
 
 ROW_SCHEMA = 1
 MOST_SEEDS = 10_000
+S = TypeVar("S", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Settings in which an unknown key or a value of the wrong type is an error."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class DataSettings(_Strict):
+class DataSettings(Strict):
     """[data]: where the numbers are, and which of them are used."""
 
     source: str
@@ -42,7 +46,7 @@ class DataSettings(_Strict):
     missing: str | None = None
 
 
-class ProblemSettings(_Strict):
+class ProblemSettings(Strict):
     """[problem]: what is forecast from what."""
 
     lookback: int = 7
@@ -52,7 +56,7 @@ class ProblemSettings(_Strict):
     normalise: str = "last"
 
 
-class RunSettings(_Strict):
+class RunSettings(Strict):
     """[run]: which variants, how often. `models` are names or ["all"]; `tags` takes all that carry one."""
 
     models: list[str] | None = None
@@ -60,7 +64,7 @@ class RunSettings(_Strict):
     seeds: int | list[int] = 5
 
 
-class TuneSettings(_Strict):
+class TuneSettings(Strict):
     """[tune]: how a study of each variant searches; `fix` and `range` by key, see zoo.tuning.search."""
 
     trials: int | None = None
@@ -74,7 +78,7 @@ class TuneSettings(_Strict):
     range: dict[str, Any] = {}
 
 
-class Suite(_Strict):
+class Suite(Strict):
     """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
@@ -113,24 +117,34 @@ def read_suite(path: Path) -> Suite:
 
     Raises InputError naming the key, the rule and the nearest known key.
     """
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(f"no such suite file: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"suite {path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"suite {path} is not well-formed TOML: {error}") from error
+    settings = read_toml(path)
     source = settings.get("data", {}).get("source") if isinstance(settings.get("data"), dict) else None
     if isinstance(source, str) and source not in NAMES:
         settings["data"]["source"] = os.path.join(path.parent, source)
     return suite_of(settings, str(path))
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says; raises InputError for one that cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise InputError(f"no such suite file: {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"suite {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"suite {path} is not well-formed TOML: {error}") from error
+
+
 def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
     """A suite from nested settings; `where` names their origin in errors."""
+    return checked(Suite, settings, where)
+
+
+def checked(model: type[S], settings: Mapping[str, Any], where: str) -> S:
+    """Settings as a model; raises InputError naming the key, the rule and the nearest known key."""
     try:
-        return Suite.model_validate(dict(settings))
+        return model.model_validate(dict(settings))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         # Where a value may have several types, pydantic adds the type it tried to the place.
@@ -138,7 +152,7 @@ def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
         place = [str(part) for part in first["loc"] if part not in tried and not str(part).startswith("list[")]
         key = ".".join(place)
         if first["type"] == "extra_forbidden":
-            known = _keys_beside(first["loc"])
+            known = _keys_beside(model, first["loc"])
             guess = nearest(str(first["loc"][-1]), known)
             hint = f"; did you mean '{guess}'?" if guess else ""
             raise InputError(f"{where}: unknown key '{key}'{hint} (known: {', '.join(known)})") from error
@@ -286,10 +300,12 @@ def key_of(cell: Cell) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _keys_beside(location: Sequence[int | str]) -> list[str]:
-    model: type[BaseModel] = Suite
+def _keys_beside(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     for part in location[:-1]:
-        inner = model.model_fields[str(part)].annotation
+        if isinstance(part, int):  # a place in a list: the kind of its items is known already
+            continue
+        inner = model.model_fields[part].annotation
+        inner = typing.get_args(inner)[0] if typing.get_origin(inner) is list else inner
         assert isinstance(inner, type) and issubclass(inner, BaseModel)
         model = inner
     return list(model.model_fields)

@@ -21,10 +21,10 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess:
-    """`python -m MODULE`, started when first asked and again after it died."""
+    """`python -m MODULE`, started when first asked and again after it died; numerical libraries get `threads`."""
 
-    def __init__(self, module: str) -> None:
-        self.module = module
+    def __init__(self, module: str, *, threads: int = 1) -> None:
+        self.module, self.threads = module, threads
         self.log = tempfile.TemporaryFile()  # noqa: SIM115  what it writes to standard error; closed by close()
         self.process: subprocess.Popen[str] | None = None
         self.is_stopped = False
@@ -90,7 +90,7 @@ class WorkerProcess:
         self.log.seek(0)
         self.log.truncate()
         home = str(Path(__file__).resolve().parents[2])
-        one_thread = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        limits = {n: str(self.threads) for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         return subprocess.Popen(
             # -P: a file in the user's folder that is called like a package must not take its place
@@ -100,7 +100,7 @@ class WorkerProcess:
             stderr=self.log,
             text=True,
             encoding="utf-8",
-            env={**os.environ, **one_thread, "PYTHONPATH": path},
+            env={**os.environ, **limits, "PYTHONPATH": path},
         )
 
     def _obituary(self, code: int) -> str:

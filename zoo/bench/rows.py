@@ -42,6 +42,12 @@ def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
     return rows, left_out
 
 
+def read_all(folder: Path) -> tuple[list[Row], list[str]]:
+    """As read_rows, but rows of every kind, whatever fields they have."""
+    keyed, broken = _keyed_lines(folder / "rows.jsonl")
+    return list(keyed.values()), [f"line {number} of rows.jsonl is not a row: left out" for number in broken]
+
+
 def _keyed_lines(path: Path) -> tuple[dict[str, Row], list[int]]:
     """The last JSON object of each key, and the numbers of lines that are none."""
     try:

@@ -41,7 +41,8 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    print(f"zoo: {line}", file=sys.stderr)
+    if line:  # none after the help that stands for a missing command
+        print(f"zoo: {line}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -55,4 +56,5 @@ def _root(
         print(__version__)
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise InputError("name a command: list, show, data, bench, tune, report, fit or predict (zoo --help)")
+        known = ", ".join(command.callback.__name__.removesuffix("_command") for command in app.registered_commands)  # type: ignore[union-attr]
+        raise InputError(f"name a command: {known} (zoo --help)")

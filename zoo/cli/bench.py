@@ -1,8 +1,8 @@
-"""zoo bench and report: suites to rows, rows to tables."""
+"""zoo bench: a suite to rows."""
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,12 +23,9 @@ from zoo.cli.options import (
     Time,
     data_changes,
     names_in,
-    print_json,
     problem_changes,
-    table_console,
     typed_line,
 )
-from zoo.errors import InputError
 
 
 @app.command()
@@ -80,34 +77,3 @@ def bench(
             as_json=as_json,
         )
     )
-
-
-@app.command()
-def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders with rows.jsonl.")],
-    as_json: Json = False,
-) -> None:
-    """Show the results in each folder again, and write its report.md, from the rows alone."""
-    from zoo.bench.rows import read_rows
-    from zoo.files import write_atomically
-    from zoo.report.board import summary
-    from zoo.report.markdown import markdown
-    from zoo.report.terminal import show as show_boards
-
-    found: list[Any] = []
-    for folder in folders:
-        rows, left_out = read_rows(folder)
-        if not rows:
-            raise InputError(f"no rows in {folder / 'rows.jsonl'}: run zoo bench ... --out {folder} first")
-        found += summary(rows)
-        if as_json:
-            continue
-        try:
-            write_atomically(folder / "report.md", markdown(rows, left_out).encode())
-        except OSError as error:
-            raise InputError(f"cannot write {folder / 'report.md'}: {error.strerror}") from error
-        show_boards(table_console(), rows)
-        for sentence in left_out:
-            print(sentence, file=sys.stderr)
-    if as_json:
-        print_json(found)

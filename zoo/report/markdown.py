@@ -36,15 +36,15 @@ def _section(board: Board) -> list[str]:
             f"**{sentence}**" if number == 0 else sentence
             for number, sentence in enumerate(map(escaped, verdict(board)))
         ),
-        _table(accuracy_table(board)),
+        pipe_table(accuracy_table(board)),
         legend(board),
     ]
     tuning = tuning_table(board)
     if tuning is not None:
-        parts += [_table(tuning), TUNING_LEGEND]
+        parts += [pipe_table(tuning), TUNING_LEGEND]
     per_target = target_table(board)
     if per_target is not None:
-        parts.append(_table(per_target))
+        parts.append(pipe_table(per_target))
     failures = [(row, line) for line in board.lines for row in line.failed]
     if failures:
         parts.append(
@@ -137,7 +137,8 @@ def _distinct(rows: Sequence[Row], name: str) -> list[Any]:
     return found
 
 
-def _table(table: TextTable) -> str:
+def pipe_table(table: TextTable) -> str:
+    """A table in Markdown: the first column to the left, figures to the right, the best bold, (b) for baselines."""
     rows = []
     for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
         shown = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.train.step import Step
@@ -50,18 +50,14 @@ def prepared(step: Step, index: Tensor) -> Mode:
         with torch.random.fork_rng(devices=cuda):
             return compiled(step, index) if mode == "compile" else captured(step, index)
     except Exception as error:  # whatever a compiler or a capture raises, eager can do
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        return Mode(step, "eager", fallback=f"{mode}: {first}; ran eager")
+        return Mode(step, "eager", fallback=_fallback(mode, error))
     finally:
         step.optimizer.zero_grad(set_to_none=True)
 
 
 def compiled(step: Step, index: Tensor) -> Mode:
     """The step with its model compiled for one shape; backward is compiled with it, the optimizer is fused as it is."""
-    x, _ = step.windows.gather(index)
-    torch._dynamo.reset()
-    breaks = torch._dynamo.explain(step.model)(x).graph_break_count
-    torch._dynamo.reset()
+    breaks = graph_breaks(step.model, step.windows.gather(index)[0])
     twin = copy.copy(step)
     twin.predict = torch.compile(step.model, dynamic=False)
     twin.backward(twin.forward(index))  # both directions compile at their first use
@@ -91,6 +87,41 @@ def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
         return loss
 
     return Mode(run, "cuda-graph")
+
+
+def captured_call(model: nn.Module, x: Tensor, mode: str) -> tuple[Mode, Callable[[Tensor], object]]:
+    """The model's forward pass on inputs shaped like x [B, L, C], in a mode, and what became of that mode."""
+    if mode == "eager":
+        return Mode(model, "eager"), model
+    try:
+        if mode == "compile":
+            breaks = graph_breaks(model, x)
+            fast = torch.compile(model, dynamic=False)
+            fast(x)
+            return Mode(fast, "compile", graph_breaks=breaks), fast
+        place = x.clone()
+        replay, _ = _cuda_capture(lambda: model(place), WARM_UP)
+    except Exception as error:  # as above
+        return Mode(model, "eager", fallback=_fallback(mode, error)), model
+
+    def call(x: Tensor) -> None:
+        place.copy_(x)
+        replay()
+
+    return Mode(model, "cuda-graph"), call
+
+
+def graph_breaks(model: nn.Module, x: Tensor) -> int:
+    """How often torch.compile leaves its graph on a call of the model: 0 where it is whole."""
+    torch._dynamo.reset()
+    found: int = torch._dynamo.explain(model)(x).graph_break_count
+    torch._dynamo.reset()
+    return found
+
+
+def _fallback(mode: str, error: Exception) -> str:
+    first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return f"{mode}: {first}; ran eager"
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

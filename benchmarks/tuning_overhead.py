@@ -1,6 +1,6 @@
 """What tuning costs beside the training that it runs, and what a second worker brings.
 
-    pytest benchmarks/bench_tune.py --benchmark-enable -s
+    pytest benchmarks/tuning_overhead.py -s
 
 Both measure zoo.tune on the S&P 500 and plain LSTMs; give them an idle machine with two cores.
 """

@@ -1,0 +1,37 @@
+"""Every variant's forward pass and training step, at batch 64 on lookback 7 and 96.
+
+    pytest benchmarks/bench_models.py --benchmark-autosave
+    pytest benchmarks/bench_models.py --benchmark-compare
+
+zoo speed says more of each; this is for the comparison of one commit with the next.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+import zoo
+from zoo.bench.throughput.cells import SpeedSuite, expand_speed
+from zoo.bench.throughput.workload import Workload
+from zoo.suite import checked
+
+BATCH = 64
+
+
+def cells(name, phase):
+    settings = {"models": [name], "phase": [phase], "batch_size": [BATCH], "lookback": [7, 96]}
+    found, _ = expand_speed(checked(SpeedSuite, {"name": "bench", "speed": settings}, "bench"), device="cpu")
+    return [cell for cell in found if cell.batch_size == BATCH]
+
+
+FORWARD = [cell for name in zoo.list_models() for cell in cells(name, "infer")]
+TRAIN = [cell for name in [*zoo.list_models(tag="lstm"), "linear"] for cell in cells(name, "train")]
+
+
+@pytest.mark.parametrize("cell", FORWARD + TRAIN, ids=lambda cell: f"{cell.variant}-{cell.phase}-{cell.lookback}")
+def test_step(timed, device, cell):
+    work = Workload(replace(cell, device=device.type), BATCH, seed=0)
+    try:
+        timed(work.run, device, BATCH)
+    finally:
+        work.close()

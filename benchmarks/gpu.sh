@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one call under 9 minutes on one H100 with torch 2.11 to 2.13 and no network:
+#
+#     benchmarks/gpu.sh DIR
+#
+# runs the tests marked gpu, a subset of the speed suites, the cliffs and a short accuracy suite from this checkout
+# (nothing is installed), leaves rows, reports and logs in DIR, and packs them into DIR.tar.gz.
+#
+# The subset: speed in float32, eager and as CUDA graphs, at batch 64 and 4096; lstm in every other dtype; cliffs at
+# three batch sizes; one seed of the price suite, or of the smoke suite where the package arch is missing. For all of
+# it, run the suites themselves: zoo speed benchmarks/suites/speed.toml --device cuda.
+#
+# DEVICE=cpu rehearses it without a GPU; CELL_SECONDS caps a cell (default 1).
+set -uo pipefail
+[ $# -eq 1 ] || { echo "usage: benchmarks/gpu.sh DIR" >&2; exit 2; }
+mkdir -p "$1" || exit 2
+out=$(cd "$1" && pwd)
+cd "$(dirname "$0")/.." || exit 2
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+python=${PYTHON:-python3}
+device=${DEVICE:-cuda}
+cell=${CELL_SECONDS:-1}
+suites=benchmarks/suites
+if [ "$device" = cuda ]; then modes=eager,cuda-graph dtypes=tf32,bfloat16,float16; else modes=eager dtypes=bfloat16; fi
+failed=0
+
+# step NAME SECONDS COMMAND...: its output goes to DIR/NAME.log, its time and exit code to DIR/steps.txt
+step() {
+  local name=$1 limit=$2 began=$SECONDS code
+  shift 2
+  timeout --signal=INT --kill-after=10 "$limit" "$@" >"$out/$name.log" 2>&1
+  code=$?
+  printf '%-12s exit %3d  %4d s of %d\n' "$name" "$code" $((SECONDS - began)) "$limit" | tee -a "$out/steps.txt"
+  [ "$code" -eq 0 ] || { failed=1; tail -n 5 "$out/$name.log"; }
+}
+
+: >"$out/steps.txt"
+{ nvidia-smi; "$python" -m pip list; git rev-parse HEAD; } >"$out/machine.txt" 2>&1
+if [ "$device" = cuda ]; then
+  # Warnings are no errors here: versions differ from the pinned ones.
+  step tests 90 "$python" -m pytest tests -m gpu -W default -p no:cacheprovider -rs
+fi
+step speed 200 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
+  --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear,naive --seconds "$cell" --out "$out/speed"
+step dtypes 60 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
+  --seconds "$cell" --out "$out/speed"
+step cliffs 90 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 32,128,1024 \
+  --lookback 96 --seconds "$cell" --out "$out/speed-cliffs"
+if "$python" -c 'import arch' 2>/dev/null; then accuracy=sp500; else accuracy=smoke; fi
+step accuracy 70 "$python" -m zoo.cli bench $suites/$accuracy.toml --device "$device" --seeds 1 \
+  --models lstm,proj-lstm,linear,naive --set fit.max_epochs=20 --out "$out/$accuracy"
+tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
+echo "rows, reports and logs are in $out and $out.tar.gz"
+exit $failed

@@ -1,0 +1,1 @@
+"""Throughput: what a training or inference step of each variant costs on this device, and why."""

@@ -1,0 +1,50 @@
+"""The worker of speed cells: `python -m zoo.bench.throughput.worker`, a fresh process for each group."""
+
+import resource
+from pathlib import Path
+
+import torch
+
+from zoo.bench.serving import Hear, Message, Say, serve
+from zoo.bench.throughput.ceilings import ceilings
+from zoo.bench.throughput.cells import Method, SpeedCell
+from zoo.bench.throughput.measure import measure
+
+SPARE = 0.9  # of the memory that is free when the worker starts
+
+
+def answered(request: Message, say: Say, _: Hear) -> Message:
+    """Ceilings for {"ceilings": [device, dtype]}, else the cells in a request: each start and each row is an event."""
+    torch.set_num_threads(request["threads"])
+    if "ceilings" in request:
+        device, dtype = request["ceilings"]
+        return dict(ceilings(device, dtype))
+    cells = [SpeedCell(**{**fields, "tags": tuple(fields["tags"])}) for fields in request["cells"]]
+    if cells[0].device == "cpu":
+        _limit_memory()
+    measure(
+        cells,
+        Method(**request["method"]),
+        request["context"],
+        on_start=lambda cell: say({"started": cell.key}),
+        on_row=lambda row: say({"row": row}),
+    )
+    return {}
+
+
+def _limit_memory() -> None:
+    """Let an allocation beyond the free memory fail as an error of its cell, before the system kills the process."""
+    try:
+        said = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(said["MemAvailable"].split()[0]) * 1024
+        own = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        held = int(own["VmData"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = held + int(SPARE * free)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+if __name__ == "__main__":
+    serve(answered)

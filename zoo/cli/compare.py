@@ -1,0 +1,113 @@
+"""zoo compare: two folders of speed rows, and whether the new one is slower."""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.cli.app import app
+from zoo.cli.options import Json, print_json, table_console
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from zoo.bench.compare import Change
+
+
+MOST = 20  # lines of the table without --all
+USUAL = 0.05
+COLUMNS = ("variant", "phase", "dtype", "mode", "lookback", "batch", "old ms", "new ms", "ratio", "95 % interval", "p")
+NARROW = ("variant", "phase", "dtype", "mode", "lookback", "batch", "ratio")  # what 80 columns have room for
+STYLES = {"slower": "red", "faster": "green"}
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder that zoo speed wrote.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, measured with the same settings.")],
+    fail_on: Annotated[
+        str | None,
+        typer.Option(help="Exit with 1 where a row is slower by more than this (5% or 0.05) or fails in NEW alone."),
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help=f"Show all rows, not the {MOST} most changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the throughput of two runs of zoo speed, row by row: what is slower, what is faster."""
+    from zoo.bench.compare import compare as compare_folders
+    from zoo.bench.compare import sentences, summary
+
+    share = USUAL if fail_on is None else _share(fail_on)
+    found = compare_folders(old, new)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if as_json:
+        print_json(summary(found, share))
+    else:
+        if found.changes:
+            _show(found.changes, share, most=len(found.changes) if show_all else MOST)
+        print("\n".join(sentences(found, share)))
+    sys.exit(1 if fail_on is not None and found.is_worse(share) else 0)
+
+
+def _share(text: str) -> float:
+    """5%, 5 % and 0.05 as 0.05."""
+    number = text.strip().removesuffix("%")
+    try:
+        share = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise InputError(f"--fail-on takes a share below 1, such as 5% or 0.05, got '{text}'")
+    return share
+
+
+def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:
+    console = table_console()
+    changed = sorted(changes, key=lambda change: -abs(math.log(change.ratio)))[:most]
+    shown = sorted(changed, key=lambda change: change.ratio)
+    whole = _table(shown, share, COLUMNS)
+    wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
+    console.print(whole if wanted <= console.width else _table(shown, share, NARROW))
+    legend = ["ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction."]
+    if len(shown) < len(changes):
+        legend.append(f"These are the {len(shown)} most changed of {len(changes)} rows: --all shows the rest.")
+    if wanted > console.width:
+        legend.append("A wider terminal shows more columns, as does --json.")
+    console.print("\n".join(legend), style="dim", markup=False, highlight=False)
+
+
+def _table(changes: "Sequence[Change]", share: float, names: "Sequence[str]") -> "Table":
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for name in names:
+        is_text = name in ("variant", "phase", "dtype", "mode")
+        table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "variant", overflow="fold")
+    for change in changes:
+        cells = _cells(change)
+        table.add_row(*(escape(cells[name]) for name in names), style=STYLES.get(change.verdict(share), ""))
+    return table
+
+
+def _cells(change: "Change") -> dict[str, str]:
+    old_batch, new_batch = change.old_batch, change.new_batch
+    measured = f"{old_batch}" if old_batch == new_batch else f"{old_batch}, {new_batch}"
+    return {
+        "variant": change.label,
+        "phase": change.phase,
+        "dtype": change.dtype,
+        "mode": change.mode,
+        "lookback": str(change.lookback),
+        "batch": f"max ({measured})" if change.batch_size == "max" else str(change.batch_size),
+        "old ms": f"{1e3 * change.old_seconds:.4g}",
+        "new ms": f"{1e3 * change.new_seconds:.4g}",
+        "ratio": f"{change.ratio:.3f}",
+        "95 % interval": "-" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
+        "p": "<0.001" if change.p < 0.001 else f"{change.p:.3f}",
+    }
