@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -38,6 +39,7 @@ MARKERS = "osDvPX*"
 PHASE_MARKERS = {"train": "o", "infer": "^"}
 CEILINGS = ("flops_per_second", "bytes_per_second")
 GREY = "#666666"
+LONGEST_LABEL = 40  # characters in a line of the legend
 MOST_COLUMNS = 4  # of panels
 MOST_PANELS = 6  # of sweeps
 
@@ -57,7 +59,8 @@ def draw(rows: Sequence[Row], folder: Path) -> list[str]:
     here = [row for sheet in first for line in sheet.lines for row in line.cells.values()]
     form = main_form(here)
     shown = [row for row in here if (row["mode"], row["dtype"]) == form]
-    names, chosen = labels(rows), usual(shown)
+    names = {key: _verbatim(name) for key, name in labels(rows).items()}
+    chosen = usual(shown)
     chosen = [row for row in chosen if "baseline" not in row["tags"]] or chosen
     styles = _styles(chosen, names)
     pictures = {
@@ -157,7 +160,9 @@ def _cliffs(rows: Sequence[Row]) -> Figure | None:
             ringed = [(size, time) for size, time, row in zip(sizes, times, group, strict=True) if row["key"] in faster]
             for size, time in ringed:
                 axes.plot(size, time, "o", markersize=10, markerfacecolor="none", markeredgecolor=colour)
-        _furnish(axes, f"{label}, {PHASES[phase]}, lookback {lookback}", name, "µs for each window")
+        _furnish(
+            axes, fill(f"{_verbatim(label)}, {PHASES[phase]}, lookback {lookback}", 60), name, "µs for each window"
+        )
         axes.set_xscale("linear")
         _changes(axes, grouped[key], name)
     more = []
@@ -238,8 +243,8 @@ def _styles(rows: Sequence[Row], names: dict[str, str]) -> dict[str, Style]:
 
 
 def _panels(rows: int, columns: int, width: float = 3.5, height: float = 3.4) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with room for a legend to the right of rows x columns panels, unseen until they are furnished."""
-    figure = Figure(figsize=(columns * width + 1.8, rows * height), layout="constrained")
+    """A figure of rows x columns panels of so many inches, unseen until they are furnished."""
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
     panels: list[list[Axes]] = figure.subplots(rows, columns, squeeze=False).tolist()
     for axes in (axes for row in panels for axes in row):
         axes.set_axis_off()
@@ -282,17 +287,25 @@ def _apart(ticks: Sequence[int]) -> list[int]:
 
 
 def _legend(figure: Figure, panels: Sequence[Sequence[Axes]], more: Sequence[Line2D] = ()) -> None:
-    """One legend for all panels beside them, each label once."""
+    """One legend for all panels, each label once, in room of its own beside them."""
     handles: dict[str, Artist] = {}
     for axes in (axes for row in panels for axes in row):
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     handles |= {str(line.get_label()): line for line in more}
-    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=9, frameon=False)
+    names = [fill(label, LONGEST_LABEL) for label in handles]
+    longest = max(len(line) for name in names for line in name.splitlines())
+    figure.set_figwidth(figure.get_figwidth() + 0.6 + 0.075 * longest)  # inches, by the width of a letter
+    figure.legend(handles.values(), names, loc="outside right upper", fontsize=9, frameon=False)
 
 
 def _marker(marker: str, label: str) -> Line2D:
     return Line2D([], [], color=GREY, marker=marker, linestyle="none", label=label)
+
+
+def _verbatim(label: str) -> str:
+    """Text in which a dollar sign begins no formula."""
+    return label.replace("$", r"\$")
 
 
 def _intensity(row: Row) -> float:

@@ -1,6 +1,7 @@
 """Measure: a group of cells, visited in several shuffled passes in this process; each becomes a row."""
 
 import gc
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -27,6 +28,7 @@ MEASURED = (
     "flops_per_window", "flops_per_second", "bytes_per_step", "ceiling_share", "algorithm_expected", "kernels_seen",
     "graph_breaks", "fallback", "search", "alone", "load", "clocks",
 )  # fmt: skip
+LOT = 24  # cells: their passes lie apart in time, and an interruption costs no more than these
 LATENCY_CALLS, LATENCY_SECONDS = 1000, 1.0
 PART_STEPS, PART_SECONDS = 30, 0.5
 
@@ -58,17 +60,17 @@ def measure(
     on_start: Callable[[SpeedCell], None],
     on_row: Callable[[Row], None],
 ) -> None:
-    """Time the cells in method.passes passes, each in another shuffled order, and hand over each row when it is done.
+    """Time the cells in shuffled lots, each lot in method.passes passes in another order; hand over finished rows.
 
     A compiled step is visited once, since every visit would compile it again. An exception of any kind becomes
     a row with `error`; one that says that memory ran out begins with "out of memory".
     """
     order = random.Random(method.seed)
-    states = {cell.key: _State(cell) for cell in cells}
-    for number in range(1, method.passes + 1):
-        waiting = [state for state in states.values() if not state.is_done]
-        order.shuffle(waiting)
-        for state in waiting:
+    shuffled = order.sample(list(cells), len(cells))
+    lots = [[_State(cell) for cell in shuffled[start : start + LOT]] for start in range(0, len(cells), LOT)]
+    for lot, number in itertools.product(lots, range(1, method.passes + 1)):
+        waiting = [state for state in lot if not state.is_done]
+        for state in order.sample(waiting, len(waiting)):
             on_start(state.cell)
             left = 1 if state.cell.mode == "compile" else method.passes + 1 - number
             try:

@@ -81,7 +81,7 @@ def _warm_up(timing: Timing, run: Callable[[], object], device: torch.device) ->
     while steps < WARM_UP_STEPS or time.perf_counter() - began < WARM_UP_SECONDS:
         last = block_seconds(run, 1, device)
         steps += 1
-        if last > 1:  # a step this long warms up alone
+        if last > WARM_UP_SECONDS:  # a step this long warms up alone
             break
     if timing.steps == 0:
         # Single steps may wait longer than steps in a row: measure as a block does.
