@@ -10,7 +10,7 @@ import zoo
 from tests.conftest import run_zoo
 from zoo import cli
 
-COMMANDS = ["list", "show", "data", "bench", "tune", "fit", "predict", "report"]
+COMMANDS = ["list", "show", "data", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
 
 
 @pytest.fixture

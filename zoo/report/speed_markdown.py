@@ -100,10 +100,11 @@ def speed_markdown(rows: Sequence[Row], pictures: Sequence[str] = ()) -> str:
 
 def path_lines(rows: Sequence[Row]) -> list[tuple[str, str, str, str, str, str]]:
     """Variant, phase, where it holds, paths expected forward and backward, kernels seen: a line for each path."""
+    differing = [name for name in ("mode", "dtype", "device") if len({row[name] for row in rows}) > 1]
     grouped: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         if is_measured(row) and row["batch_size"] != "max":
-            forms = [row[name] for name in ("mode", "dtype", "device") if len({r[name] for r in rows}) > 1]
+            forms = [row[name] for name in differing]
             grouped.setdefault((row["phase"], row["variant"], *forms), []).append(row)
     lines = []
     for (phase, *label), group in sorted(grouped.items(), key=lambda item: (item[0][0] != "train", item[0])):
