@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 ROUNDS, BATCH, LOOKBACK, CHANNELS, HIDDEN = 5, 64, 96, 5, 64
-BLOCKS, BLOCK_SECONDS, REPEATS = 5, 0.005, 30
+BLOCKS, BLOCK_SECONDS, REPEATS = 5, 0.005, 60
 MOST_APART = 0.05
 
 
@@ -55,7 +55,8 @@ MODELS = {"lstm": Plain, "cnn-lstm": Convolved}
 
 
 def by_hand(name: str, phase: str) -> float:
-    """Median seconds of a step, each repeat the fastest of five blocks."""
+    """Median seconds of a step: each repeat is the fastest of five blocks, and those beside a slow matrix product,
+    when neighbours slowed the machine, are left out."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = MODELS[name]()
@@ -81,9 +82,22 @@ def by_hand(name: str, phase: str) -> float:
             step(number)
         return (time.perf_counter() - started) / steps
 
+    square = torch.randn(256, 256)
+
+    def reading() -> float:
+        started = time.perf_counter()
+        torch.mm(square, square)
+        return time.perf_counter() - started
+
     block(20)
     steps = max(1, round(BLOCK_SECONDS / block(5)))
-    return statistics.median(min(block(steps) for _ in range(BLOCKS)) for _ in range(REPEATS))
+    found = []
+    for _ in range(REPEATS):
+        before = min(reading() for _ in range(5))
+        seconds = min(block(steps) for _ in range(BLOCKS))
+        found.append((max(before, min(reading() for _ in range(5))), seconds))
+    best = min(slowness for slowness, _ in found)
+    return statistics.median(seconds for slowness, seconds in found if slowness <= 1.05 * best)
 
 
 def by_zoo(folder: Path) -> dict[tuple[str, str], float]:

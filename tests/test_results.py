@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.bench.rows import read_rows
+from zoo.bench.rows import read_all, read_rows
+from zoo.bench.throughput.cells import expand_speed, read_speed_suite
 from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.registry import list_models
 from zoo.report.markdown import markdown
+from zoo.report.speed.markdown import speed_markdown
 from zoo.suite import expand, read_suite
 
 ROOT = Path(__file__).parents[1]
@@ -18,8 +20,10 @@ SUITES = ROOT / "benchmarks" / "suites"
 RESULTS = sorted(
     path
     for path in (ROOT / "results").glob("*")
-    if (SUITES / f"{path.name}.toml").exists() or (path.name.endswith("-tuned") and (path / "tune").is_dir())
+    if ((SUITES / f"{path.name}.toml").exists() and not path.name.startswith("speed"))
+    or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
+SPEED = ("speed", "speed-cliffs", "speed-modes", "speed-scaling")
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
@@ -52,6 +56,18 @@ def test_predictions_give_the_rmse_of_their_rows(folder):
         with np.load(folder / row["predictions"]) as kept, np.load(folder / row["truth"]) as truth:
             error = kept["forecast"].astype(float) - truth["truth"]
         assert np.sqrt(np.mean(error**2)) == pytest.approx(row["metrics"]["rmse"], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SPEED)
+def test_speed_rows_are_the_cells_of_their_suite_and_give_their_report(name):
+    folder = ROOT / "results" / name
+    rows, left_out = read_all(folder)
+    cells, _ = expand_speed(read_speed_suite(SUITES / f"{name}.toml"), device="cpu")
+    assert left_out == [] and {row["key"] for row in rows} == {cell.key for cell in cells}
+    assert [row["error"] for row in rows] == [None] * len(rows)
+    assert not any("dirty" in (row["commit"] or "") for row in rows)
+    pictures = [path.name for path in folder.glob("*.png")]
+    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(rows, pictures)
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,10 @@ def _refused(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _lines(rows: Iterable[Row]) -> bytes:
+    return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode()
+
+
 class RowStore:
     """The rows of one output folder, held by one run at a time.
 
@@ -85,8 +90,8 @@ class RowStore:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
             self._take_lock()
-            self.rows = self._compact()
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self.rows = self._compacted()
+            self._file = self._opened()
         except OSError as error:
             raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
 
@@ -105,6 +110,12 @@ class RowStore:
     def is_done(self, key: str) -> bool:
         """Whether the cell has a row without an error."""
         return key in self.rows and self.rows[key].get("error", "no field") is None
+
+    def compact(self) -> None:
+        """Rewrite the file with the rows as they are now, one line each."""
+        os.close(self._file)
+        write_atomically(self.path, _lines(self.rows.values()))
+        self._file = self._opened()
 
     def write(self, name: str, text: str) -> None:
         """Put a text file beside the rows, whole or not at all."""
@@ -128,11 +139,14 @@ class RowStore:
                 f"another run is writing to {self.folder}: wait for it, or choose another --out"
             ) from error
 
-    def _compact(self) -> dict[str, Row]:
+    def _opened(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def _compacted(self) -> dict[str, Row]:
         """Cut broken lines and earlier lines of a key; what another version wrote stays."""
         keyed, broken = _keyed_lines(self.path)
         if keyed or broken:
-            whole = "".join(json.dumps(row, allow_nan=False) + "\n" for row in keyed.values()).encode()
+            whole = _lines(keyed.values())
             if whole != self.path.read_bytes():
                 write_atomically(self.path, whole)
         return keyed

@@ -20,10 +20,10 @@ def report(
     from zoo.bench.rows import read_all, read_rows
     from zoo.report.board import summary
     from zoo.report.markdown import markdown
-    from zoo.report.speed import speed_summary
-    from zoo.report.speed_markdown import speed_markdown
-    from zoo.report.speed_pictures import draw
-    from zoo.report.speed_terminal import show_speed
+    from zoo.report.speed.markdown import speed_markdown
+    from zoo.report.speed.pictures import draw
+    from zoo.report.speed.summary import speed_summary
+    from zoo.report.speed.terminal import show_speed
     from zoo.report.terminal import show
 
     found: list[Any] = []

@@ -33,7 +33,7 @@ def speed(
     channels: Annotated[int | None, typer.Option(help="Input channels (default: 5).")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of a step (default: 1).")] = None,
     settings: SpeedSet = None,
-    seconds: Annotated[float | None, typer.Option(help="Time cap of one cell (default: 4).")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Time cap of one cell (default: 3).")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder (default: results/NAME).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Time again what is already there.")] = False,
     as_json: Json = False,

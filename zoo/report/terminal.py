@@ -20,16 +20,16 @@ def show(console: Console, rows: Sequence[Row]) -> None:
         problem = board.problem
         what = f"{', '.join(problem['targets'])} of {board.data['source']}"
         title = f"{what}, {problem['horizon']} ahead from {problem['lookback']}"
-        whole = _table(accuracy_table(board), title)
+        whole = rich_table(accuracy_table(board), title)
         wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
         is_narrow = wanted > console.width
-        console.print(_table(accuracy_table(board).only(*NARROW), title) if is_narrow else whole)
+        console.print(rich_table(accuracy_table(board).only(*NARROW), title) if is_narrow else whole)
         tuning = tuning_table(board)
         if tuning is not None:
-            console.print(_table(tuning, None))
+            console.print(rich_table(tuning, None))
         per_target = target_table(board)
         if per_target is not None:
-            console.print(_table(per_target, None))
+            console.print(rich_table(per_target, None))
         hint = " A wider terminal shows more columns, as does report.md." if is_narrow else ""
         console.print(f"[dim]{escape(legend(board) + hint)}[/dim]")
         for line in board.lines:
@@ -39,7 +39,8 @@ def show(console: Console, rows: Sequence[Row]) -> None:
         console.print(f"[bold]{escape(first)}[/bold]", *(escape(sentence) for sentence in more), sep="\n")
 
 
-def _table(table: TextTable, title: str | None) -> Table:
+def rich_table(table: TextTable, title: str | None) -> Table:
+    """The table for a terminal: the best of a column bold, baselines dim and marked (b)."""
     shown = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
     first, *figures = table.header
     shown.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings

@@ -100,13 +100,14 @@ def captured_call(model: nn.Module, x: Tensor, mode: str) -> tuple[Mode, Callabl
             fast(x)
             return Mode(fast, "compile", graph_breaks=breaks), fast
         place = x.clone()
-        replay, _ = _cuda_capture(lambda: model(place), WARM_UP)
+        replay, forecast = _cuda_capture(lambda: model(place), WARM_UP)
     except Exception as error:  # as above
         return Mode(model, "eager", fallback=_fallback(mode, error)), model
 
-    def call(x: Tensor) -> None:
+    def call(x: Tensor) -> Tensor:
         place.copy_(x)
         replay()
+        return forecast
 
     return Mode(model, "cuda-graph"), call
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zoo.bench.throughput import stopwatch, timing
+from zoo.bench.throughput.reference import Reference
 from zoo.bench.throughput.timing import Timing, add_pass
 
 CPU = torch.device("cpu")
@@ -42,13 +43,13 @@ def whole(clock, **how):
 def test_a_steady_step_is_settled_with_the_least_repeats(clock):
     found = whole(clock)
     assert found.passes == [4, 4, 4]
-    assert (found.steps, found.blocks) == (5, 5)  # 5 ms a block, five blocks a repeat
+    assert (found.steps, found.blocks) == (3, 3)  # 3 ms a block, three blocks a repeat
     assert found.repeats == pytest.approx([0.001] * 12)
     assert found.is_settled(0.02)
 
 
 def test_a_repeat_is_the_fastest_of_its_blocks(clock):
-    bursts = itertools.cycle([0.001] * 20 + [0.003] * 5)  # one block in five is slow
+    bursts = itertools.cycle([0.001] * 6 + [0.003] * 3)  # one block in three is slow
     clock.takes = bursts
     found = whole(clock)
     assert statistics.median(found.repeats) == pytest.approx(0.001)
@@ -56,7 +57,7 @@ def test_a_repeat_is_the_fastest_of_its_blocks(clock):
 
 def test_an_unsteady_step_is_repeated_until_its_median_is_known(clock):
     levels = np.random.default_rng(0).normal(1, 0.08, 10_000)
-    clock.takes = (0.001 * level for level in levels for _ in range(25))
+    clock.takes = (0.001 * level for level in levels for _ in range(9))
     found = whole(clock)
     low, high = found.interval()
     assert found.is_settled(0.02)
@@ -65,7 +66,7 @@ def test_an_unsteady_step_is_repeated_until_its_median_is_known(clock):
 
 
 def test_a_step_that_never_settles_ends_when_its_time_is_up_and_says_so(clock):
-    clock.takes = (0.001 * level for level in itertools.cycle([1, 2, 4, 8]) for _ in range(25))
+    clock.takes = (0.001 * level for level in itertools.cycle([1, 2, 4, 8]) for _ in range(9))
     found = whole(clock, seconds=2.0, precision=0.001)
     assert not found.is_settled(0.001)
     assert 1.5 < clock.now < 3
@@ -88,6 +89,47 @@ def test_a_slower_third_pass_does_not_move_the_median_far(clock):
     clock.takes = itertools.repeat(0.0013)
     add_pass(found, clock.run, CPU, seconds=0.5, precision=0.02, passes_left=1)
     assert statistics.median(found.repeats[:12]) == pytest.approx(0.001)
+
+
+class Readings:
+    """A stand-in for the reference, whose readings are given."""
+
+    def __init__(self, *readings):
+        self.readings, self.best = itertools.chain(readings, itertools.repeat(readings[-1])), min(readings)
+
+    def seconds(self):
+        return next(self.readings)
+
+
+def test_a_repeat_beside_a_slow_reading_does_not_count():
+    timing = Timing(Readings(1.0), made=[(0.1, 1.0)] * 6 + [(0.2, 1.06)] * 9)
+    assert timing.repeats == [0.1] * 6
+    assert timing.interval() == (0.1, 0.1)
+
+
+def test_with_too_few_calm_repeats_all_count():
+    timing = Timing(Readings(1.0), made=[(0.1, 1.0)] * 5 + [(0.2, 1.06)] * 9)
+    assert len(timing.repeats) == 14
+
+
+def test_repeats_are_judged_by_a_best_that_is_found_later():
+    timing = Timing(Readings(1.0), made=[(0.2, 1.0)] * 6 + [(0.1, 0.9)] * 6)
+    assert len(timing.repeats) == 12
+    timing.reference.best = 0.9
+    assert timing.repeats == [0.1] * 6
+
+
+def test_a_pass_goes_on_until_it_has_its_calm_repeats(clock):
+    timing = Timing(Readings(1.0, 1.2, 1.0, 1.2, 1.0, 1.2, 1.0, 1.0))  # before and after each repeat
+    add_pass(timing, clock.run, CPU, seconds=4.0, precision=0.02, passes_left=3)
+    assert timing.passes == [7]
+    assert [reading for _, reading in timing.made] == [1.2] * 3 + [1.0] * 4
+
+
+def test_the_reference_keeps_its_best():
+    reference = Reference(best=1e-9)
+    assert reference.best == 1e-9
+    assert Reference().best <= reference.seconds()
 
 
 def test_parts_are_timed_in_their_order(clock):

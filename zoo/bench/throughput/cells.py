@@ -50,12 +50,12 @@ class SpeedSettings(Strict):
 class Method(Strict):
     """[method]: how long and how often; no part of what a row is.
 
-    seconds: time cap of one cell; passes: times that each cell is visited, in shuffled order; precision:
+    seconds: time cap of one cell; passes: times that each cell is visited, each time in a fresh process; precision:
     half width of the median's 95 % interval, as a share, at which a cell is settled; alone: cells that are
     repeated alone in fresh processes; seed: of order and inputs.
     """
 
-    seconds: float = 4.0
+    seconds: float = 3.0
     passes: int = 3
     precision: float = 0.02
     alone: int = 6

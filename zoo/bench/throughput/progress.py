@@ -30,8 +30,10 @@ class Reporter:
             left = "" if seconds is None else f"about {seconds // 60:.0f}:{seconds % 60:02.0f} left"
             self.bar.update(self.task, completed=done, description=escape(named(cell)), left=left)
 
-    def ends(self, cell: SpeedCell, row: Row) -> None:
-        """A row is there."""
+    def ends(self, cell: SpeedCell, row: Row, *, is_complete: bool) -> None:
+        """A visit ended; a row that is complete is told."""
+        if not is_complete:
+            return
         self.ended += 1
         text = f"{named(cell)}: {_outcome(row)}"
         if self.bar is not None:

@@ -3,7 +3,7 @@
 import json
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from zoo.bench import environment
 from zoo.bench.process import WorkerDied, WorkerProcess
 from zoo.bench.rows import Row, RowStore, read_all
 from zoo.bench.throughput.cells import Method, SpeedCell, SpeedSuite, expand_speed, read_speed_suite
-from zoo.bench.throughput.measure import blank_row
+from zoo.bench.throughput.measure import blank_row, visits_of
 from zoo.bench.throughput.progress import Reporter, named, reporter
 from zoo.errors import InputError
 from zoo.space import scalar
@@ -70,19 +70,21 @@ def run_speed(
     cells, notes = expand_speed(suite, device=device)
     store = RowStore(folder)
     try:
-        waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
+        # Rows that lack passes go on, and those that failed begin anew.
+        known = {} if force else {cell.key: store.rows[cell.key] for cell in cells if store.is_done(cell.key)}
+        waiting = [cell for cell in cells if not is_complete(cell, known, suite.method)]
         for note in notes:
             print(f"note: {note}", file=sys.stderr)
         if len(waiting) < len(cells):
             there = f"{len(cells) - len(waiting)} of {len(cells)} cells are already there (--force times them again)"
             print(there, file=sys.stderr)
         context = {"commit": environment.commit(), "command": command}
-        visits = sum(1 if cell.mode == "compile" else suite.method.passes for cell in waiting)
+        visits = sum(visits_of(cell, suite.method) for cell in waiting)
         try:
             with reporter(len(waiting), visits) as report:
-                _run(waiting, store, suite.method, context, report)
+                _run(waiting, known, store, suite.method, context, report)
         except KeyboardInterrupt:
-            done = sum(store.is_done(cell.key) for cell in cells)
+            done = sum(is_complete(cell, known, suite.method) for cell in cells)
             print(
                 f"stopped: {done} of {len(cells)} cells are done; the same command goes on from there", file=sys.stderr
             )
@@ -90,6 +92,7 @@ def run_speed(
         rows = [store.rows[cell.key] for cell in cells]
         _show(rows, store, folder, as_json=as_json)
     finally:
+        store.compact()
         store.close()
     return FAILED if any(row[ERROR] for row in rows) else 0
 
@@ -97,10 +100,10 @@ def run_speed(
 def _show(rows: list[Row], store: RowStore, folder: Path, *, as_json: bool) -> None:
     from rich.console import Console
 
-    from zoo.report.speed import speed_summary
-    from zoo.report.speed_markdown import speed_markdown
-    from zoo.report.speed_pictures import draw
-    from zoo.report.speed_terminal import show_speed
+    from zoo.report.speed.markdown import speed_markdown
+    from zoo.report.speed.pictures import draw
+    from zoo.report.speed.summary import speed_summary
+    from zoo.report.speed.terminal import show_speed
 
     everything = [row for row in read_all(folder)[0] if row.get("kind") == "speed"]
     store.write("report.md", speed_markdown(everything, draw(everything, folder)))
@@ -112,30 +115,36 @@ def _show(rows: list[Row], store: RowStore, folder: Path, *, as_json: bool) -> N
 
 
 def _run(
-    waiting: Sequence[SpeedCell], store: RowStore, method: Method, context: dict[str, Any], report: Reporter
+    waiting: Sequence[SpeedCell],
+    known: dict[str, Row],
+    store: RowStore,
+    method: Method,
+    context: dict[str, Any],
+    report: Reporter,
 ) -> None:
-    """Time the cells group by group, each variant and dtype in fresh processes, then a sample of them alone."""
+    """Visit the cells in passes, in each every variant and dtype in a fresh process; then a sample of them alone.
+
+    known: rows by key, those so far and those of this run.
+    """
     order = random.Random(method.seed)
-    tops: dict[str, dict[str, float] | None] = {}
-    groups: dict[tuple[str, str], list[SpeedCell]] = {}
-    for cell in waiting:
-        groups.setdefault((cell.variant, cell.dtype), []).append(cell)
-        tops[cell.dtype] = None
-    for dtype in tops:
+    tops: dict[str, dict[str, Any]] = {}
+    for dtype in dict.fromkeys(cell.dtype for cell in waiting):
         report.says(f"measuring what this device can do in {dtype}")
         tops[dtype] = _ceilings(next(cell for cell in waiting if cell.dtype == dtype))
-    shuffled = list(groups.items())
-    order.shuffle(shuffled)
-    done: list[Row] = []
-    for (_, dtype), cells in shuffled:
-        done += _group(cells, store, method, context | {"ceilings": tops[dtype]}, report)
-    known = {cell.key: cell for cell in waiting}
-    fine = [row for row in done if row[ERROR] is None and row["search"] is None and row["mode"] != "compile"]
-    for row in order.sample(fine, min(method.alone, len(fine))):
-        cell = known[row["key"]]
-        alone: list[Row] = []
+    for _ in range(method.passes):
+        groups: dict[tuple[str, str], list[SpeedCell]] = {}
+        for cell in order.sample(waiting, len(waiting)):
+            if not is_complete(cell, known, method):
+                groups.setdefault((cell.variant, cell.dtype), []).append(cell)
+        for (_, dtype), cells in groups.items():
+            _group(cells, known, store, method, context | tops[dtype], report)
+    usual = [cell for cell in waiting if cell.mode != "compile" and cell.batch_size != "max"]
+    fine = [cell for cell in usual if known[cell.key][ERROR] is None]
+    for cell in order.sample(fine, min(method.alone, len(fine))):
+        row, alone = known[cell.key], list[Row]()
         try:
-            _ask([cell], method.model_copy(update={"passes": 1}), {}, on_row=alone.append, on_start=lambda _: None)
+            once = method.model_copy(update={"passes": 1})
+            _ask([(cell, None)], once, {"reference": row["reference"]}, on_row=alone.append, on_start=lambda _: None)
         except WorkerDied:
             continue
         if alone and alone[0][ERROR] is None:
@@ -145,12 +154,22 @@ def _run(
             report.says(f"{named(cell)}, once more and alone: {ratio:.3f} of its time together")
 
 
+def is_complete(cell: SpeedCell, known: Mapping[str, Row], method: Method) -> bool:
+    """Whether a cell has had all its visits, or failed."""
+    row = known.get(cell.key)
+    return row is not None and (bool(row[ERROR]) or len(row["passes"]) >= visits_of(cell, method))
+
+
 def _group(
-    cells: Sequence[SpeedCell], store: RowStore, method: Method, context: dict[str, Any], report: Reporter
-) -> list[Row]:
-    """The rows of cells that share a process; one that kills it gets a failure row, and the rest a new process."""
+    cells: Sequence[SpeedCell],
+    known: dict[str, Row],
+    store: RowStore,
+    method: Method,
+    context: dict[str, Any],
+    report: Reporter,
+) -> None:
+    """Visit cells that share a process; one that kills it gets a failure row, and the rest a new process."""
     left = {cell.key: cell for cell in cells}
-    rows: list[Row] = []
     running: list[str] = []
 
     def on_start(key: str) -> None:
@@ -159,39 +178,48 @@ def _group(
 
     def on_row(row: Row) -> None:
         store.append(row)
-        rows.append(row)
-        report.ends(left.pop(row["key"]), row)
+        known[row["key"]] = row
+        cell = left.pop(row["key"])
+        report.ends(cell, row, is_complete=is_complete(cell, known, method))
 
     while left:
+        visits = [(cell, known.get(cell.key)) for cell in left.values()]
         try:
-            _ask(list(left.values()), method, context, on_row=on_row, on_start=on_start)
+            _ask(visits, method, context, on_row=on_row, on_start=on_start)
         except WorkerDied as death:
             cell = left[running[0]] if running and running[0] in left else next(iter(left.values()))
             on_row(blank_row(cell, context) | {ERROR: str(death)})
-    return rows
 
 
-def _ask(cells: Sequence[SpeedCell], method: Method, context: dict[str, Any], *, on_row: Any, on_start: Any) -> None:
+def _ask(
+    visits: Sequence[tuple[SpeedCell, Row | None]],
+    method: Method,
+    context: dict[str, Any],
+    *,
+    on_row: Callable[[Row], None],
+    on_start: Callable[[str], None],
+) -> None:
     def on_event(event: dict[str, Any]) -> None:
         if "row" in event:
             on_row(event["row"])
         else:
             on_start(event["started"])
 
-    threads = cells[0].threads
-    request = {"cells": [asdict(cell) for cell in cells], "method": method.model_dump(), "context": context}
+    threads = visits[0][0].threads
+    asked = [[asdict(cell), so_far] for cell, so_far in visits]
+    request = {"visits": asked, "method": method.model_dump(), "context": context, "threads": threads}
     worker = WorkerProcess(WORKER, threads=threads)
     try:
-        worker.ask(request | {"threads": threads}, on_event)
+        worker.ask(request, on_event)
     finally:
         worker.close()
 
 
-def _ceilings(cell: SpeedCell) -> dict[str, float] | None:
+def _ceilings(cell: SpeedCell) -> dict[str, Any]:
     worker = WorkerProcess(WORKER, threads=cell.threads)
     try:
         return worker.ask({"ceilings": [cell.device, cell.dtype], "threads": cell.threads}, lambda _: None)
     except WorkerDied:
-        return None
+        return {"ceilings": None, "reference": None}
     finally:
         worker.close()

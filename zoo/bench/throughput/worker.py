@@ -1,4 +1,4 @@
-"""The worker of speed cells: `python -m zoo.bench.throughput.worker`, a fresh process for each group."""
+"""The worker of speed cells: `python -m zoo.bench.throughput.worker`, a fresh process for each group and pass."""
 
 import resource
 from pathlib import Path
@@ -9,21 +9,23 @@ from zoo.bench.serving import Hear, Message, Say, serve
 from zoo.bench.throughput.ceilings import ceilings
 from zoo.bench.throughput.cells import Method, SpeedCell
 from zoo.bench.throughput.measure import measure
+from zoo.bench.throughput.reference import Reference
 
 SPARE = 0.9  # of the memory that is free when the worker starts
 
 
 def answered(request: Message, say: Say, _: Hear) -> Message:
-    """Ceilings for {"ceilings": [device, dtype]}, else the cells in a request: each start and each row is an event."""
+    """Ceilings and a first reading for {"ceilings": [device, dtype]}; else visits, each start and row an event."""
     torch.set_num_threads(request["threads"])
     if "ceilings" in request:
         device, dtype = request["ceilings"]
-        return dict(ceilings(device, dtype))
-    cells = [SpeedCell(**{**fields, "tags": tuple(fields["tags"])}) for fields in request["cells"]]
-    if cells[0].device == "cpu":
+        best = Reference().best if device == "cpu" else None
+        return {"ceilings": ceilings(device, dtype), "reference": best}
+    visits = [(SpeedCell(**{**cell, "tags": tuple(cell["tags"])}), row) for cell, row in request["visits"]]
+    if visits[0][0].device == "cpu":
         _limit_memory()
     measure(
-        cells,
+        visits,
         Method(**request["method"]),
         request["context"],
         on_start=lambda cell: say({"started": cell.key}),

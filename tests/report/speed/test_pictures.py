@@ -3,8 +3,8 @@
 import matplotlib.image
 import numpy as np
 
-from tests.report.test_speed import bare_row, scaling_rows, speed_row, speed_rows, sweep_rows
-from zoo.report.speed_pictures import draw
+from tests.report.speed.rows import bare_row, scaling_rows, speed_row, speed_rows, sweep_rows
+from zoo.report.speed.pictures import draw
 
 LARGEST = 120_000  # bytes
 
@@ -28,6 +28,15 @@ def test_a_picture_without_rows_for_it_is_not_drawn(tmp_path):
     assert draw(speed_rows(), tmp_path) == ["windows-per-second.png", "roofline.png"]
     assert draw([bare_row(row) for row in scaling_rows()], tmp_path) == ["windows-per-second.png", "scaling.png"]
     assert draw(sweep_rows(), tmp_path) == ["windows-per-second.png", "roofline.png", "cliffs.png"]
+
+
+def test_pictures_that_nothing_is_left_to_show_for_are_deleted_and_other_files_kept(tmp_path):
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    assert len(draw([*speed_rows(), *sweep_rows(), *scaling_rows()], tmp_path)) == 4
+    names = draw(speed_rows(), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "mine.png"])
+    assert draw([], tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_order(tmp_path):

@@ -6,10 +6,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from zoo.report.board import Row
-from zoo.report.speed import cell_name, fullest, is_measured, labels, sheets, speed_verdict, thinned, throughput_table
-from zoo.report.speed_markdown import THROUGHPUT_LEGEND
+from zoo.report.speed.method import failures
+from zoo.report.speed.rows import thinned
+from zoo.report.speed.sheets import fullest, sheets
+from zoo.report.speed.tables import THROUGHPUT_LEGEND, throughput_table
+from zoo.report.speed.verdict import speed_verdict
 from zoo.report.tables import TextTable
-from zoo.report.terminal import _table
+from zoo.report.terminal import rich_table
 
 
 def show_speed(console: Console, rows: Sequence[Row]) -> None:
@@ -22,15 +25,13 @@ def show_speed(console: Console, rows: Sequence[Row]) -> None:
         title = f"{sheet.title}: windows/s"
         chosen = next((some for some in _narrower(table) if _fits(console, some, title)), table.only("variant"))
         is_narrow = is_narrow or chosen.header != table.header
-        console.print(_table(chosen, title))
+        console.print(rich_table(chosen, title))
     hint = " A wider terminal shows more columns, as does report.md." if is_narrow else ""
     if len(shown) < len(found):
         hint += " Lookbacks of few variants are in report.md."
     console.print(f"[dim]{escape(THROUGHPUT_LEGEND + hint)}[/dim]")
-    names = labels(rows)
-    for row in rows:
-        if not is_measured(row):
-            console.print(f"[red]failed[/red] {escape(cell_name(row, names))}: {escape(str(row.get('error')))}")
+    for failure in failures(rows):
+        console.print(f"[red]failed[/red] {escape(failure)}")
     first, *more = speed_verdict(rows)
     console.print(f"[bold]{escape(first)}[/bold]", *(escape(sentence) for sentence in more), sep="\n")
 
@@ -44,5 +45,5 @@ def _narrower(table: TextTable) -> list[TextTable]:
 
 
 def _fits(console: Console, table: TextTable, title: str) -> bool:
-    wanted = console.measure(_table(table, title), options=console.options.update(max_width=1000)).maximum
+    wanted = console.measure(rich_table(table, title), options=console.options.update(max_width=1000)).maximum
     return wanted <= console.width
