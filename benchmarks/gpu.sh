@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.." || exit 2
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 python=${PYTHON:-python3}
 device=${DEVICE:-cuda}
-cell=${CELL_SECONDS:-1}
+cell=(--seconds "${CELL_SECONDS:-1}" --passes 1)  # an idle GPU does not drift, and each process costs seconds
 suites=benchmarks/suites
 if [ "$device" = cuda ]; then modes=eager,cuda-graph dtypes=tf32,bfloat16,float16; else modes=eager dtypes=bfloat16; fi
 failed=0
@@ -38,19 +38,19 @@ step() {
 { nvidia-smi; "$python" -m pip list; git rev-parse HEAD; } >"$out/machine.txt" 2>&1
 if [ "$device" = cuda ]; then
   # Warnings are no errors here: versions differ from the pinned ones.
-  step tests 90 "$python" -m pytest tests -m gpu -W default -p no:cacheprovider -rs
+  step tests 80 "$python" -m pytest tests -m gpu -W default -p no:cacheprovider -rs
 fi
-step speed 200 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
-  --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear,naive --seconds "$cell" --out "$out/speed"
-step dtypes 60 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
-  --seconds "$cell" --out "$out/speed"
-step cliffs 90 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 32,128,1024 \
-  --lookback 96 --seconds "$cell" --out "$out/speed-cliffs"
+step speed 180 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
+  --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear,naive "${cell[@]}" --out "$out/speed"
+step dtypes 50 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
+  "${cell[@]}" --out "$out/speed"
+step cliffs 80 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 32,128,1024 \
+  --lookback 96 "${cell[@]}" --out "$out/speed-cliffs"
 if "$python" -c 'import arch' 2>/dev/null; then accuracy=sp500; else accuracy=smoke; fi
 step accuracy 70 "$python" -m zoo.cli bench $suites/$accuracy.toml --device "$device" --seeds 1 \
   --models lstm,proj-lstm,linear,naive --set fit.max_epochs=20 --out "$out/$accuracy"
 # A run that its limit cut short has rows, but no report yet.
-step reports 60 "$python" -m zoo.cli report "$out/speed" "$out/speed-cliffs" "$out/$accuracy"
+step reports 40 "$python" -m zoo.cli report "$out/speed" "$out/speed-cliffs" "$out/$accuracy"
 tar -czf "$out.tar.gz" -C "$(dirname "$out")" "$(basename "$out")"
 echo "rows, reports and logs are in $out and $out.tar.gz"
 exit $failed

@@ -34,6 +34,7 @@ def speed(
     threads: Annotated[int | None, typer.Option(help="CPU threads of a step (default: 1).")] = None,
     settings: SpeedSet = None,
     seconds: Annotated[float | None, typer.Option(help="Time cap of one cell (default: 3).")] = None,
+    passes: Annotated[int | None, typer.Option(help="Fresh processes that each cell is timed in (default: 3).")] = None,
     out: Annotated[Path | None, typer.Option(help="Output folder (default: results/NAME).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Time again what is already there.")] = False,
     as_json: Json = False,
@@ -53,7 +54,7 @@ def speed(
             "channels": channels,
             "threads": threads,
         },
-        "method": {"seconds": seconds},
+        "method": {"seconds": seconds, "passes": passes},
     }
     suite = speed_suite_from(source, changes, settings or [])
     folder = out or Path("results") / suite.name

@@ -16,6 +16,7 @@ batch_size = [1, 8]
 lookback = [5]
 [method]
 seconds = 0.3
+passes = 2
 alone = 1
 """
 
@@ -47,7 +48,7 @@ def test_each_cell_is_a_row_with_every_field(timed):
         step = row["step_seconds"]
         assert 0 < step["p5"] <= step["median"] <= step["p95"]
         assert row["windows_per_second"]["median"] == pytest.approx(row["batch_size"] / step["median"])
-        assert sum(row["passes"]) == len(row["repeats"]) >= 6 and len(row["passes"]) == 3
+        assert sum(row["passes"]) == len(row["repeats"]) >= 6 and len(row["passes"]) == 2
         assert (row["latency_seconds"] is not None) == (row["phase"] == "infer" and row["batch_size"] == 1)
         assert row["peak_memory_bytes"] > 0 and row["kernels_seen"]
         assert row["ceilings"]["flops_per_second"] > 1e8 and row["ceilings"]["bytes_per_second"] > 1e8
@@ -77,6 +78,22 @@ def test_a_second_run_times_nothing_and_report_says_the_same(timed):
     assert ended.returncode == 0 and "6 of 6 cells are already there" in ended.stderr
     assert run_zoo("report", folder).returncode == 0
     assert (read_all(folder), (folder / "report.md").read_text()) == (before, report)
+
+
+def test_more_passes_add_to_the_rows_that_are_there(timed, tmp_path):
+    before = {row["key"]: row for row in read_all(timed[0])[0]}
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_bytes((timed[0] / "rows.jsonl").read_bytes())
+    assert speed(folder, "--models", "naive", "--passes", "3").returncode == 0
+    for row in read_all(folder)[0]:
+        old = before[row["key"]]
+        if row["variant"] == "naive":
+            assert len(row["passes"]) == 3 and row["made"][: len(old["made"])] == old["made"]
+            assert len(row["made"]) == sum(row["passes"])
+            assert row["latency_seconds"] == old["latency_seconds"]
+        else:
+            assert row == old
 
 
 def test_a_program_can_read_the_outcome(timed):

@@ -131,7 +131,8 @@ def _run(
     for dtype in dict.fromkeys(cell.dtype for cell in waiting):
         report.says(f"measuring what this device can do in {dtype}")
         tops[dtype] = _ceilings(next(cell for cell in waiting if cell.dtype == dtype))
-    for _ in range(method.passes):
+    for number in range(1, method.passes + 1):
+        report.says(f"pass {number} of {method.passes}")
         groups: dict[tuple[str, str], list[SpeedCell]] = {}
         for cell in order.sample(waiting, len(waiting)):
             if not is_complete(cell, known, method):
