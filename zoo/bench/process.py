@@ -14,6 +14,13 @@ from typing import Any
 from zoo.bench.environment import usable_cores
 
 Message = dict[str, Any]
+# On Linux, large tensors on huge pages and freed memory kept: a training step on the CPU otherwise spends up to half
+# its time having pages made for its activations, and how much depends on what ran before in the process.
+MEMORY = {
+    "THP_MEM_ALLOC_ENABLE": "1",  # of PyTorch's CPU allocator
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),  # of glibc: the largest it takes
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
 
 
 class WorkerDied(Exception):
@@ -91,6 +98,7 @@ class WorkerProcess:
         self.log.truncate()
         home = str(Path(__file__).resolve().parents[2])
         limits = {n: str(self.threads) for n in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        limits |= {name: value for name, value in MEMORY.items() if name not in os.environ}
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         return subprocess.Popen(
             # -P: a file in the user's folder that is called like a package must not take its place
