@@ -3,10 +3,12 @@
     python benchmarks/check_speed.py
 
 Each round runs `zoo speed` and then the loops below, each in a fresh process on one CPU thread, and prints their
-ratio; the end is the median over rounds. The loops use torch alone: no window table, no registry, no harness.
+ratio; the end is the median over rounds. The loops use torch alone: no window table, no
+registry, no harness; of zoo they take the memory settings of its processes.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -18,8 +20,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-ROUNDS, BATCH, LOOKBACK, CHANNELS, HIDDEN = 5, 64, 96, 5, 64
-BLOCKS, BLOCK_SECONDS, REPEATS = 5, 0.005, 60
+from zoo.bench.process import MEMORY
+
+ROUNDS, BATCH, LOOKBACK, CHANNELS, HIDDEN = 3, 64, 96, 5, 64
+BLOCKS, BLOCK_SECONDS, REPEATS = 3, 0.003, 60
 MOST_APART = 0.05
 
 
@@ -55,7 +59,7 @@ MODELS = {"lstm": Plain, "cnn-lstm": Convolved}
 
 
 def by_hand(name: str, phase: str) -> float:
-    """Median seconds of a step: each repeat is the fastest of five blocks, and those beside a slow matrix product,
+    """Median seconds of a step: each repeat is the fastest of three blocks, and those beside a slow matrix product,
     when neighbours slowed the machine, are left out."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -103,7 +107,8 @@ def by_hand(name: str, phase: str) -> float:
 def by_zoo(folder: Path) -> dict[tuple[str, str], float]:
     """Median seconds of a step of both variants and phases, from the rows of zoo speed."""
     shape = ["--models", ",".join(MODELS), "--batch-size", str(BATCH), "--lookback", str(LOOKBACK)]
-    command = [sys.executable, "-m", "zoo.cli", "speed", *shape, "--device", "cpu", "--out", str(folder)]
+    command = [sys.executable, "-m", "zoo.cli", "speed", *shape, "--device", "cpu"]
+    command += ["--seconds", "2", "--passes", "2", "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
     wanted = [row for row in rows if row["batch_size"] == BATCH]
@@ -118,7 +123,9 @@ def main() -> None:
             zoo = by_zoo(Path(folder) / "rows")
         for (name, phase), seconds in sorted(zoo.items()):
             command = [sys.executable, __file__, name, phase]
-            loop = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            surroundings = {**os.environ, **MEMORY}  # the machine is set alike; the loop is its own
+            ended = subprocess.run(command, check=True, capture_output=True, text=True, env=surroundings)
+            loop = float(ended.stdout)
             ratios.setdefault((name, phase), []).append(seconds / loop)
             print(
                 f"round {number + 1}: {name} {phase}: zoo speed {1e3 * seconds:.3f} ms, loop {1e3 * loop:.3f} ms, "
