@@ -23,7 +23,7 @@ RESULTS = sorted(
     if ((SUITES / f"{path.name}.toml").exists() and not path.name.startswith("speed"))
     or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
-SPEED = ("speed", "speed-scaling")
+SPEED = ("speed",)
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
