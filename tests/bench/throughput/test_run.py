@@ -48,7 +48,8 @@ def test_each_cell_is_a_row_with_every_field(timed):
         step = row["step_seconds"]
         assert 0 < step["p5"] <= step["median"] <= step["p95"]
         assert row["windows_per_second"]["median"] == pytest.approx(row["batch_size"] / step["median"])
-        assert sum(row["passes"]) == len(row["repeats"]) >= 6 and len(row["passes"]) == 2
+        assert sum(row["passes"]) == len(row["made"]) == len(row["repeats"]) + row["disturbed"]
+        assert len(row["repeats"]) >= 6 and len(row["passes"]) == 2
         assert (row["latency_seconds"] is not None) == (row["phase"] == "infer" and row["batch_size"] == 1)
         assert row["peak_memory_bytes"] > 0 and row["kernels_seen"]
         assert row["ceilings"]["flops_per_second"] > 1e8 and row["ceilings"]["bytes_per_second"] > 1e8
