@@ -1,6 +1,7 @@
 """Speed suites become cells; what cannot be timed is refused before anything runs."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,9 @@ from zoo.bench.throughput.cells import SpeedSuite, expand_speed, key_of, read_sp
 from zoo.errors import InputError
 from zoo.registry import list_models
 from zoo.suite import checked
+
+
+SHIPPED = Path(__file__).parents[3] / "benchmarks/suites"
 
 
 def suite(**speed):
@@ -119,6 +123,13 @@ def test_parameters_of_a_variant_that_does_not_run_are_refused():
 def test_a_device_that_is_not_here_is_refused():
     with pytest.raises(InputError, match="device 'tpu' is not available here"):
         expand_speed(suite(), device="tpu")
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("speed*.toml")), ids=lambda path: path.stem)
+def test_shipped_suites_expand(path):
+    read = read_speed_suite(path)
+    assert read.name == path.stem
+    assert len(expand_speed(read, device="cpu")[0]) > 20
 
 
 def test_a_suite_is_read_from_toml(tmp_path):
