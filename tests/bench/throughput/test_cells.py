@@ -10,7 +10,6 @@ from zoo.errors import InputError
 from zoo.registry import list_models
 from zoo.suite import checked
 
-
 SHIPPED = Path(__file__).parents[3] / "benchmarks/suites"
 
 
