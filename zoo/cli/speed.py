@@ -7,10 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli.app import app
-from zoo.cli.options import Json, names_in, typed_line
+from zoo.cli.options import Device, Json, names_in, typed_line
 from zoo.errors import InputError
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 SpeedSet = Annotated[
     list[str] | None,
     typer.Option("--set", help="A parameter: lstm.hidden_size=128, or a sweep: lstm.hidden_size=64,128; repeatable."),
