@@ -92,6 +92,19 @@ def test_change_says_what_was_measured_and_how_sure_it_is(compared):
     assert plain["params"] == {"hidden_size": 64} and plain["verdict"] == "slower"
 
 
+def test_a_row_that_met_a_busy_machine_is_never_slower(compared):
+    lookbacks = (10, 20)
+    old = [speed_row(0.001, lookback=lookback) for lookback in lookbacks]
+    new = [old[0] | {"is_calm": True}, speed_row(0.002, lookback=20) | {"is_calm": False}]
+    found = compared(old, new)
+    assert [(change.is_calm, change.verdict(0.05)) for change in found.changes] == [
+        (False, "unclear"),
+        (True, "within"),
+    ]
+    assert not found.is_worse(0.05)
+    assert "1 of 2 rows lie within 5 % of 1; 1 of the 1 that met a calm machine both times." in sentences(found, 0.05)
+
+
 def test_changes_stand_slowest_first(compared):
     lookbacks = (10, 20, 30)
     old = [speed_row(0.001, lookback=lookback) for lookback in lookbacks]
@@ -111,7 +124,9 @@ def test_p_of_one_row_among_many_is_held_to_all_of_them(tmp_path):
     among = compare(folder(tmp_path / "c", old), folder(tmp_path / "d", new))
     assert among.changes[0].p == pytest.approx(3 * 2 / 70)
     assert among.changes[0].verdict(0.05) == "unclear" and not among.is_worse(0.05)
-    assert "Beyond 5 % but not significant (too noisy, or too few repeats): 1." in sentences(among, 0.05)
+    assert "Beyond 5 % but not significant (too noisy, too few repeats, or a busy machine): 1." in sentences(
+        among, 0.05
+    )
     assert among.changes[0].low is None  # too few for an interval
 
 

@@ -26,7 +26,8 @@ class Change:
     """One cell that ended in both folders; `label` is its variant with the settings that tell it from others.
 
     seconds: median of a step. ratio: throughput, NEW / OLD, so above 1 is faster, with its 95 % interval (None
-    with fewer than 6 repeats). p: Mann and Whitney's after Holm's correction over all changes.
+    with fewer than 6 repeats). p: Mann and Whitney's after Holm's correction over all changes. is_calm: whether the
+    repeats of both met a calm machine; else a time is too high by an unknown share.
     """
 
     label: str
@@ -50,12 +51,13 @@ class Change:
     low: float | None
     high: float | None
     p: float
+    is_calm: bool
 
     def verdict(self, share: float) -> str:
         """`within` the share of 1; else `slower` or `faster`, or `unclear` where that may be chance."""
         if 1 - share <= self.ratio <= 1 + share:
             return "within"
-        if self.p >= SIGNIFICANT:
+        if self.p >= SIGNIFICANT or not self.is_calm:
             return "unclear"
         return "slower" if self.ratio < 1 else "faster"
 
@@ -131,11 +133,13 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     if comparison.changes:
         said = [
             f"{total} matched; the median ratio is {comparison.median_ratio:.3f}.",
-            f"{counts['within']} of {total} lie within {percent} of 1.",
+            f"{counts['within']} of {total} lie within {percent} of 1{_calmly(comparison, share)}.",
             f"Beyond {percent} and significant: {counts['slower']} slower, {counts['faster']} faster.",
         ]
     if counts["unclear"]:
-        said.append(f"Beyond {percent} but not significant (too noisy, or too few repeats): {counts['unclear']}.")
+        said.append(
+            f"Beyond {percent} but not significant (too noisy, too few repeats, or a busy machine): {counts['unclear']}."
+        )
     for where, how in (("NEW", "in NEW alone"), ("OLD", "in OLD alone"), ("both", "in both")):
         failed = [f"{failure.name} ({failure.error})" for failure in comparison.failures if failure.where == where]
         if failed:
@@ -144,6 +148,13 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
         if names:
             said.append(f"{_rows(len(names))} only in {where}: {_listed(names)}.")
     return said
+
+
+def _calmly(comparison: Comparison, share: float) -> str:
+    calm = [change.verdict(share) for change in comparison.changes if change.is_calm]
+    if len(calm) == len(comparison.changes):
+        return ""
+    return f"; {calm.count('within')} of the {len(calm)} that met a calm machine both times"
 
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
@@ -213,6 +224,7 @@ def _changes(cells: Sequence[tuple[str, Row, Row]]) -> list[Change]:
                 low=speed.low,
                 high=speed.high,
                 p=p,
+                is_calm=all(row.get("is_calm", True) for row in (old, new)),
             )
         )
     return changes

@@ -73,7 +73,9 @@ def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:
     whole = _table(shown, share, COLUMNS)
     wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
     console.print(whole if wanted <= console.width else _table(shown, share, NARROW))
-    legend = ["ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction."]
+    legend = [
+        "ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction, busy: no calm machine."
+    ]
     if len(shown) < len(changes):
         legend.append(f"These are the {len(shown)} most changed of {len(changes)} rows: --all shows the rest.")
     if wanted > console.width:
@@ -109,5 +111,5 @@ def _cells(change: "Change") -> dict[str, str]:
         "new ms": f"{1e3 * change.new_seconds:.4g}",
         "ratio": f"{change.ratio:.3f}",
         "95 % interval": "-" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
-        "p": "<0.001" if change.p < 0.001 else f"{change.p:.3f}",
+        "p": "busy" if not change.is_calm else "<0.001" if change.p < 0.001 else f"{change.p:.3f}",
     }

@@ -49,7 +49,7 @@ def test_each_cell_is_a_row_with_every_field(timed):
         assert 0 < step["p5"] <= step["median"] <= step["p95"]
         assert row["windows_per_second"]["median"] == pytest.approx(row["batch_size"] / step["median"])
         assert sum(row["passes"]) == len(row["made"]) == len(row["repeats"]) + row["disturbed"]
-        assert len(row["repeats"]) >= 6 and len(row["passes"]) == 2
+        assert len(row["repeats"]) >= 6 and len(row["passes"]) in ((2, 3, 4) if row["is_calm"] else (4,))
         assert (row["latency_seconds"] is not None) == (row["phase"] == "infer" and row["batch_size"] == 1)
         assert row["peak_memory_bytes"] > 0 and row["kernels_seen"]
         assert row["ceilings"]["flops_per_second"] > 1e8 and row["ceilings"]["bytes_per_second"] > 1e8
@@ -90,7 +90,7 @@ def test_more_passes_add_to_the_rows_that_are_there(timed, tmp_path):
     for row in read_all(folder)[0]:
         old = before[row["key"]]
         if row["variant"] == "naive":
-            assert len(row["passes"]) == 3 and row["made"][: len(old["made"])] == old["made"]
+            assert len(row["passes"]) >= 3 and row["made"][: len(old["made"])] == old["made"]
             assert len(row["made"]) == sum(row["passes"])
             assert row["latency_seconds"] == old["latency_seconds"]
         else:

@@ -50,9 +50,10 @@ class SpeedSettings(Strict):
 class Method(Strict):
     """[method]: how long and how often; no part of what a row is.
 
-    seconds: time cap of one cell; passes: times that each cell is visited, each time in a fresh process; precision:
-    half width of the median's 95 % interval, as a share, at which a cell is settled; alone: cells that are
-    repeated alone in fresh processes; seed: of order and inputs.
+    seconds: time cap of one cell, of which each pass has its share; passes: times that each cell is visited, each
+    time in a fresh process, and at most as often again where the machine was always busy; precision: half width
+    of the median's 95 % interval, as a share, at which a cell is settled; alone: cells that are timed again
+    alone in fresh processes; seed: of order and inputs.
     """
 
     seconds: float = 3.0

@@ -18,15 +18,15 @@ from zoo.bench.throughput.largest import is_out_of_memory, largest
 from zoo.bench.throughput.load import Load, clocks
 from zoo.bench.throughput.reference import Reference
 from zoo.bench.throughput.stopwatch import latencies, part_seconds
-from zoo.bench.throughput.timing import Timing, add_pass
+from zoo.bench.throughput.timing import LEAST_REPEATS, Timing, add_pass
 from zoo.bench.throughput.workload import Workload, parameter_count
 
 MEASURED = (
     "batch_measured", "repeats", "made", "reference", "passes", "seconds", "disturbed", "steps_per_block",
-    "blocks_per_repeat", "step_seconds",
-    "is_settled", "windows_per_second", "latency_seconds", "part_seconds", "peak_memory_bytes", "parameter_count",
-    "flops_per_window", "flops_per_second", "bytes_per_step", "ceiling_share", "algorithm_expected", "kernels_seen",
-    "graph_breaks", "fallback", "search", "alone", "load", "clocks",
+    "blocks_per_repeat", "step_seconds", "is_settled", "is_calm", "windows_per_second", "latency_seconds",
+    "part_seconds", "peak_memory_bytes", "parameter_count", "flops_per_window", "flops_per_second", "bytes_per_step",
+    "ceiling_share", "algorithm_expected", "kernels_seen", "graph_breaks", "fallback", "search", "alone", "load",
+    "clocks",
 )  # fmt: skip
 LATENCY_CALLS, LATENCY_SECONDS = 1000, 1.0
 PART_STEPS, PART_SECONDS = 30, 0.5
@@ -80,7 +80,8 @@ def measure(
 
 
 def visits_of(cell: SpeedCell, method: Method) -> int:
-    """How often a cell is visited: a compiled one once, since every visit would compile it again."""
+    """How often a cell is visited, and at most as often again where no calm was met: a compiled one once, since every
+    visit would compile it again."""
     return 1 if cell.mode == "compile" else method.passes
 
 
@@ -100,9 +101,10 @@ def _visited(
     work = Workload(cell, batch_size, seed=method.seed)
     try:
         before = Load.now()
-        left = visits_of(cell, method) - len(timing.passes)
-        limits = {"seconds": method.seconds, "precision": method.precision}
-        add_pass(timing, work.run, work.device, **limits, passes_left=left)
+        visits = visits_of(cell, method)
+        least = -(-LEAST_REPEATS // visits)
+        share = method.seconds / visits
+        add_pass(timing, work.run, work.device, seconds=share, least=least, precision=method.precision)
         after = Load.now()
         load = after.since(before) if after is not None else None
         row = known | _timed(timing, int(batch_size), method) | {"search": search, "error": None}
@@ -130,6 +132,7 @@ def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
         "blocks_per_repeat": timing.blocks,
         "step_seconds": {"median": median, "p5": p5, "p95": p95, "low": low, "high": high},
         "is_settled": timing.is_settled(method.precision),
+        "is_calm": timing.is_calm,
         "windows_per_second": {"median": batch_size / median, "p5": batch_size / p95, "p95": batch_size / p5},
     }
 

@@ -41,6 +41,14 @@ class Reporter:
         else:
             print(f"[{self.ended}/{self.cells}] {text}", file=sys.stderr, flush=True)
 
+    def again(self, visits: int) -> None:
+        """Cells that met no calm machine are visited once more."""
+        self.visits += visits
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, total=self.visits)
+        cells = "1 cell" if visits == 1 else f"{visits} cells"
+        self.says(f"once more: the machine was busy whenever {cells} ran")
+
     def says(self, text: str) -> None:
         """Something else of note."""
         if self.bar is not None:

@@ -1,5 +1,7 @@
 """Timing: repeats of a step until the interval of their median is narrow, or the time is up."""
 
+import itertools
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +14,10 @@ from zoo.bench.throughput.stopwatch import block_seconds
 
 WARM_UP_SECONDS, WARM_UP_STEPS = 0.1, 3
 BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.02, "mps": 0.02}
-REPEAT_SECONDS = 0.25  # at most, where one block is not longer
-BLOCKS = 3
+REPEAT_SECONDS = 0.4  # at most, where one block is not longer
+BLOCKS = 5
 LEAST_REPEATS = 6  # what an interval of the median needs
-DISTURBED = 1.05  # times the reference's best, before or after a repeat
+DISTURBED = 1.05  # times the reference's best, before or after a repeat; times the fastest pass
 
 
 @dataclass
@@ -23,9 +25,9 @@ class Timing:
     """What is known of one cell so far: every repeat as (seconds per step, the slower reading beside it).
 
     A repeat is the fastest of `blocks` consecutive blocks of `steps` steps. On a CPU, where others slow the machine
-    in spells, it waits for a reading of `reference` near its best, and counts if the reading after it is near it
-    too; where fewer than six do, all count. On an accelerator, whose events see its own work alone, blocks is 1 and
-    reference None. passes: how many repeats each pass made.
+    in spells, it waits for a reading of `reference` near its best, and is calm if the reading after it is near it
+    too. On an accelerator, whose events see its own work alone, blocks is 1 and reference None. passes: how many
+    repeats each pass made.
     """
 
     reference: Reference | None = None
@@ -37,12 +39,28 @@ class Timing:
 
     @property
     def repeats(self) -> list[float]:
-        """Seconds per step of the repeats that count, judged by the best reading so far."""
-        everything = [seconds for seconds, _ in self.made]
-        if self.reference is None:
-            return everything
-        calm = [seconds for seconds, reading in self.made if reading <= DISTURBED * self.reference.best]
-        return calm if len(calm) >= LEAST_REPEATS else everything
+        """Seconds per step of the repeats that count, judged by the best reading and the fastest pass so far.
+
+        Those are the calm repeats (all, where fewer than six are) of the passes whose medians lie within 5 % of
+        the fastest, and of the next fastest until there are six. A slower pass met a slow spell that the reference
+        does not see, or a process whose memory lies badly: it says little about the step, and another run
+        would not find it again.
+        """
+        calm = [not self.is_calm or self._in_calm(reading) for _, reading in self.made]
+        starts = [0, *itertools.accumulate(self.passes)]
+        passes = []
+        for start, end in itertools.pairwise([*starts, len(self.made)]):
+            if any(calm[start:end]):
+                passes.append(
+                    [seconds for (seconds, _), fine in zip(self.made[start:end], calm[start:end], strict=True) if fine]
+                )
+        passes.sort(key=statistics.median)
+        counted: list[float] = []
+        for repeats in passes:
+            if len(counted) >= LEAST_REPEATS and statistics.median(repeats) > DISTURBED * statistics.median(passes[0]):
+                break
+            counted += repeats
+        return counted
 
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the median in seconds per step, None with too few repeats."""
@@ -53,11 +71,17 @@ class Timing:
         found = self.interval()
         return found is not None and (found[1] - found[0]) <= precision * (found[0] + found[1])
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether enough repeats met a calm machine, so that only these count."""
+        return self.calm_since(0) >= LEAST_REPEATS
+
     def calm_since(self, start: int) -> int:
         """How many repeats from number `start` on were not disturbed."""
-        if self.reference is None:
-            return len(self.made) - start
-        return sum(reading <= DISTURBED * self.reference.best for _, reading in self.made[start:])
+        return sum(self._in_calm(reading) for _, reading in self.made[start:])
+
+    def _in_calm(self, reading: float) -> bool:
+        return self.reference is None or reading <= DISTURBED * self.reference.best
 
 
 def add_pass(
@@ -66,30 +90,25 @@ def add_pass(
     device: torch.device,
     *,
     seconds: float,
+    least: int,
     precision: float,
-    passes_left: int,
 ) -> None:
-    """Warm up and add repeats: a share of twelve calm ones, in the last pass until settled; or until time is up.
+    """Warm up and add a pass: `least` repeats, and more until six are calm and the cell is settled, or the time is up.
 
-    seconds: what all passes of the cell may take together. Each pass makes two repeats at least, all together six.
+    seconds: what the pass may take.
     """
     began = time.perf_counter()
     _warm_up(timing, run, device)
     start = len(timing.made)
-    budget = (seconds - timing.spent) / passes_left
-    wanted = -(-(2 * LEAST_REPEATS - timing.calm_since(0)) // passes_left)
     while True:
-        before = _calm_reading(timing.reference, began + budget)
+        before = _calm_reading(timing.reference, began + seconds)
         fastest = min(block_seconds(run, timing.steps, device) for _ in range(timing.blocks))
         after = timing.reference.seconds() if timing.reference is not None else 0.0
         timing.made.append((fastest / timing.steps, max(before, after)))
         count = len(timing.made) - start
-        is_over = time.perf_counter() - began > budget
-        is_done = timing.calm_since(start) >= wanted
-        if passes_left == 1:
-            is_over = is_over and len(timing.made) >= LEAST_REPEATS
-            is_done = is_done and timing.is_settled(precision)
-        if count >= 2 and (is_done or is_over):
+        is_over = time.perf_counter() - began > seconds
+        is_done = timing.calm_since(start) >= LEAST_REPEATS and timing.is_settled(precision)
+        if count >= least and (is_done or is_over):
             break
     timing.passes.append(count)
     timing.spent += time.perf_counter() - began

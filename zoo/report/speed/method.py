@@ -52,7 +52,14 @@ def method(rows: Sequence[Row]) -> list[str]:
     aside = sum(row.get("disturbed") or 0 for row in measured)
     if aside:
         disturbed.append(
-            f"{aside} of {made} repeats were set aside: a reading beside them showed the machine slower than its best."
+            f"{aside} of {made} repeats were set aside: a reading beside them showed the machine slower than its best, "
+            "or their process was slower than another by more than 5 %."
+        )
+    restless = [row for row in measured if row.get("is_calm") is False]
+    if restless:
+        disturbed.append(
+            f"The machine was busy whenever {plural(len(restless), 'cell')} ran: these times are too high "
+            f"by an unknown share{_named(restless, names)}."
         )
     ratios = [ratio for row in measured if (ratio := value(row, "alone", "ratio")) is not None]
     if ratios:
