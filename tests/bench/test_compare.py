@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import run_zoo
 from zoo import cli
 from zoo.bench.compare import compare, sentences, summary
-from zoo.bench.stats import difference_p, ratio_interval
+from zoo.bench.stats.timings import difference_p, ratio_interval
 from zoo.errors import InputError
 
 ASKED = {

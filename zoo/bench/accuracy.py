@@ -31,8 +31,10 @@ def measure(cell: Cell, out: Path, context: dict[str, Any], on_epoch: Callable[[
     """The row of one cell; an exception of any kind becomes a row with `error`.
 
     context: the fields that all cells of a run share (commit, command). Test predictions go to
-    OUT/predictions/<key>.npz: forecast float32 [n, T, D] in the data's units. What they are compared
-    with stands once for all cells, in OUT/predictions/truth-<hash>.npz.
+    OUT/predictions/<key>.npz: forecast float32 [n, T, D] in the data's units, train_loss float32 [E] of each epoch and
+    valid_loss [E + 1], whose first is from before training (empty where there is none). What they are compared with
+    stands once for all cells, in OUT/predictions/truth-<hash>.npz: truth [n, T, D], last [n, D], target_row [n],
+    time [n] where the data have it, and deviation [D], the unit of scaled errors.
     """
     row = blank_row(cell, context)
     try:
@@ -47,7 +49,7 @@ def measure(cell: Cell, out: Path, context: dict[str, Any], on_epoch: Callable[[
         metrics = forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units)
         count = sum(parameter.numel() for parameter in model.parameters())
         row |= {"metrics": metrics, "parameter_count": count, **_training(history)}
-        row |= _keep_predictions(out, cell, data, forecasts)
+        row |= _keep_predictions(out, cell, data, forecasts, history)
     except Exception as error:  # whatever a variant does wrong costs its own cell only
         row["error"] = f"{type(error).__name__}: {error}"
     return row
@@ -105,7 +107,7 @@ def _training(history: History) -> dict[str, Any]:
     }
 
 
-def _keep_predictions(out: Path, cell: Cell, data: Data, forecasts: np.ndarray) -> dict[str, str]:
+def _keep_predictions(out: Path, cell: Cell, data: Data, forecasts: np.ndarray, history: History) -> dict[str, str]:
     folder = out / "predictions"
     folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps([cell.data["fingerprint"], cell.problem], sort_keys=True)
@@ -113,11 +115,18 @@ def _keep_predictions(out: Path, cell: Cell, data: Data, forecasts: np.ndarray) 
     if not truth.exists():
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
+        arrays["deviation"] = data.test.units.deviation
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(truth, _npz(arrays))
     kept = folder / f"{cell.key}.npz"
-    write_atomically(kept, _npz({"forecast": forecasts.astype(np.float32)}))
+    valid = [history.initial_valid_loss, *(epoch.valid_loss for epoch in history.epochs)]
+    losses = {
+        "train_loss": [epoch.train_loss for epoch in history.epochs],
+        "valid_loss": [loss for loss in valid if loss is not None],
+    }
+    arrays = {"forecast": forecasts, **{name: np.array(values) for name, values in losses.items()}}
+    write_atomically(kept, _npz({name: values.astype(np.float32) for name, values in arrays.items()}))
     return {"predictions": f"predictions/{kept.name}", "truth": f"predictions/{truth.name}"}
 
 

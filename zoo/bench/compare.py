@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bench.rows import Row, read_all
-from zoo.bench.stats import difference_p, holm, ratio_interval
+from zoo.bench.stats.timings import difference_p, holm, ratio_interval
 from zoo.errors import InputError
 
 SIGNIFICANT = 0.05  # Holm's p below it: hardly by chance
@@ -137,9 +137,8 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
             f"Beyond {percent} and significant: {counts['slower']} slower, {counts['faster']} faster.",
         ]
     if counts["unclear"]:
-        said.append(
-            f"Beyond {percent} but not significant (too noisy, too few repeats, or a busy machine): {counts['unclear']}."
-        )
+        why = "too noisy, too few repeats, or a busy machine"
+        said.append(f"Beyond {percent} but not significant ({why}): {counts['unclear']}.")
     for where, how in (("NEW", "in NEW alone"), ("OLD", "in OLD alone"), ("both", "in both")):
         failed = [f"{failure.name} ({failure.error})" for failure in comparison.failures if failure.where == where]
         if failed:

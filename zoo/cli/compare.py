@@ -74,7 +74,8 @@ def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:
     wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
     console.print(whole if wanted <= console.width else _table(shown, share, NARROW))
     legend = [
-        "ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction, busy: no calm machine."
+        "ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction, or busy where a run "
+        "met no calm machine."
     ]
     if len(shown) < len(changes):
         legend.append(f"These are the {len(shown)} most changed of {len(changes)} rows: --all shows the rest.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from zoo.bench.stats import median_interval
+from zoo.bench.stats.timings import median_interval
 from zoo.bench.throughput.reference import Reference
 from zoo.bench.throughput.stopwatch import block_seconds
 

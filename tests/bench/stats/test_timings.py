@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import quantile_test
 
-from zoo.bench.stats import difference_p, holm, median_interval, ratio_interval
+from zoo.bench.stats.timings import difference_p, holm, median_interval, ratio_interval
 
 
 def skewed(random, count):

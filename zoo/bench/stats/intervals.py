@@ -1,0 +1,75 @@
+"""Intervals of accuracy: of a mean over seeds, and of a skill over seeds and test windows."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 2000
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """The interval of Student's t for the mean of a few values, such as one per seed; None with fewer than two.
+
+    Source: Student, The probable error of a mean, Biometrika 6 (1908).
+    """
+    count = len(values)
+    if count < 2:
+        return None
+    error = float(np.std(values, ddof=1)) / math.sqrt(count)
+    if error == 0:
+        return float(np.mean(values)), float(np.mean(values))
+    low, high = stats.t.interval(level, count - 1, loc=float(np.mean(values)), scale=error)
+    return float(low), float(high)
+
+
+def block_length(windows: int, horizon: int) -> int:
+    """Windows in a block of a moving-block bootstrap: the cube root of their number, and no fewer than the horizon.
+
+    Windows that follow each other share all but one of their target rows, so their errors depend on each other
+    over the horizon at least. Source of the rate: Hall, Horowitz and Jing, On blocking rules for the bootstrap with
+    dependent data, Biometrika 82 (1995).
+    """
+    return min(windows, max(horizon, math.ceil(windows ** (1 / 3))))
+
+
+def skill_interval(
+    squared: np.ndarray,
+    naive: np.ndarray,
+    *,
+    horizon: int,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """The interval of the mean skill over seeds, for other test windows like these and other seeds.
+
+    squared: [S, n] mean squared error of each seed in each test window, in time order; naive: [n] that of repeating
+    the last value. Each resample draws blocks of consecutive windows, the same for all seeds and naive (paired),
+    and S seeds of the S. Skill is 1 - rmse / naive's rmse. None with fewer than eight blocks, or where naive
+    makes no error.
+
+    Source: Künsch, The jackknife and the bootstrap for general stationary observations, Annals of Statistics 17
+    (1989); Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 8.6.
+    """
+    seeds, windows = squared.shape
+    block = block_length(windows, horizon)
+    if windows < 8 * block or not np.mean(naive) > 0:
+        return None
+    random = np.random.default_rng(seed)
+    starts = random.integers(0, windows - block + 1, size=(resamples, windows // block))
+    own = np.sqrt(_block_means(squared, block)[:, starts].mean(axis=2))
+    other = np.sqrt(_block_means(naive[None], block)[:, starts].mean(axis=2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skills = np.where(other > 0, 1 - own / other, 0.0)
+    drawn = random.integers(0, seeds, size=(seeds, resamples))
+    means = np.take_along_axis(skills, drawn, axis=0).mean(axis=0)
+    low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
+    return float(low), float(high)
+
+
+def _block_means(values: np.ndarray, block: int) -> np.ndarray:
+    """[S, n] -> [S, n - block + 1]: the mean of each `block` consecutive values."""
+    sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+    return np.asarray((sums[:, block:] - sums[:, :-block]) / block)
