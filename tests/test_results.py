@@ -11,6 +11,7 @@ from zoo.bench.throughput.cells import expand_speed, read_speed_suite
 from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.registry import list_models
 from zoo.report.markdown import markdown
+from zoo.report.predictions import stored_in
 from zoo.report.speed.markdown import speed_markdown
 from zoo.suite import expand, read_suite
 
@@ -36,7 +37,7 @@ def test_results_of_every_suite_but_smoke_are_there():
 
 
 def test_report_is_what_its_rows_say(folder):
-    assert (folder / "report.md").read_text(encoding="utf-8") == markdown(*read_rows(folder))
+    assert (folder / "report.md").read_text(encoding="utf-8") == markdown(*read_rows(folder), stored_in(folder))
 
 
 def test_rows_are_the_cells_of_the_suite(folder):

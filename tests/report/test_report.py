@@ -140,7 +140,7 @@ def test_undefined_metrics_are_dashes():
     (board,) = boards([row("lstm", 0, 0.0) | {"metrics": metrics}])
     cells = [cell.text for cell in accuracy_table(board).rows[0]]
     assert cells[3:5] == ["-", "-"]
-    assert summary([row("lstm", 0, 0.0) | {"metrics": metrics}])[0]["lines"][0]["skill"] is None
+    assert summary([board])[0]["lines"][0]["skill"] is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_large_figures_share_an_exponent():
 @pytest.mark.parametrize(("width", "has_mae"), [(140, True), (80, False)])
 def test_terminal_table_fits_its_width(width, has_mae):
     console = Console(width=width, record=True, file=io.StringIO())
-    show(console, [NAIVE, *LSTM])
+    show(console, boards([NAIVE, *LSTM]))
     text = console.export_text()
     assert ("│    mae" in text or "mae ┃" in text) == has_mae
     assert "9.8000 ± 0.1000" in text

@@ -68,7 +68,9 @@ def run_suite(
     from rich.console import Console
 
     from zoo.report.board import summary
+    from zoo.report.evidence import judged
     from zoo.report.markdown import markdown
+    from zoo.report.predictions import stored_in
     from zoo.report.terminal import show
 
     if jobs is not None and jobs < 1:
@@ -112,13 +114,14 @@ def run_suite(
             )
             return 130
         rows = [store.rows[cell.key] for cell in cells]
-        store.write("report.md", markdown(*read_rows(folder)))
+        load = stored_in(folder)
+        store.write("report.md", markdown(*read_rows(folder), load))
     finally:
         store.close()
     if as_json:
-        print(json.dumps(summary(rows), indent=2))
+        print(json.dumps(summary(judged(rows, load)), indent=2))
     else:
-        show(Console() if sys.stdout.isatty() else Console(width=160), rows)
+        show(Console() if sys.stdout.isatty() else Console(width=160), judged(rows, load))
         print(f"rows, predictions and report.md are in {folder}")
     return 1 if any(row["error"] for row in rows) else 0
 

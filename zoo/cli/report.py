@@ -19,7 +19,9 @@ def report(
     """Show the results in each folder again, and write its report.md, from the rows alone."""
     from zoo.bench.rows import read_all, read_rows
     from zoo.report.board import summary
+    from zoo.report.evidence import judged
     from zoo.report.markdown import markdown
+    from zoo.report.predictions import stored_in
     from zoo.report.speed.markdown import speed_markdown
     from zoo.report.speed.pictures import draw
     from zoo.report.speed.summary import speed_summary
@@ -36,15 +38,16 @@ def report(
         timed = [row for row in rows if row.get("kind") == "speed"]
         if not timed:
             rows, left_out = read_rows(folder)
-        found += speed_summary(timed) if timed else summary(rows)
+        load = stored_in(folder)
+        found += speed_summary(timed) if timed else summary(judged(rows, load))
         if as_json:
             continue
         if timed:
             _write(folder, speed_markdown(timed, draw(timed, folder)))
             show_speed(table_console(), timed)
         else:
-            _write(folder, markdown(rows, left_out))
-            show(table_console(), rows)
+            _write(folder, markdown(rows, left_out, load))
+            show(table_console(), judged(rows, load))
         for sentence in left_out:
             print(sentence, file=sys.stderr)
     if as_json:

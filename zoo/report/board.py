@@ -24,16 +24,28 @@ class Spread:
 
 @dataclass(frozen=True)
 class Line:
-    """One variant with one set of parameters; rows are its seeds that ended without an error."""
+    """One variant with one set of parameters; rows are its seeds that ended without an error.
+
+    From stored predictions, None without: interval, the 95 % interval of skill over seeds and test windows; p_naive
+    and p_best, the corrected p-values of equal accuracy with naive and with the board's best line.
+    """
 
     label: str
     tags: tuple[str, ...]
     rows: tuple[Row, ...]
     failed: tuple[Row, ...]
+    interval: tuple[float, float] | None = None
+    p_naive: float | None = None
+    p_best: float | None = None
 
     @property
     def is_baseline(self) -> bool:
         return "baseline" in self.tags
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether it repeats the last value."""
+        return self.variant == "naive"
 
     @property
     def is_deterministic(self) -> bool:
@@ -168,8 +180,8 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Boards as plain values for JSON: each line's means, deviations and seed counts."""
+def summary(found: Sequence[Board]) -> list[dict[str, Any]]:
+    """Boards as plain values for JSON: each line's means, deviations, seed counts, interval and p-values."""
     fields = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
     return [
         {
@@ -183,12 +195,15 @@ def summary(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "seeds": len(line.rows),
                     "failed": [row["error"] for row in line.failed],
                     **{name: _plain(line.metric(name)) for name in METRICS},
+                    "skill_interval": list(line.interval) if line.interval else None,
+                    "p_naive": line.p_naive,
+                    "p_best": line.p_best,
                     **{name: _plain(line.field(name)) for name in fields},
                 }
                 for line in board.lines
             ],
         }
-        for board in boards(rows)
+        for board in found
     ]
 
 

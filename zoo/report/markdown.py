@@ -6,7 +6,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from zoo.report.board import Board, Line, Row, boards
+from zoo.report.board import Board, Line, Row
+from zoo.report.evidence import judged
+from zoo.report.predictions import Load, nothing_stored
 from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
 
@@ -16,11 +18,11 @@ TUNING_LEGEND = (
 )
 
 
-def markdown(rows: Sequence[Row], left_out: Sequence[str] = ()) -> str:
+def markdown(rows: Sequence[Row], left_out: Sequence[str] = (), load: Load = nothing_stored) -> str:
     """A report of all rows, one section for each problem; left_out are sentences on what is missing."""
     suites = list(dict.fromkeys(row["suite"] for row in rows))
     parts = [f"# {', '.join(suites)}"]
-    for board in boards(rows):
+    for board in judged(rows, load):
         parts += _section(board)
     parts += [f"- {sentence}" for sentence in left_out]
     return "\n\n".join(parts) + "\n"
@@ -60,10 +62,16 @@ def _section(board: Board) -> list[str]:
 def legend(board: Board) -> str:
     """What the columns are, in one paragraph."""
     units = "the data's units" if len(board.problem["targets"]) == 1 else "training deviations, over all targets"
+    tests = ""
+    if any(line.p_naive is not None for line in board.lines):
+        tests = (
+            "; its 95 % interval is a paired moving-block bootstrap over test windows and seeds; p: Diebold-Mariano "
+            "against naive on squared errors (Harvey, Leybourne and Newbold's form), after Holm's correction"
+        )
     return (
         f"rmse and mae in {units}; ± is the standard deviation over seeds (of training's chance, not "
         "of the test period's); skill = 1 - rmse / naive's rmse on the "
-        "same windows; (b) marks baselines; train s is the mean of one run, windows/s of training."
+        f"same windows{tests}; (b) marks baselines; train s is the mean of one run, windows/s of training."
     )
 
 

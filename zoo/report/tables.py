@@ -7,6 +7,7 @@ from zoo.report.board import Board, Line, Spread
 from zoo.report.gain import gains, points
 
 HEADER = ("variant", "rmse", "mae", "r2", "skill %", "seeds", "parameters", "train s", "windows/s")
+INTERVAL, P_NAIVE = "95 % interval", "p"  # of skill, after it, where predictions are stored
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TextTable:
 
 def accuracy_table(board: Board) -> TextTable:
     """One line per variant: accuracy as mean ± standard deviation over seeds, and what it cost."""
+    is_tested = any(line.p_naive is not None for line in board.lines)
     best = {
         "rmse": _best(board, "rmse", min),
         "mae": _best(board, "mae", min),
@@ -49,19 +51,22 @@ def accuracy_table(board: Board) -> TextTable:
                 Text(figure(line.metric("mae")), line.label in best["mae"]),
                 Text(figure(line.metric("r2"), decimals=5), line.label in best["r2"]),
                 Text(_skill(line), line.label in best["skill"]),
+                *([Text(_interval(line)), Text(p_value(line.p_naive))] if is_tested else []),
                 Text(_seeds(line)),
                 Text(whole(line.field("parameter_count"))),
                 Text(figure(line.field("train_seconds"), decimals=2, with_spread=False)),
                 Text(whole(line.field("windows_per_second"))),
             )
         )
-    table = TextTable(HEADER, tuple(rows), tuple(line.is_baseline for line in board.lines))
+    place = HEADER.index("skill %") + 1
+    header = (*HEADER[:place], *((INTERVAL, P_NAIVE) if is_tested else ()), *HEADER[place:])
+    table = TextTable(header, tuple(rows), tuple(line.is_baseline for line in board.lines))
     if all(line.tuning is None for line in board.lines):
         return table
     spent = tuple(Text(_tuning_seconds(line)) for line in board.lines)
     return replace(
         table,
-        header=(*HEADER, "tuning s"),
+        header=(*header, "tuning s"),
         rows=tuple((*row, seconds) for row, seconds in zip(table.rows, spent, strict=True)),
     )
 
@@ -127,6 +132,18 @@ def whole(spread: Spread | None) -> str:
 
 def _skill(line: Line | None) -> str:
     return "-" if line is None else figure(_hundredfold(line.metric("skill")), decimals=2, sign=True)
+
+
+def p_value(p: float | None) -> str:
+    """A p-value with three decimals, a dash where there is none."""
+    return "-" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _interval(line: Line) -> str:
+    if line.interval is None:
+        return "-"
+    low, high = (round(100 * end, 2) + 0.0 for end in line.interval)
+    return f"{low:+.2f} to {high:+.2f}"
 
 
 def _tuning_seconds(line: Line) -> str:

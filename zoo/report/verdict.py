@@ -1,21 +1,87 @@
-"""The verdict: does anything beat repeating the last value by more than the noise of its seeds?"""
+"""The verdict: does anything beat repeating the last value by more than chance?"""
 
 import statistics
 
 from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line
+from zoo.report.evidence import SIGNIFICANT
 from zoo.report.gain import tuning_verdict
+from zoo.report.tables import p_value
 
 
 def verdict(board: Board) -> list[str]:
-    """Sentences computed from a board's skills and their spreads over seeds.
+    """Sentences computed from a board's skills, their intervals and tests; or from their spreads over seeds alone.
 
-    A line beats naive when its mean skill exceeds its spread over seeds (and rounding: 0.01 %); a line
-    without seeds is measured by the median spread on the board. With fewer than three seeds there is no
-    spread to speak of, and the sentences say so.
+    A line beats naive when equal accuracy is rejected (p below 0.05 after Holm's correction over the board), the
+    interval of its skill lies above zero, and its mean skill exceeds rounding (0.01 %). Where no predictions are
+    stored, the mean skill must exceed its spread over seeds instead: see `_by_spread`.
     """
-    judged = [line for line in board.lines if line.metric("skill") is not None and not _is_naive(line)]
+    judged = [line for line in board.lines if line.metric("skill") is not None and not line.is_naive]
     if not judged:
         return ["No variant other than naive ended with a result: there is nothing to compare.", *_failures(board)]
+    tested = [line for line in judged if line.p_naive is not None]
+    sentences = _by_test(board, judged, tested) if tested else _by_spread(board, judged)
+    return sentences + tuning_verdict(board) + _failures(board)
+
+
+def beats_naive(line: Line) -> bool:
+    """Whether a tested line is better than repeating the last value, by more than chance and rounding."""
+    is_above = line.interval is None or line.interval[0] > 0
+    return line.p_naive is not None and line.p_naive < SIGNIFICANT and is_above and _gain(line) > ROUNDING
+
+
+def _by_test(board: Board, judged: list[Line], tested: list[Line]) -> list[str]:
+    winners = [line for line in tested if beats_naive(line)]
+    how = f"Diebold-Mariano, p < {SIGNIFICANT} after Holm's correction over {len(tested)}"
+    if winners:
+        first, *rest = winners
+        names = f"{first.label} ({_percent(first)}{_between(first)})"
+        names += "".join(f", {line.label} ({_percent(line)})" for line in rest)
+        sentences = [f"{len(winners)} of {len(judged)} beat naive ({how}): {names}."]
+        if not all(line.is_baseline for line in judged):
+            sentences += _recurrence(winners)
+    else:
+        best = f"{judged[0].label}, has a skill of {_percent(judged[0])}{_between(judged[0])}"
+        sentences = [f"No variant beats naive (repeating the last value; {how}): the best, {best}."]
+    sentences += _against_the_best(tested)
+    untested = [line.label for line in judged if line.p_naive is None]
+    if untested:
+        sentences.append(f"Not tested, for want of stored predictions: {', '.join(untested)}.")
+    if 0 < board.seeds < MIN_SEEDS:
+        seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}"
+        sentences.append(f"{seeds} the spread over seeds is unknown: take at least {MIN_SEEDS}.")
+    return sentences
+
+
+def _against_the_best(tested: list[Line]) -> list[str]:
+    best, *others = tested
+    rivals = [line for line in others if line.p_best is not None]
+    if not rivals:
+        return []
+    names = {line.label: line.label.replace(", tuned", " (tuned)") for line in rivals}  # commas part names
+    worse = [names[line.label] for line in rivals if line.p_best is not None and line.p_best < SIGNIFICANT]
+    alike = [name for name in names.values() if name not in worse]
+    if not worse:
+        return [
+            f"Nothing is significantly worse than {best.label}, the best of {len(tested)}: their order may be chance."
+        ]
+    if not alike:
+        return [f"{best.label} is significantly better than all others."]
+    rest = f"{len(alike)} others cannot be told from it" if len(alike) > 1 else f"{alike[0]} cannot be told from it"
+    return [f"{best.label} is significantly better than {', '.join(worse)}; {rest}."]
+
+
+def _between(line: Line) -> str:
+    if line.interval is None:
+        return ""
+    low, high = (round(100 * end, 2) + 0.0 for end in line.interval)
+    return f", 95 % interval {low:+.2f} to {high:+.2f}"
+
+
+def _by_spread(board: Board, judged: list[Line]) -> list[str]:
+    """A line beats naive when its mean skill exceeds its spread over seeds (and rounding); a line without seeds is
+    measured by the median spread on the board. With fewer than three seeds there is no spread to speak of, and the
+    sentences say so.
+    """
     spreads = [s.deviation for line in judged if (s := line.metric("skill")) and s.deviation is not None]
     is_known = board.seeds >= MIN_SEEDS
     usual = statistics.median(spreads) if is_known and spreads else 0.0
@@ -37,7 +103,7 @@ def verdict(board: Board) -> list[str]:
         else:
             seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}"
             sentences.append(f"{seeds} the spread is unknown: take at least {MIN_SEEDS} before believing an order.")
-    return sentences + tuning_verdict(board) + _failures(board)
+    return sentences
 
 
 def _failures(board: Board) -> list[str]:
@@ -54,11 +120,11 @@ def _recurrence(winners: list[Line]) -> list[str]:
     simple = next((line for line in winners if line.is_baseline), None)
     if simple is None:
         return []
-    return [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}."]
-
-
-def _is_naive(line: Line) -> bool:
-    return all(row["variant"] == "naive" for row in (*line.rows, *line.failed))
+    told = ""
+    if simple.p_best is not None and best.p_best is None:  # it is the board's best that was tested against
+        apart = "are told apart" if simple.p_best < SIGNIFICANT else "cannot be told apart"
+        told = f", and the two {apart} (p {p_value(simple.p_best)})"
+    return [f"The best of them is recurrent; the best baseline, {simple.label}, has {_percent(simple)}{told}."]
 
 
 def _gain(line: Line) -> float:

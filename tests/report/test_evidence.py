@@ -1,0 +1,156 @@
+"""What stored predictions add to a board: intervals, tests, and sentences that follow from them."""
+
+import numpy as np
+import pytest
+
+from tests.report.test_report import NAIVE, row
+from zoo.bench.stats.accuracy import diebold_mariano
+from zoo.bench.stats.intervals import skill_interval
+from zoo.report.board import summary
+from zoo.report.evidence import judged
+from zoo.report.markdown import markdown
+from zoo.report.predictions import Stored, nothing_stored, stored_in
+from zoo.report.tables import accuracy_table
+from zoo.report.verdict import beats_naive, verdict
+
+WINDOWS = 400
+STEPS = np.random.default_rng(0).standard_normal((WINDOWS, 1, 1))
+
+
+def shrunk(share, seed, noise=0.3):
+    """Forecasts that foresee `share` of each step, with a noise of their own."""
+    return share * STEPS + noise * np.random.default_rng(seed).standard_normal(STEPS.shape)
+
+
+def stored(forecast, deviation=None):
+    return Stored(forecast, STEPS, np.zeros((WINDOWS, 1)), np.arange(WINDOWS), deviation)
+
+
+def skill_of(forecast):
+    return 1 - float(np.sqrt(np.mean((forecast - STEPS) ** 2) / np.mean(STEPS**2)))
+
+
+def made(forecasts):
+    """(rows, load): one row for each (variant, seed) and its forecast, naive beside them."""
+    rows = [row(variant, seed, skill_of(forecast)) for (variant, seed), forecast in forecasts.items()]
+    kept = {one["key"]: forecast for one, forecast in zip(rows, forecasts.values(), strict=True)}
+    kept[NAIVE["key"]] = np.zeros_like(STEPS)
+    return [NAIVE, *rows], lambda one: stored(kept[one["key"]])
+
+
+GOOD = {("lstm", seed): shrunk(0.5, seed) for seed in range(3)}
+NOISE = {("bilstm", seed): shrunk(0.0, 10 + seed, noise=0.02) for seed in range(3)}
+
+
+def test_line_has_the_interval_and_p_of_its_predictions():
+    (board,) = judged(*made({**GOOD, **NOISE}))
+    best, other = board.lines[0], next(line for line in board.lines if line.variant == "bilstm")
+    losses = {
+        name: np.stack([((forecast - STEPS) ** 2)[:, 0, 0] for forecast in group.values()])
+        for name, group in (("lstm", GOOD), ("bilstm", NOISE))
+    }
+    naive = (STEPS**2)[:, 0, 0]
+    assert best.variant == "lstm" and best.p_best is None
+    assert best.interval == skill_interval(losses["lstm"], naive, horizon=1)
+    raw = [diebold_mariano(losses[name].mean(axis=0), naive, horizon=1)[1] for name in ("lstm", "bilstm")]
+    assert best.p_naive == pytest.approx(2 * min(raw)) and other.p_naive == pytest.approx(max(raw))  # Holm over two
+    _, p_best = diebold_mariano(losses["bilstm"].mean(axis=0), losses["lstm"].mean(axis=0), horizon=1)
+    assert other.p_best == pytest.approx(p_best)
+    naive_line = next(line for line in board.lines if line.is_naive)
+    assert (naive_line.interval, naive_line.p_naive, naive_line.p_best) == (None, None, None)
+
+
+def test_skill_beyond_chance_beats_naive_and_skill_within_it_does_not():
+    (board,) = judged(*made({**GOOD, **NOISE}))
+    assert {line.variant: beats_naive(line) for line in board.lines} == {"lstm": True, "bilstm": False, "naive": False}
+    first, *more = verdict(board)
+    assert first.startswith("1 of 2 beat naive (Diebold-Mariano, p < 0.05 after Holm's correction over 2): lstm (+")
+    assert "95 % interval +" in first
+    assert "lstm is significantly better than all others." in more
+
+
+def test_where_nothing_beats_naive_the_verdict_says_so():
+    (board,) = judged(*made(NOISE))
+    first = verdict(board)[0]
+    assert first.startswith("No variant beats naive (repeating the last value; Diebold-Mariano, p < 0.05")
+    assert "95 % interval -" in first
+
+
+def test_forecasters_that_are_alike_are_not_ordered():
+    twins = {("lstm", 0): shrunk(0.5, 1), ("bilstm", 0): shrunk(0.5, 2)}
+    (board,) = judged(*made(twins))
+    best = board.lines[0].label
+    assert f"Nothing is significantly worse than {best}, the best of 2: their order may be chance." in verdict(board)
+    assert any("the spread over seeds is unknown" in sentence for sentence in verdict(board))
+
+
+def test_a_line_without_predictions_is_not_tested_and_named():
+    rows, load = made({**GOOD, **NOISE})
+    (board,) = judged(rows, lambda one: None if one["variant"] == "bilstm" else load(one))
+    line = next(line for line in board.lines if line.variant == "bilstm")
+    assert (line.interval, line.p_naive) == (None, None)
+    assert "Not tested, for want of stored predictions: bilstm." in verdict(board)
+
+
+def test_without_any_predictions_spread_over_seeds_decides():
+    rows, _ = made(GOOD)
+    (board,) = judged(rows, nothing_stored)
+    assert "by more than the spread over seeds" in verdict(board)[0]
+    assert "p" not in accuracy_table(board).header
+
+
+def test_interval_and_p_stand_in_table_legend_and_json():
+    rows, load = made({**GOOD, **NOISE})
+    (board,) = judged(rows, load)
+    table = accuracy_table(board)
+    at = table.header.index("95 % interval")
+    assert table.header[at - 1 : at + 2] == ("skill %", "95 % interval", "p")
+    low, high = board.lines[0].interval
+    assert table.rows[0][at].text == f"{100 * low:+.2f} to {100 * high:+.2f}" and table.rows[0][at + 1].text == "<0.001"
+    text = markdown(rows, (), load)
+    assert "moving-block bootstrap" in text and "Diebold-Mariano" in text
+    plain = summary([board])[0]["lines"][0]
+    assert plain["skill_interval"] == [low, high] and plain["p_naive"] == board.lines[0].p_naive
+
+
+def test_several_targets_are_weighed_by_their_deviations():
+    truth = np.random.default_rng(0).standard_normal((50, 2, 2)) * [1.0, 100.0]
+    one = Stored(np.zeros_like(truth), truth, np.ones((50, 2)), np.arange(50), np.array([1.0, 100.0]))
+    assert one.losses() == pytest.approx(((truth / [1.0, 100.0]) ** 2).mean(axis=(1, 2)))
+    assert one.naive_losses() == pytest.approx((((1.0 - truth) / [1.0, 100.0]) ** 2).mean(axis=(1, 2)))
+    without = Stored(one.forecast, truth, one.last, one.target_row, None)
+    assert without.losses() is None
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "text", "other shape", "no forecast"])
+def test_missing_or_damaged_files_are_no_predictions(damage, tmp_path):
+    arrays = {"truth": STEPS, "last": np.zeros((WINDOWS, 1)), "target_row": np.arange(WINDOWS)}
+    np.savez(tmp_path / "truth.npz", **arrays)
+    own = tmp_path / "own.npz"
+    if damage == "empty":
+        own.write_bytes(b"")
+    elif damage == "text":
+        own.write_text("no archive")
+    elif damage == "other shape":
+        np.savez(own, forecast=STEPS[1:])
+    elif damage == "no forecast":
+        np.savez(own, other=STEPS)
+    asked = {"predictions": "own.npz", "truth": "truth.npz"}
+    assert stored_in(tmp_path)(asked) is None
+    np.savez(own, forecast=STEPS)
+    found = stored_in(tmp_path)(asked)
+    assert np.array_equal(found.forecast, STEPS) and found.deviation is None
+    assert stored_in(tmp_path)({"predictions": None, "truth": None}) is None
+
+
+def test_seeds_of_unequal_windows_have_no_evidence():
+    rows, load = made(GOOD)
+
+    def cut(one):
+        found = load(one)
+        if one["seed"] == 1:
+            return Stored(*(part[1:] for part in (found.forecast, found.truth, found.last, found.target_row)), None)
+        return found
+
+    (board,) = judged(rows, cut)
+    assert all(line.interval is None for line in board.lines)
