@@ -1,8 +1,9 @@
-"""zoo compare: two folders of speed rows, and whether the new one is slower."""
+"""zoo compare: two folders of results, and whether the new one is worse or slower."""
 
 import math
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,42 +17,56 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from zoo.bench.compare import Change
+    from zoo.report.compare import Change as AccuracyChange
+    from zoo.report.speed.compare import Change
 
 
 MOST = 20  # lines of the table without --all
 USUAL = 0.05
 COLUMNS = ("variant", "phase", "dtype", "mode", "lookback", "batch", "old ms", "new ms", "ratio", "95 % interval", "p")
 NARROW = ("variant", "phase", "dtype", "mode", "lookback", "batch", "ratio")  # what 80 columns have room for
-STYLES = {"slower": "red", "faster": "green"}
+STYLES = {"slower": "red", "faster": "green", "worse": "red", "better": "green"}
 
 
 @app.command()
 def compare(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder that zoo speed wrote.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, measured with the same settings.")],
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder that zoo bench or zoo speed wrote.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same data or measured alike.")],
     fail_on: Annotated[
         str | None,
-        typer.Option(help="Exit with 1 where a row is slower by more than this (5% or 0.05) or fails in NEW alone."),
+        typer.Option(help="Exit with 1 where NEW is slower or worse by more than this (5% or 0.05) or alone fails."),
     ] = None,
     show_all: Annotated[bool, typer.Option("--all", help=f"Show all rows, not the {MOST} most changed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Compare the throughput of two runs of zoo speed, row by row: what is slower, what is faster."""
-    from zoo.bench.compare import compare as compare_folders
-    from zoo.bench.compare import sentences, summary
+    """Compare two runs: throughput row by row (zoo speed), or accuracy variant by variant (zoo bench)."""
+    from zoo.report import compare as accuracy
+    from zoo.report.speed import compare as speed
 
-    share = USUAL if fail_on is None else _share(fail_on)
-    found = compare_folders(old, new)
+    given = None if fail_on is None else _share(fail_on)
+    kind: ModuleType
+    if _is_speed(old) or _is_speed(new):
+        kind, share = speed, USUAL if given is None else given
+    else:
+        kind, share = accuracy, 0.0 if given is None else given
+    found = kind.compare(old, new)
     for note in found.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json(summary(found, share))
+        print_json(kind.summary(found, share))
     else:
-        if found.changes:
+        if found.changes and kind is speed:
             _show(found.changes, share, most=len(found.changes) if show_all else MOST)
-        print("\n".join(sentences(found, share)))
+        elif found.changes:
+            _show_accuracy(found.changes, share)
+        print("\n".join(kind.sentences(found, share)))
     sys.exit(1 if fail_on is not None and found.is_worse(share) else 0)
+
+
+def _is_speed(folder: Path) -> bool:
+    from zoo.bench.rows import read_all
+
+    return any(row.get("kind") == "speed" for row in read_all(folder)[0])
 
 
 def _share(text: str) -> float:
@@ -64,6 +79,43 @@ def _share(text: str) -> float:
     if not 0 <= share < 1:
         raise InputError(f"--fail-on takes a share below 1, such as 5% or 0.05, got '{text}'")
     return share
+
+
+def _show_accuracy(changes: "Sequence[AccuracyChange]", share: float) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from zoo.report.tables import p_value
+
+    problems = list(dict.fromkeys(change.problem for change in changes))
+    table = Table()
+    for name in ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "seeds"):
+        table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=name != "variant")
+    for problem in problems:
+        if len(problems) > 1:
+            table.add_section()
+            table.add_row(f"[bold]{escape(problem)}[/bold]")
+        for change in changes:
+            if change.problem != problem:
+                continue
+            interval = "-" if change.low is None else f"{100 * change.low:+.2f} to {100 * (change.high or 0):+.2f}"
+            table.add_row(
+                escape(change.new_label),
+                f"{change.old_rmse:.5g}",
+                f"{change.new_rmse:.5g}",
+                f"{100 * change.gain:+.2f}",
+                interval,
+                p_value(change.p),
+                str(change.seeds),
+                style=STYLES.get(change.verdict(share), ""),
+            )
+    console = table_console()
+    console.print(table)
+    legend = (
+        "gain: 1 - NEW's rmse / OLD's on the same test windows, mean over seeds, with a paired moving-block bootstrap "
+        "interval; p: Diebold-Mariano after Holm's correction."
+    )
+    console.print(legend, style="dim", markup=False, highlight=False)
 
 
 def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:

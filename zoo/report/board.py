@@ -86,6 +86,11 @@ class Board:
     lines: tuple[Line, ...]
 
     @property
+    def asked(self) -> str:
+        """What all its rows share; equal for boards of two runs that forecast the same test rows of the same data."""
+        return _asked(self.rows[0])
+
+    @property
     def data(self) -> dict[str, Any]:
         return dict(self.rows[0]["data"])
 
@@ -116,10 +121,14 @@ def boards(rows: Sequence[Row]) -> list[Board]:
     """
     grouped: dict[str, list[Row]] = {}
     for row in rows:
-        data = {key: row["data"].get(key) for key in ("fingerprint", "missing")}
-        lookback = (row.get("tuning") or row["problem"])["lookback"]
-        grouped.setdefault(_canonical([row["problem"] | {"lookback": lookback}, data, row["device"]]), []).append(row)
+        grouped.setdefault(_asked(row), []).append(row)
     return [Board(tuple(group), tuple(_lines(group))) for group in grouped.values()]
+
+
+def _asked(row: Row) -> str:
+    data = {key: row["data"].get(key) for key in ("fingerprint", "missing")}
+    lookback = (row.get("tuning") or row["problem"])["lookback"]
+    return _canonical([row["problem"] | {"lookback": lookback}, data, row["device"]])
 
 
 def _lines(rows: list[Row]) -> list[Line]:

@@ -49,6 +49,14 @@ def test_naive_against_itself_has_no_skill_in_any_resample():
     assert skill_interval(naive[None], naive, horizon=1) == (0.0, 0.0)
 
 
+def test_another_forecaster_is_paired_seed_by_seed():
+    """Seeds that differ much, each a tenth better in rmse than its partner: the gain itself hardly varies."""
+    random = np.random.default_rng(0)
+    other = random.exponential(size=(3, 500)) * np.array([[1.0], [4.0], [9.0]])
+    low, high = skill_interval(0.81 * other, other, horizon=1)
+    assert (low, high) == pytest.approx((0.1, 0.1))
+
+
 def test_the_same_seed_gives_the_same_interval():
     random = np.random.default_rng(0)
     squared, naive = random.exponential(size=(3, 500)), random.exponential(size=500)

@@ -36,33 +36,33 @@ def block_length(windows: int, horizon: int) -> int:
 
 def skill_interval(
     squared: np.ndarray,
-    naive: np.ndarray,
+    other: np.ndarray,
     *,
     horizon: int,
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """The interval of the mean skill over seeds, for other test windows like these and other seeds.
+    """The interval of the mean skill over seeds against another forecaster, for other test windows and seeds.
 
-    squared: [S, n] mean squared error of each seed in each test window, in time order; naive: [n] that of repeating
-    the last value. Each resample draws blocks of consecutive windows, the same for all seeds and naive (paired),
-    and S seeds of the S. Skill is 1 - rmse / naive's rmse. None with fewer than eight blocks, or where naive
-    makes no error.
+    squared: [S, n] mean squared error of each seed in each test window, in time order; other: that of naive or
+    whom it is measured against, [n], or [S, n] with the same seeds. Each resample draws blocks of consecutive windows,
+    the same for all seeds and the other (paired), and S seeds of the S. Skill is 1 - rmse / the other's rmse.
+    None with fewer than eight blocks, or where the other makes no error.
 
     Source: Künsch, The jackknife and the bootstrap for general stationary observations, Annals of Statistics 17
     (1989); Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 8.6.
     """
     seeds, windows = squared.shape
     block = block_length(windows, horizon)
-    if windows < 8 * block or not np.mean(naive) > 0:
+    if windows < 8 * block or not np.mean(other) > 0:
         return None
     random = np.random.default_rng(seed)
     starts = random.integers(0, windows - block + 1, size=(resamples, windows // block))
     own = np.sqrt(_block_means(squared, block)[:, starts].mean(axis=2))
-    other = np.sqrt(_block_means(naive[None], block)[:, starts].mean(axis=2))
+    base = np.sqrt(_block_means(np.atleast_2d(other), block)[:, starts].mean(axis=2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        skills = np.where(other > 0, 1 - own / other, 0.0)
+        skills = np.where(base > 0, 1 - own / base, 0.0)
     drawn = random.integers(0, seeds, size=(seeds, resamples))
     means = np.take_along_axis(skills, drawn, axis=0).mean(axis=0)
     low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])

@@ -182,7 +182,7 @@ def _speed_rows(folder: Path) -> tuple[dict[str, Row], list[str]]:
         raise InputError(f"no rows in {path}: run zoo speed --out {folder} first")
     found = [row for row in rows if row.get("kind") == "speed"]
     if not found:
-        raise InputError(f"no speed rows in {path}, and compare reads no others: zoo speed --out DIR makes some")
+        raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
     usable = {}
     for row in found:
         fault = _fault(row)
