@@ -1,63 +1,106 @@
 """zoo report: rows to tables, of accuracy and of speed alike."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from zoo.cli.app import app
-from zoo.cli.options import Json, print_json, table_console
+from zoo.cli.options import Json, table_console
 from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.report.results import Results
+
+
+class Format(StrEnum):
+    """What a report can be written as."""
+
+    md = "md"
+    latex = "latex"
+    csv = "csv"
+    json = "json"
 
 
 @app.command()
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders with rows.jsonl.")],
+    output: Annotated[
+        Format | None, typer.Option("--format", help="One report of all folders in this format, instead.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file, not to standard output.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the results in each folder again, and write its report.md, from the rows alone."""
-    from zoo.bench.rows import read_all, read_rows
-    from zoo.report.board import summary
+    """Show the results in each folder again and write its report.md, from its rows and stored predictions."""
+    from zoo.report.results import read_results
+
+    chosen = Format.json if as_json else output
+    if chosen is None:
+        if out is not None:
+            raise InputError("--out needs --format: md, latex, csv or json")
+        for folder in folders:
+            _renew(folder)
+        return
+    results = read_results(folders)
+    text = _text(results, chosen)
+    for sentence in results.left_out:
+        print(sentence, file=sys.stderr)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _write(out, text)
+
+
+def _renew(folder: Path) -> None:
     from zoo.report.evidence import judged
     from zoo.report.markdown import markdown
-    from zoo.report.predictions import stored_in
+    from zoo.report.results import read_results
     from zoo.report.speed.markdown import speed_markdown
     from zoo.report.speed.pictures import draw
-    from zoo.report.speed.summary import speed_summary
     from zoo.report.speed.terminal import show_speed
     from zoo.report.terminal import show
 
-    found: list[Any] = []
-    for folder in folders:
-        rows, left_out = read_all(folder)
-        if not rows:
-            raise InputError(
-                f"no rows in {folder / 'rows.jsonl'}: run zoo bench ... or zoo speed ... --out {folder} first"
-            )
-        timed = [row for row in rows if row.get("kind") == "speed"]
-        if not timed:
-            rows, left_out = read_rows(folder)
-        load = stored_in(folder)
-        found += speed_summary(timed) if timed else summary(judged(rows, load))
-        if as_json:
-            continue
-        if timed:
-            _write(folder, speed_markdown(timed, draw(timed, folder)))
-            show_speed(table_console(), timed)
-        else:
-            _write(folder, markdown(rows, left_out, load))
-            show(table_console(), judged(rows, load))
-        for sentence in left_out:
-            print(sentence, file=sys.stderr)
-    if as_json:
-        print_json(found)
+    results = read_results([folder])
+    if results.speed:
+        _write(folder / "report.md", speed_markdown(results.speed, draw(results.speed, folder)))
+        show_speed(table_console(), results.speed)
+    else:
+        _write(folder / "report.md", markdown(results.accuracy, results.left_out, results.load))
+        show(table_console(), judged(results.accuracy, results.load))
+    for sentence in results.left_out:
+        print(sentence, file=sys.stderr)
 
 
-def _write(folder: Path, text: str) -> None:
+def _text(results: "Results", chosen: Format) -> str:
+    import json
+
+    from zoo.report.board import summary
+    from zoo.report.evidence import judged
+    from zoo.report.flat import accuracy_csv, speed_csv
+    from zoo.report.latex import latex
+    from zoo.report.markdown import markdown
+    from zoo.report.speed.markdown import speed_markdown
+    from zoo.report.speed.summary import speed_summary
+
+    if chosen is Format.md:
+        parts = [markdown(results.accuracy, results.left_out, results.load)] if results.accuracy else []
+        return "\n".join([*parts, *([speed_markdown(results.speed)] if results.speed else [])])
+    found = judged(results.accuracy, results.load)
+    if chosen is Format.latex:
+        return latex(found, results.speed)
+    if chosen is Format.csv:
+        if results.accuracy and results.speed:
+            raise InputError("csv holds one table: name folders of zoo bench, or folders of zoo speed")
+        return speed_csv(results.speed) if results.speed else accuracy_csv(found)
+    return json.dumps([*summary(found), *(speed_summary(results.speed) if results.speed else [])], indent=2) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
     from zoo.files import write_atomically
 
     try:
-        write_atomically(folder / "report.md", text.encode())
+        write_atomically(path, text.encode())
     except OSError as error:
-        raise InputError(f"cannot write {folder / 'report.md'}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
