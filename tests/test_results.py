@@ -10,6 +10,7 @@ from zoo.bench.rows import read_all, read_rows
 from zoo.bench.throughput.cells import expand_speed, read_speed_suite
 from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.registry import list_models
+from zoo.report.leaderboard import leaderboard_of
 from zoo.report.markdown import markdown
 from zoo.report.predictions import stored_in
 from zoo.report.speed.markdown import speed_markdown
@@ -38,6 +39,10 @@ def test_results_of_every_suite_but_smoke_are_there():
 
 def test_report_is_what_its_rows_say(folder):
     assert (folder / "report.md").read_text(encoding="utf-8") == markdown(*read_rows(folder), stored_in(folder))
+
+
+def test_leaderboard_is_what_the_rows_say():
+    assert (ROOT / "results/README.md").read_text(encoding="utf-8") == leaderboard_of(ROOT / "results")[0]
 
 
 def test_rows_are_the_cells_of_the_suite(folder):

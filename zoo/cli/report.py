@@ -31,11 +31,19 @@ def report(
         Format | None, typer.Option("--format", help="One report of all folders in this format, instead.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write it to this file, not to standard output.")] = None,
+    ranked: Annotated[
+        bool, typer.Option("--leaderboard", help="Rank variants over all runs below DIR, into DIR/README.md.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the results in each folder again and write its report.md, from its rows and stored predictions."""
     from zoo.report.results import read_results
 
+    if ranked:
+        if output is not None or out is not None or as_json or len(folders) > 1:
+            raise InputError("--leaderboard takes one DIR, and no other option")
+        _rank(folders[0])
+        return
     chosen = Format.json if as_json else output
     if chosen is None:
         if out is not None:
@@ -51,6 +59,16 @@ def report(
         sys.stdout.write(text)
     else:
         _write(out, text)
+
+
+def _rank(folder: Path) -> None:
+    from zoo.report.leaderboard import leaderboard_of
+
+    text, left_out = leaderboard_of(folder)
+    _write(folder / "README.md", text)
+    print(text)
+    for sentence in left_out:
+        print(sentence, file=sys.stderr)
 
 
 def _renew(folder: Path) -> None:
