@@ -140,10 +140,14 @@ def test_missing_file_suggests_a_built_in(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "columns"), [("sp500", 5031, 5), ("nasdaq", 5031, 5), ("co2", 2284, 1), ("sunspots", 309, 1)]
-)
+    ("name", "rows", "columns"),
+    [
+        ("sp500", 5031, 5), ("nasdaq", 5031, 5), ("co2", 2284, 1), ("sunspots", 309, 1), ("wti", 8611, 1),
+        ("vix", 1305, 1), ("bond-yields", 1200, 2), ("sea-temperature", 732, 1), ("electrical-equipment", 257, 1),
+    ],
+)  # fmt: skip
 def test_built_in_data_has_its_known_size(name, rows, columns):
-    pytest.importorskip("arch" if name in ("sp500", "nasdaq") else "statsmodels")
+    pytest.importorskip("arch")  # statsmodels comes with it
     table = load(name)
     assert table.values.shape == (rows, columns)
     assert table.time.is_monotonic_increasing
@@ -154,6 +158,18 @@ def test_co2_declares_what_is_done_about_its_59_gaps():
     table = load("co2")
     assert np.isnan(table.values).sum() == 59
     assert table.missing == "ffill"
+
+
+def test_sea_temperature_is_unfolded_from_years_of_twelve_months():
+    """The first and last year of statsmodels' file: January 1950 23.11, December 2010 22.07."""
+    pytest.importorskip("statsmodels")
+    table = load("sea-temperature")
+    assert (table.values[0, 0], table.values[-1, 0]) == (23.11, 22.07)
+    assert (str(table.time[0])[:7], str(table.time[12])[:7], str(table.time[-1])[:7]) == (
+        "1950-01",
+        "1951-01",
+        "2010-12",
+    )
 
 
 def test_generated_series_are_the_same_every_time():

@@ -103,7 +103,9 @@ def test_a_program_can_read_the_outcome(timed):
 
 
 def test_out_of_memory_is_a_row_and_the_rest_is_timed(tmp_path):
-    ended = speed(tmp_path / "out", "--models", "naive", "--phase", "infer", "--batch-size", "8,2000000000")
+    ended = speed(
+        tmp_path / "out", "--models", "naive", "--phase", "infer", "--batch-size", "8,2000000000", "--passes", "1"
+    )
     assert ended.returncode == 1
     errors = {row["batch_size"]: row["error"] for row in read_all(tmp_path / "out")[0]}
     assert errors[1] is None and errors[8] is None
@@ -112,7 +114,7 @@ def test_out_of_memory_is_a_row_and_the_rest_is_timed(tmp_path):
 
 
 def test_max_finds_the_largest_batch_in_its_time(tmp_path):
-    ended = speed(tmp_path / "out", "--models", "naive", "--phase", "infer", "--batch-size", "max")
+    ended = speed(tmp_path / "out", "--models", "naive", "--phase", "infer", "--batch-size", "max", "--passes", "1")
     assert ended.returncode == 0, ended.stderr
     (row,) = [row for row in read_all(tmp_path / "out")[0] if row["batch_size"] == "max"]
     assert row["search"]["limit"] in ("time", "out of memory")
