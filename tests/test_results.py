@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.bench.rows import read_all, read_rows
+from zoo.bench.rows import ADDED, FIELDS, read_all, read_rows
 from zoo.bench.throughput.cells import expand_speed, read_speed_suite
+from zoo.bench.throughput.measure import MEASURED
 from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.registry import list_models
 from zoo.report.leaderboard import leaderboard_of
@@ -39,6 +40,23 @@ def test_results_of_every_suite_but_smoke_are_there():
 
 def test_report_is_what_its_rows_say(folder):
     assert (folder / "report.md").read_text(encoding="utf-8") == markdown(*read_rows(folder), stored_in(folder))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/rows.jsonl")), ids=lambda path: path.parent.name)
+def test_committed_rows_keep_to_the_schema(path):
+    """Each key once, no NaN, known variants, and every field of the rows that zoo bench and zoo speed write."""
+
+    def refused(constant):
+        raise AssertionError(f"{constant} in {path}")
+
+    rows = [json.loads(line, parse_constant=refused) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert rows and all(row.get("variant", row.get("model")) in list_models() for row in rows)
+    timed = [row for row in rows if row.get("kind") == "speed"]
+    measured = [row for row in rows if "metrics" in row and "key" in row]
+    for group in (timed, measured):
+        assert len({row["key"] for row in group}) == len(group)
+    assert all(set(MEASURED) <= set(row) for row in timed)
+    assert all(set(FIELDS) <= set(row) <= {*FIELDS, *ADDED} for row in measured)
 
 
 def test_leaderboard_is_what_the_rows_say():
