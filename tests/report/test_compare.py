@@ -32,7 +32,9 @@ def written(folder, entries, *, problem=PROBLEM):
         found = row(variant, seed, 0.0, problem=problem, truth="predictions/truth.npz", started="2026", schema=1)
         found |= {"stopped": "patience", "predictions": None, "key": f"{variant}{seed}{number}{folder.name}", **fields}
         if forecast is not None:
-            found["metrics"] = found["metrics"] | {"rmse": float(np.sqrt(np.mean((forecast - STEPS) ** 2)))}
+            rmse = float(np.sqrt(np.mean((forecast - STEPS) ** 2)))
+            skill = 1 - rmse / float(np.sqrt(np.mean(STEPS**2)))
+            found["metrics"] = found["metrics"] | {"rmse": rmse, "skill": skill}
             np.savez(folder / f"predictions/{number}.npz", forecast=forecast)
             found["predictions"] = f"predictions/{number}.npz"
         lines.append(json.dumps(found))
@@ -105,6 +107,34 @@ def test_a_variant_that_fails_in_new_alone_is_worse(tmp_path):
     broken = [("lstm", seed, None, {"error": "Boom: it broke", "metrics": None}) for seed in range(3)]
     found = compare(old, written(tmp_path / "new", broken))
     assert found.failed == ("lstm (Boom: it broke)",) and found.is_worse(0.5)
+
+
+def test_a_seed_that_fails_in_new_alone_is_worse_though_others_end(tmp_path):
+    old = written(tmp_path / "old", entries("lstm", 0.5, 0))
+    ended = entries("lstm", 0.5, 0)[:2]
+    broken = [("lstm", 2, None, {"error": "Boom", "metrics": None})]
+    found = compare(old, written(tmp_path / "new", [*ended, *broken]))
+    assert found.failed == ("lstm for 1 seed (Boom)",) and found.is_worse(0.5)
+    assert found.changes[0].seeds == 2
+
+
+def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
+    broken = [("lstm", seed, None, {"error": "Boom", "metrics": None}) for seed in range(3)]
+    later = [(name, seed + 5, forecast, fields) for name, seed, forecast, fields in entries("bilstm", 0.5, 0)]
+    old = written(tmp_path / "old", [*broken, *entries("bilstm", 0.5, 0)])
+    both = compare(old, written(tmp_path / "new", [*broken, *later]))
+    assert both.apart == ("bilstm (no seed in common)", "lstm (failed in OLD: Boom)")
+    assert both.same == () and not both.is_worse(0.0)
+    mended = compare(old, written(tmp_path / "mended", entries("lstm", 0.5, 0)))
+    assert mended.apart == ("lstm (failed in OLD: Boom)",) and mended.only_old == ("bilstm",)
+
+
+def test_one_line_against_a_sweep_needs_the_same_settings(tmp_path):
+    old = written(tmp_path / "old", entries("lstm", 0.2, 0, params={"h": 1}))
+    sweep = [*entries("lstm", 0.4, 5, params={"h": 1}), *entries("lstm", 0.5, 10, params={"h": 2})]
+    found = compare(old, written(tmp_path / "new", sweep))
+    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm", "lstm (h=1)")]
+    assert found.only_new == ("lstm (h=2)",)
 
 
 def test_other_problems_are_refused(tmp_path):

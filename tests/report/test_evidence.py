@@ -89,13 +89,44 @@ def test_a_line_without_predictions_is_not_tested_and_named():
     (board,) = judged(rows, lambda one: None if one["variant"] == "bilstm" else load(one))
     line = next(line for line in board.lines if line.variant == "bilstm")
     assert (line.interval, line.p_naive) == (None, None)
-    assert "Not tested, for want of stored predictions: bilstm." in verdict(board)
+    assert "Not tested, for want of usable predictions: bilstm." in verdict(board)
+
+
+def test_an_untested_best_line_is_not_said_to_fail():
+    rows, load = made({**GOOD, **NOISE})
+    (board,) = judged(rows, lambda one: None if one["variant"] == "lstm" else load(one))
+    first = verdict(board)[0]
+    assert first.startswith("No tested variant beats naive") and "the best, bilstm, has" in first
+
+
+def test_losses_that_contradict_skill_are_no_evidence_for_it():
+    """Four seeds good and one ruinous: the mean skill is the best, the mean loss is not."""
+    uneven = {("lstm", seed): STEPS * (1 - ratio) for seed, ratio in enumerate((0.8, 0.8, 0.8, 0.8, 1.5))}
+    even = {("bilstm", seed): STEPS * (1 - 0.96) for seed in range(5)}
+    (board,) = judged(*made({**uneven, **even}))
+    assert [line.variant for line in board.lines if not line.is_naive] == ["lstm", "bilstm"]
+    assert board.lines[1].p_best == 1.0
+    assert not any("significantly better" in sentence for sentence in verdict(board))
+
+
+def test_too_few_windows_for_a_test_are_said():
+    rows, load = made(GOOD)
+
+    def short(one):
+        found = load(one)
+        return Stored(*(part[:9] for part in (found.forecast, found.truth, found.last, found.target_row)))
+
+    (board,) = judged(rows, short)
+    reason = "9 test windows are too few for a horizon of 1"
+    assert f"Whether that holds over other test periods was not tested: {reason}." in verdict(board)
 
 
 def test_without_any_predictions_spread_over_seeds_decides():
     rows, _ = made(GOOD)
     (board,) = judged(rows, nothing_stored)
-    assert "by more than the spread over seeds" in verdict(board)[0]
+    first, *more = verdict(board)
+    assert "by more than the spread over seeds" in first
+    assert any("not tested: no usable predictions are stored" in sentence for sentence in more)
     assert "p" not in accuracy_table(board).header
 
 
@@ -122,7 +153,7 @@ def test_several_targets_are_weighed_by_their_deviations():
     assert without.losses() is None
 
 
-@pytest.mark.parametrize("damage", ["absent", "empty", "text", "other shape", "no forecast"])
+@pytest.mark.parametrize("damage", ["absent", "empty", "text", "a byte", "other shape", "no forecast"])
 def test_missing_or_damaged_files_are_no_predictions(damage, tmp_path):
     arrays = {"truth": STEPS, "last": np.zeros((WINDOWS, 1)), "target_row": np.arange(WINDOWS)}
     np.savez(tmp_path / "truth.npz", **arrays)
@@ -131,6 +162,11 @@ def test_missing_or_damaged_files_are_no_predictions(damage, tmp_path):
         own.write_bytes(b"")
     elif damage == "text":
         own.write_text("no archive")
+    elif damage == "a byte":
+        np.savez_compressed(own, forecast=STEPS)
+        found = bytearray(own.read_bytes())
+        found[len(found) // 2] ^= 0xFF
+        own.write_bytes(found)
     elif damage == "other shape":
         np.savez(own, forecast=STEPS[1:])
     elif damage == "no forecast":

@@ -67,6 +67,33 @@ def test_what_is_left_out_names_its_folder(tmp_path):
     assert read_results([one, two]).left_out == (f"{two}: line 4 of rows.jsonl is not a row: left out",)
 
 
+def test_a_failed_row_gives_way_to_the_same_cell_that_ended(tmp_path):
+    broken = [("lstm", 0, None, {"error": "Boom", "metrics": None, "key": "same"})]
+    ended = [("lstm", 0, entries("lstm", 0.5, 0)[0][2], {"key": "same"})]
+    folders = [written(tmp_path / name, rows) for name, rows in (("one", broken), ("two", ended))]
+    (row_kept,) = read_results(folders).accuracy
+    assert row_kept["error"] is None and read_results(folders).load(row_kept) is not None
+
+
+def test_rows_of_another_version_alone_are_refused_and_nothing_is_overwritten(tmp_path):
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text('{"key": "x", "variant": "lstm"}\n')
+    (folder / "report.md").write_text("mine")
+    for arguments in ([], ["--format", "md"]):
+        ended = run_zoo("report", folder, *arguments)
+        assert ended.returncode == 2 and "there is nothing to report: row x lacks suite" in ended.stderr
+    assert (folder / "report.md").read_text() == "mine"
+    assert run_zoo("compare", folder, folder).returncode == 2
+
+
+def test_files_among_the_folders_are_left_out_and_said(tmp_path):
+    folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
+    (tmp_path / "README.md").write_text("a leaderboard")
+    results = read_results([tmp_path / "README.md", folder])
+    assert len(results.accuracy) == 3 and results.left_out == (f"{tmp_path / 'README.md'} is no folder: left out",)
+
+
 @pytest.mark.parametrize("output", ["md", "latex", "csv", "json"])
 def test_each_format_is_written_whole_to_a_file_and_the_same_each_time(output, tmp_path):
     folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
@@ -83,8 +110,8 @@ def test_each_format_is_written_whole_to_a_file_and_the_same_each_time(output, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.md"], "--out needs --format: md, latex, csv or json"),
-        (["--format", "pdf"], "'pdf' is not one of 'md', 'latex', 'csv', 'json'"),
+        (["--out", "x.md"], "--out needs --format: md, html, latex, csv or json"),
+        (["--format", "pdf"], "'pdf' is not one of 'md', 'html', 'latex', 'csv', 'json'"),
     ],
 )
 def test_a_wrong_request_is_one_line(arguments, message, tmp_path):

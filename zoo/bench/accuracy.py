@@ -112,7 +112,7 @@ def _keep_predictions(out: Path, cell: Cell, data: Data, forecasts: np.ndarray, 
     folder.mkdir(parents=True, exist_ok=True)
     asked = json.dumps([cell.data["fingerprint"], cell.problem], sort_keys=True)
     truth = folder / f"truth-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.npz"
-    if not truth.exists():
+    if not truth.exists() or b"deviation.npy" not in truth.read_bytes():  # an earlier version kept less
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
         arrays["deviation"] = data.test.units.deviation

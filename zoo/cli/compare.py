@@ -100,7 +100,7 @@ def _show_accuracy(changes: "Sequence[AccuracyChange]", share: float) -> None:
                 continue
             interval = "-" if change.low is None else f"{100 * change.low:+.2f} to {100 * (change.high or 0):+.2f}"
             table.add_row(
-                escape(change.new_label),
+                escape(change.new_label + ("" if _is_usual(change) else f" against {change.old_label}")),
                 f"{change.old_rmse:.5g}",
                 f"{change.new_rmse:.5g}",
                 f"{100 * change.gain:+.2f}",
@@ -116,6 +116,11 @@ def _show_accuracy(changes: "Sequence[AccuracyChange]", share: float) -> None:
         "interval; p: Diebold-Mariano after Holm's correction."
     )
     console.print(legend, style="dim", markup=False, highlight=False)
+
+
+def _is_usual(change: "AccuracyChange") -> bool:
+    """Whether the label in NEW tells what it is set against: the same in OLD, or its default."""
+    return change.new_label.removesuffix(", tuned") == change.old_label or change.new_label == change.old_label
 
 
 def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:

@@ -19,6 +19,7 @@ class Format(StrEnum):
     """What a report can be written as."""
 
     md = "md"
+    html = "html"
     latex = "latex"
     csv = "csv"
     json = "json"
@@ -47,7 +48,7 @@ def report(
     chosen = Format.json if as_json else output
     if chosen is None:
         if out is not None:
-            raise InputError("--out needs --format: md, latex, csv or json")
+            raise InputError("--out needs --format: md, html, latex, csv or json")
         for folder in folders:
             _renew(folder)
         return
@@ -102,6 +103,10 @@ def _text(results: "Results", chosen: Format) -> str:
     from zoo.report.speed.markdown import speed_markdown
     from zoo.report.speed.summary import speed_summary
 
+    if chosen is Format.html:
+        from zoo.report.html.page import html_page
+
+        return html_page(results)
     if chosen is Format.md:
         parts = [markdown(results.accuracy, results.left_out, results.load)] if results.accuracy else []
         return "\n".join([*parts, *([speed_markdown(results.speed)] if results.speed else [])])

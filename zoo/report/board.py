@@ -80,10 +80,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Board:
-    """The lines of one problem on one data set, best skill first, those without any result last."""
+    """The lines of one problem on one data set, best skill first, those without any result last.
+
+    untested: why no line was tested on stored predictions, empty where some were or nobody tried.
+    """
 
     rows: tuple[Row, ...]
     lines: tuple[Line, ...]
+    untested: str = ""
 
     @property
     def asked(self) -> str:

@@ -48,11 +48,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every variant of two folders once. changes: best gain first; same: lines whose rows are the very same."""
+    """Every variant of two folders once. changes: best gain first; same: lines whose rows are the very same.
+
+    failed: what ended in OLD and failed in NEW, whole variants or single seeds; apart: lines of both folders that no
+    seed ended in common, each with the reason.
+    """
 
     changes: tuple[Change, ...]
     same: tuple[str, ...]
     failed: tuple[str, ...]
+    apart: tuple[str, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
     notes: tuple[str, ...]
@@ -77,24 +82,27 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
     both = [key for key in old if key in new]
     if not both:
         raise InputError(
-            f"{new_folder} forecasts nothing that {old_folder} does: data, split, horizon, targets, scaler and device "
-            "must be the same in both"
+            f"{new_folder} forecasts nothing that {old_folder} does: data, channels, targets, lookback, horizon, "
+            "split, scaler, normalise and device must be the same in both"
         )
-    changes, same, failed, only_old, only_new = [], list[str](), list[str](), list[str](), list[str]()
+    changes, same, failed, apart, only_old, only_new = [], *(list[str]() for _ in range(5))
     loads = stored_in(old_folder), stored_in(new_folder)
     for key in both:
         pairs, lone_old, lone_new = _pairs(old[key], new[key])
         only_old += [line.label for line in lone_old]
         only_new += [line.label for line in lone_new]
         for before, after in pairs:
-            if [_outcome(row) for row in before.rows] == [_outcome(row) for row in after.rows]:
+            ended = {row["seed"] for row in before.rows}
+            lost = [row for row in after.failed if row["seed"] in ended]
+            if lost:
+                seeds = f" for {len(lost)} seed{'s' * (len(lost) != 1)}" if after.rows else ""
+                failed.append(f"{after.label}{seeds} ({lost[0]['error']})")
+            if before.rows and [_outcome(row) for row in before.rows] == [_outcome(row) for row in after.rows]:
                 same.append(after.label)
             elif change := _change(_told(new[key]), before, after, new[key].problem["horizon"], loads):
                 changes.append(change)
-            elif before.rows and not after.rows:
-                failed.append(f"{after.label} ({after.failed[0]['error']})")
-            else:
-                only_new.append(after.label)
+            elif not lost:
+                apart.append(f"{after.label} ({_why_apart(before, after)})")
     tested = [change for change in changes if change.p is not None]
     corrected = iter(holm([change.p for change in tested if change.p is not None])) if tested else iter(())
     changes = [change if change.p is None else replace(change, p=next(corrected)) for change in changes]
@@ -102,6 +110,7 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
         tuple(sorted(changes, key=lambda change: -change.gain)),
         tuple(same),
         tuple(failed),
+        tuple(apart),
         tuple(only_old),
         tuple(only_new),
         (*notes, *more),
@@ -124,6 +133,7 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     for group, where in (
         (comparison.same, "are the same rows in both"),
         (comparison.failed, "failed in NEW alone"),
+        (comparison.apart, "cannot be compared"),
         (comparison.only_old, "are in OLD alone"),
         (comparison.only_new, "are in NEW alone"),
     ):
@@ -146,7 +156,8 @@ def summary(comparison: Comparison, share: float) -> dict[str, Any]:
 def _boards(folder: Path) -> tuple[dict[str, Board], list[str]]:
     rows, left_out = read_rows(folder)
     if not rows:
-        raise InputError(f"no rows in {folder / 'rows.jsonl'}: run zoo bench ... --out {folder} first")
+        why = f" that can be compared ({left_out[0]})" if left_out else ""
+        raise InputError(f"no rows in {folder / 'rows.jsonl'}{why}: run zoo bench ... --out {folder} first")
     notes = [f"{folder / 'rows.jsonl'}: {sentence}" for sentence in left_out]
     return {board.asked: board for board in boards(rows)}, notes
 
@@ -158,14 +169,25 @@ def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line],
         namesakes = [other for other in old.lines if other.variant == line.variant]
         alike = [other for other in namesakes if bool(other.tuning) == bool(line.tuning)]
         exact = [other for other in alike if settings_of(other.first) == settings_of(line.first)]
-        # A variant with one line on either side is itself, whatever its settings; one of several needs the same.
-        candidates = exact or (alike if len(alike) == 1 else []) or ([] if alike else namesakes)
-        if candidates:
-            pairs.append((candidates[0], line))
+        # The only line of a variant on either side is its partner whatever its settings; one of several needs the same.
+        twins = [
+            other for other in new.lines if other.variant == line.variant and bool(other.tuning) == bool(line.tuning)
+        ]
+        partners = exact or (alike if len(twins) == 1 else []) if alike else namesakes
+        if len(partners) == 1:
+            pairs.append((partners[0], line))
         else:
             lone.append(line)
-    partners = {before.label for before, _ in pairs}
-    return pairs, [line for line in old.lines if line.label not in partners], lone
+    taken = {before.label for before, _ in pairs}
+    return pairs, [line for line in old.lines if line.label not in taken], lone
+
+
+def _why_apart(before: Line, after: Line) -> str:
+    for line, where in ((before, "OLD"), (after, "NEW")):
+        if not line.rows:
+            return f"failed in {where}: {line.failed[0]['error']}"
+    has_common = bool({row["seed"] for row in before.rows} & {row["seed"] for row in after.rows})
+    return "OLD makes no error" if has_common else "no seed in common"
 
 
 def _change(problem: str, before: Line, after: Line, horizon: int, loads: tuple[Load, Load]) -> Change | None:
@@ -175,6 +197,7 @@ def _change(problem: str, before: Line, after: Line, horizon: int, loads: tuple[
     errors = [(olds[seed]["metrics"]["rmse"], news[seed]["metrics"]["rmse"]) for seed in seeds]
     if not errors or min(old for old, _ in errors) <= 0:
         return None
+    own_gain = float(np.mean([1 - new / old for old, new in errors]))
     losses = [[_losses(rows[seed], load) for seed in seeds] for rows, load in zip((olds, news), loads, strict=True)]
     interval, p = None, None
     stored = [[one for one in group if one is not None] for group in losses]
@@ -182,7 +205,8 @@ def _change(problem: str, before: Line, after: Line, horizon: int, loads: tuple[
         own, other = (np.stack([one[0] for one in group]) for group in (stored[1], stored[0]))
         interval = skill_interval(own, other, horizon=horizon)
         found = diebold_mariano(own.mean(axis=0), other.mean(axis=0), horizon=horizon)
-        p = found[1] if found is not None else None
+        if found is not None:  # losses that contradict the gain are no evidence for it
+            p = found[1] if (found[0] < 0) == (own_gain > 0) else 1.0
     return Change(
         problem=problem,
         old_label=before.label,
@@ -190,7 +214,7 @@ def _change(problem: str, before: Line, after: Line, horizon: int, loads: tuple[
         seeds=len(seeds),
         old_rmse=float(np.mean([old for old, _ in errors])),
         new_rmse=float(np.mean([new for _, new in errors])),
-        gain=float(np.mean([1 - new / old for old, new in errors])),
+        gain=own_gain,
         low=interval[0] if interval else None,
         high=interval[1] if interval else None,
         p=p,

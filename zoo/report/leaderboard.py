@@ -1,5 +1,6 @@
 """The leaderboard: variants over several data sets, by their error ratios to naive."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from zoo.bench.rows import read_rows
 from zoo.bench.stats.ranks import FEWEST, Ranking, ranking
 from zoo.errors import InputError
 from zoo.report.board import ROUNDING, Board, Line, boards
+from zoo.report.evidence import SIGNIFICANT
 from zoo.report.markdown import escaped, pipe_table
 from zoo.report.results import read_results
 from zoo.report.tables import Text, TextTable, p_value
@@ -18,10 +20,10 @@ from zoo.report.tables import Text, TextTable, p_value
 RESAMPLES = 10_000
 WHOLE = 0.8  # of all variants: a data set with fewer would rank others than the rest does
 LEGEND = (
-    "error ratio: the geometric mean over the data sets of rmse / naive's rmse, below 1 is better than repeating the "
-    "last value, with the 95 % interval of a bootstrap over data sets; wins: how often the variant's rmse is below "
-    "that of another variant on the same data set, over all pairs, ties counted half; best on, beats naive on: how "
-    "many data sets it has the lowest rmse on, and an rmse below naive's, whether or not by chance. All with the "
+    "error ratio: the geometric mean over the problems of rmse / naive's rmse, below 1 is better than repeating the "
+    "last value, with the 95 % interval of a bootstrap over problems; wins: how often the variant's rmse is below "
+    "that of another variant on the same problem, over all pairs, ties counted half; best on, beats naive on: how "
+    "many problems it has the lowest rmse on, and an rmse below naive's, whether or not by chance. All with the "
     "settings that their suite gives, untuned; rmse is the mean over seeds."
 )
 
@@ -65,7 +67,8 @@ def leaderboard(found: Sequence[Board], *, seed: int = 0) -> Leaderboard:
     benchmark results, Communications of the ACM 29 (1986); Shchur et al., fev-bench: a realistic benchmark for time
     series forecasting (2025).
     """
-    everything = [(board, _ratios(board)) for board in found]
+    alone = {json.dumps([board.problem, board.data["fingerprint"]]): board for board in reversed(found)}  # of a device
+    everything = [(board, _ratios(board)) for board in reversed(alone.values())]
     baselines = {line.variant: line.is_baseline for board in found for line in board.lines}
     names = list(dict.fromkeys(name for _, ratios in everything for name in ratios))
     if len(names) < 3:
@@ -142,13 +145,13 @@ def leaderboard_markdown(found: Leaderboard, links: dict[str, str]) -> str:
             texts.append(f"{places[standing.variant]:.2f}" if standing.variant in places else "-")
         texts += [str(standing.best_on), str(standing.ahead_of_naive_on), str(standing.data_sets)]
         rows.append(tuple(Text(text) for text in texts))
-    header = ["variant", "error ratio", "95 % interval", "wins", "best on", "beats naive on", "data sets"]
+    header = ["variant", "error ratio", "95 % interval", "wins", "best on", "beats naive on", "problems"]
     if ranks is not None:
         header.insert(4, "mean rank")
     table = TextTable(tuple(header), tuple(rows), tuple(standing.is_baseline for standing in found.standings))
     listed = [f"- {_linked(board, links)}" for board in found.boards]
     parts = ["# Leaderboard", *map(escaped, _sentences(found)), pipe_table(table), LEGEND]
-    parts.append("Data sets:\n\n" + "\n".join(listed))
+    parts.append("Problems:\n\n" + "\n".join(listed))
     if found.partial:
         left = "\n".join(f"- {_linked(board, links)}" for board in found.partial)
         parts.append(f"Left out, since too few of the variants ran on them:\n\n{left}")
@@ -178,13 +181,19 @@ def leaderboard_of(folder: Path) -> tuple[str, tuple[str, ...]]:
 def _sentences(found: Leaderboard) -> list[str]:
     count = len(found.boards)
     best = found.standings[0]
-    said = [f"{best.variant} has the lowest error ratio to naive over {count} data sets: {best.ratio:.4f}."]
+    said = [f"{best.variant} has the lowest error ratio to naive over {count} problems: {best.ratio:.4f}."]
     naive_or_worse = [standing for standing in found.standings if standing.variant != "naive" and standing.ratio < 1]
     said.append(f"{len(naive_or_worse)} of {len(found.standings) - 1} variants have one below 1.")
     if found.ranks is None:
         return [*said, found.refused]
     ranks = found.ranks
-    if not ranks.differing:
+    if ranks.differing is None:
+        said.append(
+            f"The ranks as a whole {'differ' if ranks.friedman_p < SIGNIFICANT else 'may be chance'} (Friedman p "
+            f"{p_value(ranks.friedman_p)}); {count} problems are too few to tell single pairs of {len(ranks.names)} "
+            "variants apart."
+        )
+    elif not ranks.differing:
         said.append(
             f"By ranks no two differ by more than chance (Friedman p {p_value(ranks.friedman_p)}, Wilcoxon with Holm's "
             "correction)."

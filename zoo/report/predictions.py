@@ -1,6 +1,7 @@
 """Predictions: the stored test forecasts of rows, read when a report needs them."""
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,14 +17,19 @@ class Stored:
     """What a cell forecast and what came, for n test windows in time order.
 
     forecast, truth: float64 [n, T, D] and last: [n, D], in the data's units; target_row: [n], the row of each window's
-    first step; deviation: [D], the unit of scaled errors, None where an older run did not keep it.
+    first step; time: [n], when that was, None where the data have no time column; deviation: [D], the unit of scaled
+    errors, train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training; None where an older
+    run did not keep them.
     """
 
     forecast: np.ndarray
     truth: np.ndarray
     last: np.ndarray
     target_row: np.ndarray
-    deviation: np.ndarray | None
+    deviation: np.ndarray | None = None
+    time: np.ndarray | None = None
+    train_loss: np.ndarray | None = None
+    valid_loss: np.ndarray | None = None
 
     def losses(self) -> np.ndarray | None:
         """[n]: the mean squared error of each window over its steps and targets, as skill weighs them."""
@@ -69,7 +75,10 @@ def stored_in(folder: Path) -> Load:
                 truth["truth"],
                 truth["last"],
                 truth["target_row"],
-                truth.get("deviation"),
+                deviation=truth.get("deviation"),
+                time=truth.get("time"),
+                train_loss=own.get("train_loss"),
+                valid_loss=own.get("valid_loss"),
             )
         except KeyError:
             return None
@@ -82,5 +91,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return {name: kept[name] for name in kept.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None

@@ -17,9 +17,13 @@ def verdict(board: Board) -> list[str]:
     """
     judged = [line for line in board.lines if line.metric("skill") is not None and not line.is_naive]
     if not judged:
+        if any(line.rows and not line.is_naive for line in board.lines):
+            return ["Naive makes no error here: there is no skill to speak of.", *_failures(board)]
         return ["No variant other than naive ended with a result: there is nothing to compare.", *_failures(board)]
     tested = [line for line in judged if line.p_naive is not None]
     sentences = _by_test(board, judged, tested) if tested else _by_spread(board, judged)
+    if board.untested:
+        sentences.append(f"Whether that holds over other test periods was not tested: {board.untested}.")
     return sentences + tuning_verdict(board) + _failures(board)
 
 
@@ -36,16 +40,17 @@ def _by_test(board: Board, judged: list[Line], tested: list[Line]) -> list[str]:
         first, *rest = winners
         names = f"{first.label} ({_percent(first)}{_between(first)})"
         names += "".join(f", {line.label} ({_percent(line)})" for line in rest)
-        sentences = [f"{len(winners)} of {len(judged)} beat naive ({how}): {names}."]
+        sentences = [f"{len(winners)} of {len(tested)} beat naive ({how}): {names}."]
         if not all(line.is_baseline for line in judged):
             sentences += _recurrence(winners)
     else:
-        best = f"{judged[0].label}, has a skill of {_percent(judged[0])}{_between(judged[0])}"
-        sentences = [f"No variant beats naive (repeating the last value; {how}): the best, {best}."]
+        best = f"{tested[0].label}, has a skill of {_percent(tested[0])}{_between(tested[0])}"
+        which = "No variant" if len(tested) == len(judged) else "No tested variant"
+        sentences = [f"{which} beats naive (repeating the last value; {how}): the best, {best}."]
     sentences += _against_the_best(tested)
     untested = [line.label for line in judged if line.p_naive is None]
     if untested:
-        sentences.append(f"Not tested, for want of stored predictions: {', '.join(untested)}.")
+        sentences.append(f"Not tested, for want of usable predictions: {', '.join(untested)}.")
     if 0 < board.seeds < MIN_SEEDS:
         seeds = f"With {board.seeds} seed{'s' * (board.seeds != 1)}"
         sentences.append(f"{seeds} the spread over seeds is unknown: take at least {MIN_SEEDS}.")

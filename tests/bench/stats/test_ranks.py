@@ -46,8 +46,17 @@ def test_who_is_best_everywhere_differs_from_the_rest():
     assert found.groups == (found.names[1:],)
 
 
+def test_too_few_data_sets_for_any_pair_to_differ_are_told_from_no_difference():
+    """Ordered alike on all of 9 data sets: 2^-8 times 78 pairs of 13 is 0.3, so no pair can; of 3 it is 0.012."""
+    names = [f"v{number}" for number in range(13)]
+    errors = np.tile(np.arange(1.0, 14.0), (9, 1)) + np.random.default_rng(0).uniform(0, 0.1, (9, 13))
+    found = ranking(names, errors)
+    assert found.friedman_p < 0.001 and found.differing is None
+    assert len(ranking(names[:3], errors[:, :3]).differing) == 3
+
+
 def test_equal_errors_share_ranks_and_differ_in_nothing():
-    found = ranking(("a", "b", "c"), np.ones((6, 3)))
+    found = ranking(("a", "b", "c"), np.ones((8, 3)))
     assert found.ranks == (2.0, 2.0, 2.0)
     assert (found.friedman_p, found.differing, found.groups) == (1.0, (), (("a", "b", "c"),))
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import stats
 
-LEAST = 8  # windows, and at least this many times the horizon
+LEAST = 16  # windows for each step of the horizon: with fewer it rejects too often in simulations
 
 
 def diebold_mariano(losses: np.ndarray, other: np.ndarray, *, horizon: int) -> tuple[float, float] | None:
@@ -14,7 +14,7 @@ def diebold_mariano(losses: np.ndarray, other: np.ndarray, *, horizon: int) -> t
     losses, other: [n], one for each test window in time order, the mean over its steps and targets. The
     difference of h-step windows is taken as correlated over h - 1 windows (rectangular weights; where these
     give no positive variance, none), its variance corrected for small samples and the statistic compared with
-    Student's t of n - 1 degrees. None with fewer than 8 windows for each step, or where all differences are equal.
+    Student's t of n - 1 degrees. None with fewer than 16 windows for each step, or where all differences are equal.
 
     Source: Diebold and Mariano, Comparing predictive accuracy, Journal of Business & Economic Statistics 13
     (1995); Harvey, Leybourne and Newbold, Testing the equality of prediction mean squared errors,

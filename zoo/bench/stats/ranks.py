@@ -9,7 +9,7 @@ from scipy import stats
 
 from zoo.bench.stats.timings import holm
 
-FEWEST = 5  # data sets: with four, Wilcoxon's smallest two-sided p is 1/8
+FEWEST = 5  # data sets: fewer say little about an order
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,15 @@ class Ranking:
     """Average ranks (1 is best) in the order of names, Friedman's p, and the pairs that differ.
 
     differing: pairs (better, worse) of names whose Wilcoxon p is below the level after Holm's correction over all
-    pairs; empty where Friedman finds no difference at all. groups: the longest runs of names, in order of
-    rank, no two of which differ: the bars of a critical-difference diagram.
+    pairs; empty where Friedman finds no difference at all, and None where there are too few data sets for any pair to
+    differ, whatever the errors. groups: the longest runs of names, in order of rank, no two of which differ: the bars
+    of a critical-difference diagram.
     """
 
     names: tuple[str, ...]
     ranks: tuple[float, ...]
     friedman_p: float
-    differing: tuple[tuple[str, str], ...]
+    differing: tuple[tuple[str, str], ...] | None
     groups: tuple[tuple[str, ...], ...]
     data_sets: int
 
@@ -49,20 +50,22 @@ def ranking(names: Sequence[str], errors: np.ndarray, level: float = 0.05) -> Ra
     # Where all are equal on every data set, Friedman's statistic is 0 / 0.
     friedman = 1.0 if (means == means[0]).all() else float(stats.friedmanchisquare(*errors.T).pvalue)
     pairs = list(combinations(range(len(names)), 2))
+    # The smallest two-sided p of n signed ranks is 2^(1 - n), and Holm multiplies it by the number of pairs.
+    is_possible = 2.0 ** (1 - data_sets) * len(pairs) < level
     p_values = holm([_wilcoxon(errors[:, order[one]] - errors[:, order[two]]) for one, two in pairs])
     found = {pair for pair, p in zip(pairs, p_values, strict=True) if p < level} if friedman < level else set()
     return Ranking(
         names=tuple(ordered),
         ranks=tuple(float(mean) for mean in means[order]),
         friedman_p=friedman,
-        differing=tuple((ordered[one], ordered[two]) for one, two in sorted(found)),
+        differing=tuple((ordered[one], ordered[two]) for one, two in sorted(found)) if is_possible else None,
         groups=tuple(tuple(ordered[first:end]) for first, end in _groups(len(names), found)),
         data_sets=data_sets,
     )
 
 
 def _wilcoxon(differences: np.ndarray) -> float:
-    """Wilcoxon's signed-rank p, zeros split between both signs (Pratt); 1 where nothing differs."""
+    """Wilcoxon's signed-rank p, the ranks of zeros split between both signs; 1 where nothing differs."""
     if not np.any(differences):
         return 1.0
     return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)

@@ -65,8 +65,9 @@ def run_speed(
     cells, notes = expand_speed(suite, device=device)
     store = RowStore(folder)
     try:
-        # Rows that lack passes go on, and those that failed begin anew.
-        known = {} if force else {cell.key: store.rows[cell.key] for cell in cells if store.is_done(cell.key)}
+        # Rows that lack passes go on; those that failed, or that another version began, begin anew.
+        usable = [cell.key for cell in cells if store.is_done(cell.key) and "is_calm" in store.rows[cell.key]]
+        known = {} if force else {key: store.rows[key] for key in usable}
         waiting = [cell for cell in cells if not is_complete(cell, known, suite.method)]
         for note in notes:
             print(f"note: {note}", file=sys.stderr)

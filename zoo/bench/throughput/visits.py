@@ -33,7 +33,7 @@ def is_complete(cell: SpeedCell, known: Mapping[str, Row], method: Method) -> bo
     row = known.get(cell.key)
     if row is None or row["error"]:
         return row is not None
-    return len(row["passes"]) >= visits_of(cell, method) * (1 if row.get("is_calm", True) else 2)
+    return len(row["passes"]) >= visits_of(cell, method) * (1 if row["is_calm"] else 2)
 
 
 def visit(waiting: Sequence[SpeedCell], run: Visiting) -> None:

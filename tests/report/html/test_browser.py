@@ -1,0 +1,114 @@
+"""The page in a real browser: it sorts, filters and toggles, and neither complains nor asks the network."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.report.test_compare import entries, written
+from zoo.report.html.page import html_page
+from zoo.report.results import read_results
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium that keeps a log of its console and of its requests."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and its driver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1200,900")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    from selenium.webdriver.chrome.service import Service
+
+    started = webdriver.Chrome(service=Service(driver), options=options)
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    """The page of two variants and a baseline, loaded anew."""
+    naive = [("naive", 0, None, {"tags": ["baseline", "deterministic"]})]
+    folder = written(tmp_path / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10), *naive])
+    path = tmp_path / "report.html"
+    path.write_text(html_page(read_results([folder])), encoding="utf-8")
+    browser.get_log("performance"), browser.get_log("browser")
+    browser.get(path.as_uri())
+    return browser
+
+
+def names(page):
+    rows = "[...document.querySelectorAll('#table-1 tbody tr')]"
+    script = f"return {rows}.filter(row => !row.hidden).map(row => row.cells[0].textContent)"
+    return page.execute_script(script)
+
+
+def click(page, column):
+    button = page.find_elements("css selector", "#table-1 thead button")[column]
+    page.execute_script("arguments[0].click()", button)
+
+
+def test_a_click_on_a_header_sorts_up_down_and_back(page):
+    original = names(page)
+    click(page, 1)  # rmse
+    assert names(page) == ["lstm", "bilstm", "naive"]
+    header = page.find_elements("css selector", "#table-1 thead th")[1]
+    assert header.get_attribute("aria-sort") == "ascending"
+    click(page, 1)
+    assert names(page) == ["naive", "bilstm", "lstm"]
+    click(page, 1)
+    assert names(page) == original
+
+
+def test_headers_can_be_reached_and_pressed_by_keyboard(page):
+    from selenium.webdriver.common.keys import Keys
+
+    button = page.find_elements("css selector", "#table-1 thead button")[0]
+    button.send_keys(Keys.ENTER)
+    assert names(page) == ["bilstm", "lstm", "naive"]
+
+
+def test_the_search_field_filters_rows(page):
+    page.find_element("css selector", "input[data-table='table-1']").send_keys("BI")
+    assert names(page) == ["bilstm"]
+
+
+def test_a_series_can_be_toggled_in_the_legend(page):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    find = """
+        const titles = [...document.querySelectorAll('h3')];
+        const title = titles.find(found => found.textContent.startsWith('Forecasts of'));
+        return title.nextElementSibling.nextElementSibling;
+    """
+    place = page.execute_script(find)
+    page.execute_script("arguments[0].scrollIntoView()", place)
+    WebDriverWait(page, 20).until(lambda _: place.get_attribute("data-drawn") == "yes")
+    shown = "return arguments[0]._fullData.filter(t => t.visible === true).map(t => t.name)"
+    assert page.execute_script(shown, place) == ["truth", "lstm"]
+    toggle = """
+        const item = [...arguments[0].querySelectorAll('.legend .traces')].find(t => t.textContent === 'bilstm');
+        const target = item.querySelector('.legendtoggle');
+        for (const kind of ['mousedown', 'mouseup']) target.dispatchEvent(new MouseEvent(kind, {bubbles: true}));
+    """
+    page.execute_script(toggle, place)
+    WebDriverWait(page, 20).until(lambda _: "bilstm" in page.execute_script(shown, place))
+
+
+def test_every_figure_is_drawn_without_complaint_and_without_the_network(page):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    for place in page.find_elements("css selector", ".plot"):
+        page.execute_script("arguments[0].scrollIntoView()", place)
+        WebDriverWait(page, 20).until(lambda _, place=place: place.get_attribute("data-drawn") == "yes")
+    assert page.get_log("browser") == []
+    events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -1,0 +1,66 @@
+"use strict";
+(() => {
+  // Tables: a click on a header sorts by the plain value of each cell, the search field hides rows without its text.
+  for (const table of document.querySelectorAll("table.sortable")) {
+    const body = table.tBodies[0];
+    const original = [...body.rows];
+    table.tHead.querySelectorAll("th").forEach((header, column) => {
+      header.querySelector("button").addEventListener("click", () => {
+        const next = { ascending: "descending", descending: "none" }[header.getAttribute("aria-sort")] || "ascending";
+        for (const other of table.tHead.querySelectorAll("th")) other.setAttribute("aria-sort", "none");
+        header.setAttribute("aria-sort", next);
+        const value = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+        const compare = (one, other) => {
+          const [a, b] = [value(one), value(other)];
+          if (a === "" || b === "") return (a === "") - (b === ""); // what is unknown stays below
+          const [x, y] = [Number(a), Number(b)];
+          const order = Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b) : x - y;
+          return next === "ascending" ? order : -order;
+        };
+        body.append(...(next === "none" ? original : [...original].sort(compare)));
+      });
+    });
+    const search = document.querySelector(`input[data-table="${table.id}"]`);
+    search.addEventListener("input", () => {
+      const wanted = search.value.trim().toLowerCase();
+      for (const row of original) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+    });
+  }
+
+  // Pictures: each is drawn when it comes into view, in the colours of the page.
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const colours = () => {
+    const style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue("--ink").trim();
+    const line = style.getPropertyValue("--line").trim();
+    const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
+    return { ink, axis };
+  };
+  const furnished = (layout) => {
+    const { ink, axis } = colours();
+    const found = structuredClone(layout);
+    Object.assign(found, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
+    found.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
+    found.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
+    found.margin = { l: 70, r: 20, t: 20, b: 50, ...found.margin };
+    for (const name of ["xaxis", "yaxis"]) found[name] = { ...axis, automargin: true, ...found[name] };
+    return found;
+  };
+  const traces = (data) => data.map((trace) =>
+    trace.ink ? { ...trace, line: { ...trace.line, color: colours().ink } } : trace);
+  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const draw = (place) => {
+    const { data, layout } = figures[place.id];
+    const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendDataToCloud"] };
+    return Plotly.react(place, traces(data), furnished(layout), config).then(() => { place.dataset.drawn = "yes"; });
+  };
+  const places = [...document.querySelectorAll(".plot")];
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
+    }
+  }, { rootMargin: "400px" });
+  for (const place of places) seen.observe(place);
+  dark.addEventListener("change", () => places.filter((place) => place.dataset.drawn).forEach(draw));
+  addEventListener("beforeprint", () => places.filter((place) => !place.dataset.drawn).forEach(draw));
+})();
