@@ -43,6 +43,7 @@
     found.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
     found.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
     found.margin = { l: 70, r: 20, t: 20, b: 50, ...found.margin };
+    if (innerWidth < 640) found.legend = { orientation: "h", y: -0.2 };
     for (const name of ["xaxis", "yaxis"]) found[name] = { ...axis, automargin: true, ...found[name] };
     return found;
   };

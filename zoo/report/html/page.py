@@ -61,7 +61,9 @@ class _Page:
         )
         rows = []
         for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-            shown = "".join(_cell(cell.text, cell.is_best) for cell in cells)
+            name_of, *rest = cells
+            shown = _cell(name_of.text + " (b)" * is_baseline, name_of.is_best)
+            shown += "".join(_cell(cell.text, cell.is_best) for cell in rest)
             kind = ' class="baseline"' if is_baseline else ""
             rows.append(f"<tr{kind}>{shown}</tr>")
         self.parts.append(
