@@ -79,6 +79,8 @@ def test_predictions_give_the_rmse_of_their_rows(folder):
     for row in read_rows(folder)[0]:
         with np.load(folder / row["predictions"]) as kept, np.load(folder / row["truth"]) as truth:
             error = kept["forecast"].astype(float) - truth["truth"]
+            if error.shape[2] > 1:  # then in training deviations
+                error /= truth["deviation"]
         assert np.sqrt(np.mean(error**2)) == pytest.approx(row["metrics"]["rmse"], rel=1e-5)
 
 
