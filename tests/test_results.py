@@ -26,7 +26,7 @@ RESULTS = sorted(
     if ((SUITES / f"{path.name}.toml").exists() and not path.name.startswith("speed"))
     or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
-SPEED = ("speed",)
+SPEED = ("speed", "speed-modes")
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
