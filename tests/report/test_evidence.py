@@ -76,6 +76,13 @@ def test_where_nothing_beats_naive_the_verdict_says_so():
     assert "95 % interval -" in first
 
 
+def test_a_best_that_does_not_beat_naive_is_not_said_to_be_better_than_it():
+    (board,) = judged(*made({("ridge", 0): shrunk(0.0, 5, noise=0.01), ("lstm", 0): -0.5 * STEPS}))
+    first, second, *_ = verdict(board)
+    assert first.startswith("No variant beats naive")
+    assert second == "ridge is significantly better than all others but naive."
+
+
 def test_forecasters_that_are_alike_are_not_ordered():
     twins = {("lstm", 0): shrunk(0.5, 1), ("bilstm", 0): shrunk(0.5, 2)}
     (board,) = judged(*made(twins))

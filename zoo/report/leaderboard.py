@@ -181,9 +181,10 @@ def leaderboard_of(folder: Path) -> tuple[str, tuple[str, ...]]:
 def _sentences(found: Leaderboard) -> list[str]:
     count = len(found.boards)
     best = found.standings[0]
-    said = [f"{best.variant} has the lowest error ratio to naive over {count} problems: {best.ratio:.4f}."]
-    naive_or_worse = [standing for standing in found.standings if standing.variant != "naive" and standing.ratio < 1]
-    said.append(f"{len(naive_or_worse)} of {len(found.standings) - 1} variants have one below 1.")
+    problems = f"{count} problem{'s' * (count != 1)}"
+    said = [f"{best.variant} has the lowest error ratio to naive over {problems}: {best.ratio:.4f}."]
+    below_naive = [standing for standing in found.standings if standing.variant != "naive" and standing.ratio < 1]
+    said.append(f"{len(below_naive)} of {len(found.standings) - 1} variants have one below 1.")
     if found.ranks is None:
         return [*said, found.refused]
     ranks = found.ranks

@@ -70,7 +70,8 @@ def _against_the_best(tested: list[Line]) -> list[str]:
             f"Nothing is significantly worse than {best.label}, the best of {len(tested)}: their order may be chance."
         ]
     if not alike:
-        return [f"{best.label} is significantly better than all others."]
+        aside = "" if beats_naive(best) else " but naive"
+        return [f"{best.label} is significantly better than all others{aside}."]
     rest = f"{len(alike)} others cannot be told from it" if len(alike) > 1 else f"{alike[0]} cannot be told from it"
     return [f"{best.label} is significantly better than {', '.join(worse)}; {rest}."]
 
