@@ -46,7 +46,8 @@ class Timing:
         does not see, or a process whose memory lies badly: it says little about the step, and another run
         would not find it again.
         """
-        calm = [not self.is_calm or self._in_calm(reading) for _, reading in self.made]
+        is_calm = self.is_calm
+        calm = [not is_calm or self._in_calm(reading) for _, reading in self.made]
         starts = [0, *itertools.accumulate(self.passes)]
         passes = []
         for start, end in itertools.pairwise([*starts, len(self.made)]):

@@ -17,6 +17,7 @@ FAR = -0.2  # skill: what is worse lies beyond the edge of the picture, and woul
 NAIVE = "naive"
 
 Figure = dict[str, Any]
+Point = tuple[float, float, float, str]
 
 
 def styles_of(board: Board) -> dict[str, tuple[str, str]]:
@@ -30,11 +31,7 @@ def styles_of(board: Board) -> dict[str, tuple[str, str]]:
 
 def pareto(board: Board) -> Figure | None:
     """rmse over training throughput, dots growing with the parameters, and the front of the best trades."""
-    points = []
-    for line in board.lines:
-        rmse, speed, count = line.metric("rmse"), line.field("windows_per_second"), line.field("parameter_count")
-        if rmse is not None and speed is not None and count is not None:
-            points.append((speed.mean, rmse.mean, count.mean, line.label))
+    points = _points(board)
     if len(points) < 2:
         return None
     styles = styles_of(board)
@@ -55,11 +52,11 @@ def pareto(board: Board) -> Figure | None:
         }
         for place, (speed, rmse, count, label) in enumerate(sorted(points))
     ]
-    front = sorted(point for point in points if not any(_beats(other, point) for other in points))
+    best = sorted(_unbeaten(points))
     data.append(
         {
             "type": "scatter", "mode": "lines", "name": "front", "ink": True, "hoverinfo": "skip", "showlegend": False,
-            "x": [_figures(speed) for speed, *_ in front], "y": [_figures(rmse) for _, rmse, *_ in front],
+            "x": [_figures(speed) for speed, *_ in best], "y": [_figures(rmse) for _, rmse, *_ in best],
             "line": {"width": 1, "dash": "dot"},
         }
     )  # fmt: skip
@@ -280,7 +277,21 @@ def _rmse(errors: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((errors**2).mean(axis=0)))
 
 
-def _beats(other: tuple[float, float, float, str], point: tuple[float, float, float, str]) -> bool:
+def _points(board: Board) -> list[Point]:
+    """(windows/s, rmse, parameters, label) of each line that trains."""
+    points = []
+    for line in board.lines:
+        rmse, speed, count = line.metric("rmse"), line.field("windows_per_second"), line.field("parameter_count")
+        if rmse is not None and speed is not None and count is not None:
+            points.append((speed.mean, rmse.mean, count.mean, line.label))
+    return points
+
+
+def _unbeaten(points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if not any(_beats(other, point) for other in points)]
+
+
+def _beats(other: Point, point: Point) -> bool:
     """Whether the other is as fast and as accurate, and better in one of them."""
     return other[0] >= point[0] and other[1] <= point[1] and other[:2] != point[:2]
 
@@ -292,13 +303,7 @@ def _figures(value: float) -> float | None:
 
 def front(board: Board) -> list[str]:
     """The labels on the front of accuracy and training throughput, fastest first."""
-    points = []
-    for line in board.lines:
-        rmse, speed = line.metric("rmse"), line.field("windows_per_second")
-        if rmse is not None and speed is not None:
-            points.append((speed.mean, rmse.mean, 0.0, line.label))
-    best = [point for point in points if not any(_beats(other, point) for other in points)]
-    return [label for *_, label in sorted(best, reverse=True)]
+    return [label for *_, label in sorted(_unbeaten(_points(board)), reverse=True)]
 
 
 def worst_windows(line: Line, load: Load, most: int = 5) -> tuple[list[int], list[int], Stored] | None:
