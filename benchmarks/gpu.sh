@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in one call under 9 minutes on one H100 with torch 2.11 to 2.13 and no network:
+# Everything that needs a GPU, in one call under 10 minutes on one H100 with torch 2.11 to 2.13 and no network:
 #
 #     benchmarks/gpu.sh DIR
 #
@@ -10,7 +10,7 @@
 # three batch sizes; one seed of the price suite, or of the smoke suite where the package arch is missing. For all of
 # it, run the suites themselves: zoo speed benchmarks/suites/speed.toml --device cuda.
 #
-# DEVICE=cpu rehearses it without a GPU; CELL_SECONDS caps a cell (default 1).
+# DEVICE=cpu rehearses it without a GPU; CELL_SECONDS caps a cell (default 0.5).
 set -uo pipefail
 [ $# -eq 1 ] || { echo "usage: benchmarks/gpu.sh DIR" >&2; exit 2; }
 mkdir -p "$1" || exit 2
@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.." || exit 2
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 python=${PYTHON:-python3}
 device=${DEVICE:-cuda}
-cell=(--seconds "${CELL_SECONDS:-1}" --passes 1)  # an idle GPU does not drift, and each process costs seconds
+cell=(--seconds "${CELL_SECONDS:-0.5}" --passes 1)  # an idle GPU does not drift, and each process costs seconds
 suites=benchmarks/suites
 if [ "$device" = cuda ]; then modes=eager,cuda-graph dtypes=tf32,bfloat16,float16; else modes=eager dtypes=bfloat16; fi
 failed=0
@@ -42,7 +42,7 @@ if [ "$device" = cuda ]; then
   mapfile -t files < <(grep -rl 'mark\.gpu' tests --include='test_*.py')
   step tests 80 "$python" -m pytest "${files[@]}" -m gpu -W default -p no:cacheprovider -rs
 fi
-step speed 180 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
+step speed 260 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
   --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear,naive "${cell[@]}" --out "$out/speed"
 step dtypes 50 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
   "${cell[@]}" --out "$out/speed"

@@ -108,3 +108,13 @@ def test_a_cuda_graph_trains_as_the_step_itself_does_on_a_gpu(data, name):
     assert history.fallback is None
     for a, b in zip(weights(eager), weights(graph), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_cuda_graph_gathers_targets_that_lie_apart(prices):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    data = zoo.prepare(zoo.load(prices), targets=["open", "close"], normalise="instance")
+    for name in ("lstm", "linear"):
+        config = zoo.FitConfig(mode="cuda-graph", max_epochs=1, batch_size=32, device="cuda")
+        assert zoo.fit(zoo.create(name, data.problem), data.train, data.valid, config).fallback is None

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.columns import columns
 from zoo.data.units import Units
 
 
@@ -41,10 +42,7 @@ class Windows:
         row, column = self.values.stride()
         every_window = self.values.as_strided((rows - length + 1, length, channels), (row, row, column))
         block = every_window[self.starts[index]]
-        first, last = self.targets[0], self.targets[-1]
-        if self.targets == tuple(range(first, last + 1)):  # a slice costs nothing, a list is copied to the device
-            return block[:, : self.lookback], block[:, self.lookback :, first : last + 1]
-        return block[:, : self.lookback], block[:, self.lookback :, list(self.targets)]
+        return block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from zoo.data.columns import columns
 from zoo.data.windows import Windows
 from zoo.layers.head import Head
 from zoo.problem import Problem
@@ -27,9 +28,7 @@ class Normalised(nn.Module):
         super().__init__()
         self.variant = variant
         self.problem = problem
-        first, last = problem.targets[0], problem.targets[-1]
-        is_run = problem.targets == tuple(range(first, last + 1))  # a slice costs less than a list
-        self.targets: slice | list[int] = slice(first, last + 1) if is_run else list(problem.targets)
+        self.targets = problem.targets
         if problem.normalise != "none":
             for module in variant.modules():
                 if isinstance(module, Head):
@@ -44,16 +43,16 @@ class Normalised(nn.Module):
     def forward(self, x_BLC: Tensor) -> Tensor:
         if self.problem.normalise == "last":
             last_B1C = x_BLC[:, -1:]
-            return self.variant(x_BLC - last_B1C) + last_B1C[..., self.targets]
+            return self.variant(x_BLC - last_B1C) + columns(last_B1C, self.targets)
         if self.problem.normalise == "instance":
             mean_B1C, deviation_B1C = self._moments(x_BLC)
             standard_BLC = (x_BLC - mean_B1C) / deviation_B1C
             if self.is_affine:
                 inside_BTD = self.variant(standard_BLC * self.weight + self.bias)
-                forecast_BTD = (inside_BTD - self.bias[self.targets]) / self.weight[self.targets]
+                forecast_BTD = (inside_BTD - columns(self.bias, self.targets)) / columns(self.weight, self.targets)
             else:
                 forecast_BTD = self.variant(standard_BLC)
-            return forecast_BTD * deviation_B1C[..., self.targets] + mean_B1C[..., self.targets]
+            return forecast_BTD * columns(deviation_B1C, self.targets) + columns(mean_B1C, self.targets)
         return self.variant(x_BLC)
 
     def inside(self, windows: Windows, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -61,10 +60,10 @@ class Normalised(nn.Module):
         for x_BLC, y_BTD in windows.batches(batch_size):
             if self.problem.normalise == "last":
                 last_B1C = x_BLC[:, -1:]
-                yield x_BLC - last_B1C, y_BTD - last_B1C[..., self.targets]
+                yield x_BLC - last_B1C, y_BTD - columns(last_B1C, self.targets)
             elif self.problem.normalise == "instance":
                 mean_B1C, deviation_B1C = self._moments(x_BLC)
-                level, spread = mean_B1C[..., self.targets], deviation_B1C[..., self.targets]
+                level, spread = columns(mean_B1C, self.targets), columns(deviation_B1C, self.targets)
                 yield (x_BLC - mean_B1C) / deviation_B1C, (y_BTD - level) / spread
             else:
                 yield x_BLC, y_BTD

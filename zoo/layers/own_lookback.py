@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from zoo.data.columns import columns
 from zoo.problem import Problem
 
 
@@ -11,9 +12,9 @@ class OwnLookback(nn.Module):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.targets = list(problem.targets)
+        self.targets = problem.targets
         self.weight = nn.Parameter(torch.zeros(len(self.targets), problem.horizon, problem.lookback))
         self.bias = nn.Parameter(torch.zeros(len(self.targets), problem.horizon))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.einsum("bld,dtl->btd", x[..., self.targets], self.weight) + self.bias.T
+        return torch.einsum("bld,dtl->btd", columns(x, self.targets), self.weight) + self.bias.T

@@ -5,6 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from zoo.data.columns import columns
 from zoo.errors import InputError
 from zoo.problem import Problem
 from zoo.registry import register
@@ -20,10 +21,10 @@ class Naive(nn.Module):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.targets, self.horizon = list(problem.targets), problem.horizon
+        self.targets, self.horizon = problem.targets, problem.horizon
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, -1:, self.targets].expand(-1, self.horizon, -1)
+        return columns(x[:, -1:], self.targets).expand(-1, self.horizon, -1)
 
 
 @register(
@@ -47,11 +48,11 @@ class SeasonalNaive(nn.Module):
                 f"seasonal-naive: period must be from 1 to the lookback {problem.lookback}, got {period}; "
                 "shorten it or lengthen the lookback"
             )
-        self.targets = list(problem.targets)
-        self.steps = [problem.lookback - period + step % period for step in range(problem.horizon)]
+        self.targets, self.horizon, self.period = problem.targets, problem.horizon, period
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, self.steps][..., self.targets]
+        season_BPD = columns(x[:, -self.period :], self.targets)
+        return season_BPD.repeat(1, -(-self.horizon // self.period), 1)[:, : self.horizon]
 
 
 @register("drift", summary="continues the line from the first to the last value seen", source=SOURCE, tags=TAGS)
@@ -60,10 +61,10 @@ class Drift(nn.Module):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
-        self.targets, self.horizon, self.lookback = list(problem.targets), problem.horizon, problem.lookback
+        self.targets, self.horizon, self.lookback = problem.targets, problem.horizon, problem.lookback
 
     def forward(self, x: Tensor) -> Tensor:
-        seen_BLD = x[..., self.targets]
+        seen_BLD = columns(x, self.targets)
         slope_BD = (seen_BLD[:, -1] - seen_BLD[:, 0]) / max(self.lookback - 1, 1)
         ahead_T1 = torch.arange(1, self.horizon + 1, device=x.device, dtype=x.dtype)[:, None]
         return seen_BLD[:, -1:] + ahead_T1 * slope_BD[:, None]
@@ -77,7 +78,7 @@ class MovingAverage(nn.Module):
         super().__init__()
         if window < 1:
             raise InputError(f"moving-average: window must be >= 1, got {window}")
-        self.targets, self.horizon, self.window = list(problem.targets), problem.horizon, window
+        self.targets, self.horizon, self.window = problem.targets, problem.horizon, window
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, -self.window :, self.targets].mean(dim=1, keepdim=True).expand(-1, self.horizon, -1)
+        return columns(x[:, -self.window :], self.targets).mean(dim=1, keepdim=True).expand(-1, self.horizon, -1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.bench.throughput.test_cells import cells_of
-from zoo.bench.throughput.cost import flops_per_window, least_bytes, profiled
+from zoo.bench.throughput.cost import flops_per_window, least_bytes, profiled, short_name
 from zoo.bench.throughput.workload import Workload
 from zoo.registry import list_models, variant
 from zoo.space import resolve
@@ -88,6 +88,20 @@ def test_peak_memory_is_what_the_allocator_holds():
     assert 2 * read <= peak < 2.4 * read  # the input, the input less its last values, and a few [B, C]
     assert kernels and all(0 < share <= 1 for _, share in kernels)
     work.close()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "short"),
+    [
+        ("void elemWiseRNNcell<float, (cudnnRNNMode_t)2>(int, float)", "elemWiseRNNcell"),
+        ("std::enable_if<!(false), void>::type internal::gemvx::kernel<int>(x)", "internal::gemvx::kernel"),
+        ("void at::native::(anonymous namespace)::copy<4>(int)", "copy"),
+        ("Memcpy DtoD (Device -> Device)", "Memcpy DtoD"),
+        ("aten::addmm", "aten::addmm"),
+    ],
+)
+def test_kernels_go_by_short_names(kernel, short):
+    assert short_name(kernel) == short
 
 
 def test_training_holds_gradients_and_moments_beside_the_weights():

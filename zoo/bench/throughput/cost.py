@@ -1,6 +1,7 @@
 """Cost: arithmetic, memory traffic and memory of a step, counted rather than guessed."""
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -77,7 +78,7 @@ def profiled(work: Workload) -> tuple[int, list[tuple[str, float]]]:
     """Bytes at the peak of one step, and where its time went: (name, share), at most eight, largest first.
 
     Bytes are those of torch's allocator: what the step finds there and what it adds at most. On CUDA the names
-    are kernels, elsewhere operators by the time spent in themselves.
+    are kernels without template arguments and parameters, elsewhere operators by the time spent in themselves.
     """
     resident = work.resident_bytes()
     if work.device.type == "cuda":
@@ -94,13 +95,21 @@ def profiled(work: Workload) -> tuple[int, list[tuple[str, float]]]:
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
             work.run()
         added = _peak(seen)
-    times = {
-        entry.key: float(entry.self_device_time_total if work.device.type == "cuda" else entry.self_cpu_time_total)
-        for entry in seen.key_averages()
-    }
+    times: dict[str, float] = {}
+    for entry in seen.key_averages():
+        taken = entry.self_device_time_total if work.device.type == "cuda" else entry.self_cpu_time_total
+        times[short_name(entry.key)] = times.get(short_name(entry.key), 0.0) + float(taken)
     total = sum(times.values()) or 1.0
     top = sorted(times.items(), key=lambda item: -item[1])[:8]
     return resident + added, [(name, round(seconds / total, 4)) for name, seconds in top if seconds > 0]
+
+
+def short_name(kernel: str) -> str:
+    """A C++ kernel's name without its template arguments, parameters, return type and PyTorch's namespace."""
+    name = kernel.replace("(anonymous namespace)::", "")
+    while (shorter := re.sub(r"<[^<>]*>", "", name)) != name:
+        name = shorter
+    return name.split("(")[0].split("::type ")[-1].strip().removeprefix("void ").removeprefix("at::native::")[:60]
 
 
 def _peak(seen: profile) -> int:

@@ -13,7 +13,7 @@ from zoo.bench.throughput.reference import Reference
 from zoo.bench.throughput.stopwatch import block_seconds
 
 WARM_UP_SECONDS, WARM_UP_STEPS = 0.1, 3
-BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.02, "mps": 0.02}
+BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.005, "mps": 0.02}
 REPEAT_SECONDS = 0.4  # at most, where one block is not longer
 BLOCKS = 5
 LEAST_REPEATS = 6  # what an interval of the median needs
@@ -26,8 +26,7 @@ class Timing:
 
     A repeat is the fastest of `blocks` consecutive blocks of `steps` steps. On a CPU, where others slow the machine
     in spells, it waits for a reading of `reference` near its best, and is calm if the reading after it is near it
-    too. On an accelerator, whose events see its own work alone, blocks is 1 and reference None. passes: how many
-    repeats each pass made.
+    too. On an accelerator reference is None. passes: how many repeats each pass made.
     """
 
     reference: Reference | None = None
@@ -138,4 +137,4 @@ def _warm_up(timing: Timing, run: Callable[[], object], device: torch.device) ->
         # Single steps may wait longer than steps in a row: measure as a block does.
         one = last if last > REPEAT_SECONDS else block_seconds(run, 3, device) / 3
         timing.steps = max(1, round(BLOCK_SECONDS[device.type] / one))
-        timing.blocks = max(1, min(BLOCKS, int(REPEAT_SECONDS / (timing.steps * one)))) if device.type == "cpu" else 1
+        timing.blocks = max(1, min(BLOCKS, int(REPEAT_SECONDS / (timing.steps * one))))

@@ -34,8 +34,8 @@ class Workload:
         self._open = ExitStack()
         self._open.enter_context(float32_rounding(cell.dtype))
         self.device = torch.device(cell.device)
-        random = torch.Generator().manual_seed(seed)
-        self.model = _shaken(create(cell.variant, cell.problem, **cell.params), random).to(self.device)
+        random = torch.Generator(self.device).manual_seed(seed)  # there, since it draws gigabytes for large batches
+        self.model = _shaken(create(cell.variant, cell.problem, **cell.params).to(self.device), random)
         self.parts: tuple[Part, ...] = ()
         self.optimizer: torch.optim.Optimizer | None = None
         self.mode = Mode(lambda index: index, cell.mode)
@@ -69,13 +69,13 @@ class Workload:
 
     def _training(self, random: torch.Generator) -> Part:
         self.model.train()
-        windows = _windows(self.cell, max(4096, 4 * self.batch_size), random).to(self.device)
+        windows = _windows(self.cell, max(4096, 4 * self.batch_size), random)
         precision: Any = self.cell.dtype
         config = FitConfig(mode=self.cell.mode, precision=precision, batch_size=self.batch_size)  # type: ignore[arg-type]
         step = Step(self.model, windows, config)
         self.optimizer = step.optimizer
         indices = [
-            torch.randint(len(windows), (self.batch_size,), generator=random).to(self.device)
+            torch.randint(len(windows), (self.batch_size,), generator=random, device=self.device)
             for _ in range(MOST_BUFFERS)
         ]
         self.mode = prepared(step, indices[0])
@@ -108,7 +108,7 @@ class Workload:
         dtype = parameter.dtype if parameter is not None else getattr(torch, self.cell.dtype, torch.float32)
         count = min(max(ENOUGH_BYTES // self.input_bytes, 2), MOST_BUFFERS)
         shape = (self.batch_size, self.cell.lookback, self.cell.channels)
-        inputs = [torch.randn(shape, generator=random).to(self.device, dtype) for _ in range(count)]
+        inputs = [torch.randn(shape, generator=random, device=self.device).to(dtype) for _ in range(count)]
         self._inputs = inputs[:1]
         self._open.enter_context(torch.inference_mode())
         self.mode, call = captured_call(self.model, inputs[0], self.cell.mode)
@@ -125,16 +125,19 @@ def _shaken(model: Normalised, random: torch.Generator) -> Normalised:
     with torch.no_grad():
         for parameter in model.parameters():
             if not parameter.count_nonzero():
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=random))
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=random, device=parameter.device))
     return model
 
 
 def _windows(cell: SpeedCell, count: int, random: torch.Generator) -> Windows:
-    values = torch.randn(count + cell.lookback + cell.horizon - 1, cell.channels, generator=random)
-    problem, one = cell.problem, np.ones(1)
+    """Random windows on the generator's device; without truth in the data's units, which no step reads."""
+    rows = count + cell.lookback + cell.horizon - 1
+    values = torch.randn(rows, cell.channels, generator=random, device=random.device)
+    starts = torch.arange(count, device=random.device)
+    one = np.ones(1)
     units = Units(("target",), np.zeros(1), one, one, one)
-    raw = values.numpy().astype(np.float64)
-    return Windows(values, torch.arange(count), cell.lookback, cell.horizon, problem.targets, raw, units)
+    raw = np.empty((0, cell.channels))
+    return Windows(values, starts, cell.lookback, cell.horizon, cell.problem.targets, raw, units)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -1,6 +1,5 @@
 """Paths: the algorithms expected and the kernels seen, and the sizes at which each is taken."""
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -93,17 +92,6 @@ def _ranges(chosen: set[Any], known: Sequence[Any]) -> str:
 
 
 def _seen(row: Row) -> str:
-    """The three operators or kernels that took most of the time, under short names."""
-    shares: dict[str, float] = {}
-    for name, share in row.get("kernels_seen") or []:
-        shares[_kernel(name)] = shares.get(_kernel(name), 0.0) + share
-    top = sorted(shares.items(), key=lambda item: -item[1])[:3]
+    """The three operators or kernels that took most of the time."""
+    top = (row.get("kernels_seen") or [])[:3]
     return ", ".join(f"{name} {100 * share:.0f} %" for name, share in top) or "-"
-
-
-def _kernel(name: str) -> str:
-    """A C++ kernel's name without its template arguments, parameters and return type."""
-    name = name.replace("(anonymous namespace)::", "")
-    while (shorter := re.sub(r"<[^<>]*>", "", name)) != name:
-        name = shorter
-    return name.split("(")[0].split("::type ")[-1].strip().removeprefix("void ")[:60]
