@@ -7,7 +7,7 @@
 # (nothing is installed), leaves rows, reports and logs in DIR, and packs them into DIR.tar.gz.
 #
 # The subset: speed in float32, eager and as CUDA graphs, at batch 64 and 4096; lstm in every other dtype; cliffs at
-# three batch sizes; one seed of the price suite, or of the smoke suite where the package arch is missing. For all of
+# batch 64 and 1024; one seed of the price suite, or of the smoke suite where the package arch is missing. For all of
 # it, run the suites themselves: zoo speed benchmarks/suites/speed.toml --device cuda.
 #
 # DEVICE=cpu rehearses it without a GPU; CELL_SECONDS caps a cell (default 0.5).
@@ -43,10 +43,10 @@ if [ "$device" = cuda ]; then
   step tests 80 "$python" -m pytest "${files[@]}" -m gpu -W default -p no:cacheprovider -rs
 fi
 step speed 260 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
-  --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear,naive "${cell[@]}" --out "$out/speed"
-step dtypes 50 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
-  "${cell[@]}" --out "$out/speed"
-step cliffs 80 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 32,128,1024 \
+  --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear "${cell[@]}" --out "$out/speed"
+step dtypes 70 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
+  --batch-size 64,4096 "${cell[@]}" --out "$out/speed"
+step cliffs 175 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 64,1024 \
   --lookback 96 "${cell[@]}" --out "$out/speed-cliffs"
 if "$python" -c 'import arch' 2>/dev/null; then accuracy=sp500; else accuracy=smoke; fi
 step accuracy 70 "$python" -m zoo.cli bench $suites/$accuracy.toml --device "$device" --seeds 1 \

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.bench.throughput.test_cells import cells_of
-from zoo.bench.throughput.cost import flops_per_window, least_bytes, profiled, short_name
+from zoo.bench.throughput.cost import flops_per_window, kernels, least_bytes, peak_bytes, short_name
 from zoo.bench.throughput.workload import Workload
 from zoo.registry import list_models, variant
 from zoo.space import resolve
@@ -83,10 +83,19 @@ def test_peak_memory_is_what_the_allocator_holds():
     """A large batch of a model whose forward pass makes one tensor as large as its input, and little else."""
     batch = 20_000
     work = Workload(replace(cell_of("drift", batch_size=batch), normalise="last"), batch, seed=0)
-    peak, kernels = profiled(work)
+    peak, seen = peak_bytes(work), kernels(work)
     read = batch * L * C * 4
     assert 2 * read <= peak < 2.4 * read  # the input, the input less its last values, and a few [B, C]
-    assert kernels and all(0 < share <= 1 for _, share in kernels)
+    assert seen and all(0 < share <= 1 for _, share in seen)
+    work.close()
+
+
+def test_a_step_whose_parts_cannot_be_seen_moves_what_the_same_step_moves_eagerly():
+    work = Workload(cell_of("lstm", "train"), 8, seed=0)
+    work.run()
+    expected = least_bytes(work)
+    work.parts = ()
+    assert least_bytes(work) == expected
     work.close()
 
 
@@ -109,14 +118,14 @@ def test_training_holds_gradients_and_moments_beside_the_weights():
     work.run()
     weights = 4 * sum(parameter.numel() for parameter in work.model.parameters())
     assert work.resident_bytes() > 4 * weights
-    assert profiled(work)[0] >= work.resident_bytes()
+    assert peak_bytes(work) >= work.resident_bytes()
     work.close()
 
 
 def test_the_kernel_that_runs_is_seen():
     work = Workload(cell_of("lstm", batch_size=64), 64, seed=0)
     work.run()
-    seen = [name for name, _ in profiled(work)[1]]
+    seen = [name for name, _ in kernels(work)]
     work.close()
     if torch.backends.mkldnn.is_available():
         assert "aten::mkldnn_rnn_layer" in seen

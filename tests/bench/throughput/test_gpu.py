@@ -9,7 +9,7 @@ from tests.bench.throughput.test_cost import cell_of
 from zoo.bench.throughput.algorithm import expected
 from zoo.bench.throughput.ceilings import ceilings
 from zoo.bench.throughput.cells import has_step
-from zoo.bench.throughput.cost import least_bytes, profiled
+from zoo.bench.throughput.cost import kernels, least_bytes, peak_bytes
 from zoo.bench.throughput.stopwatch import block_seconds, latencies, part_seconds
 from zoo.bench.throughput.workload import Workload
 from zoo.registry import list_models
@@ -52,9 +52,18 @@ def test_parts_memory_and_kernels_are_those_of_the_device():
     work.run()
     parts = part_seconds(work.parts, 5, CUDA)
     assert all(seconds > 0 for part in parts for seconds in part)
-    peak, kernels = profiled(work)
-    assert peak > least_bytes(work) / 10 and kernels
+    assert peak_bytes(work) > least_bytes(work) / 10 and kernels(work)
     work.close()
+
+
+@pytest.mark.parametrize("phase", ["infer", "train"])
+def test_a_graph_holds_and_moves_what_the_same_step_does(phase):
+    eager, graph = (on_cuda("lstm", phase, batch_size=512, mode=mode) for mode in ("eager", "cuda-graph"))
+    eager.run()
+    assert least_bytes(graph) == least_bytes(eager)
+    assert peak_bytes(graph) == pytest.approx(peak_bytes(eager), rel=0.02)
+    eager.close()
+    graph.close()
 
 
 def test_a_captured_forward_pass_gives_the_forecasts_of_the_model():

@@ -44,7 +44,9 @@ def asked(monkeypatch):
             )
 
     monkeypatch.setattr(visits, "_ask", ask)
-    monkeypatch.setattr(visits, "_ceilings", lambda _: {"ceilings": None, "reference": None})
+    monkeypatch.setattr(
+        visits, "_ceilings", lambda _, dtypes: {dtype: {"ceilings": None, "reference": None} for dtype in dtypes}
+    )
     return found
 
 

@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.bench.throughput.cells import SpeedCell
+from zoo.bench.throughput.stopwatch import synchronise
 from zoo.bench.throughput.workload import Workload
 from zoo.registry import create
 
@@ -57,8 +61,9 @@ def least_bytes(work: Workload) -> int:
 
 def _saved_bytes(work: Workload) -> int:
     """Bytes that autograd keeps between forward and backward, beside weights and the windows' table."""
-    if not work.parts:  # compiled or captured: what is kept there is not seen from here
-        return 0
+    if not work.parts:  # what a compiled or captured step keeps is not seen from here
+        with _eagerly(work) as plain:
+            return _saved_bytes(plain)
     known = {tensor.untyped_storage().data_ptr() for tensor in (*work.model.parameters(), work.windows_values)}
     found: dict[int, int] = {}
 
@@ -74,34 +79,55 @@ def _saved_bytes(work: Workload) -> int:
     return sum(found.values())
 
 
-def profiled(work: Workload) -> tuple[int, list[tuple[str, float]]]:
-    """Bytes at the peak of one step, and where its time went: (name, share), at most eight, largest first.
+def peak_bytes(work: Workload) -> int:
+    """The most bytes that torch's allocator holds in one step: what the step finds there and what it adds.
 
-    Bytes are those of torch's allocator: what the step finds there and what it adds at most. On CUDA the names
-    are kernels without template arguments and parameters, elsewhere operators by the time spent in themselves.
+    A CUDA graph allocates nothing when it runs: it keeps what the same step takes when run eagerly, and that counts.
     """
-    resident = work.resident_bytes()
-    if work.device.type == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work.run()
-        torch.cuda.synchronize()
-        added = torch.cuda.max_memory_allocated() - before
-        with profile(activities=[ProfilerActivity.CUDA]) as seen:
-            work.run()
-            torch.cuda.synchronize()
-    else:
+    if work.mode.name == "cuda-graph":
+        with _eagerly(work) as plain:
+            return peak_bytes(plain)
+    if work.device.type != "cuda":
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
             work.run()
-        added = _peak(seen)
+        return work.resident_bytes() + _peak(seen)
+    resident = work.resident_bytes()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work.run()
+    torch.cuda.synchronize()
+    return resident + torch.cuda.max_memory_allocated() - before
+
+
+def kernels(work: Workload) -> list[tuple[str, float]]:
+    """Where the time of one step went: (name, share), at most eight, largest first.
+
+    On CUDA the names are kernels without template arguments and parameters, elsewhere operators by the time spent in
+    themselves.
+    """
+    is_cuda = work.device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if is_cuda else ProfilerActivity.CPU]) as seen:
+        work.run()
+        synchronise(work.device)
     times: dict[str, float] = {}
     for entry in seen.key_averages():
-        taken = entry.self_device_time_total if work.device.type == "cuda" else entry.self_cpu_time_total
+        taken = entry.self_device_time_total if is_cuda else entry.self_cpu_time_total
         times[short_name(entry.key)] = times.get(short_name(entry.key), 0.0) + float(taken)
     total = sum(times.values()) or 1.0
     top = sorted(times.items(), key=lambda item: -item[1])[:8]
-    return resident + added, [(name, round(seconds / total, 4)) for name, seconds in top if seconds > 0]
+    return [(name, round(seconds / total, 4)) for name, seconds in top if seconds > 0]
+
+
+@contextmanager
+def _eagerly(work: Workload) -> Iterator[Workload]:
+    """The same cell built anew in eager mode, after one step."""
+    plain = Workload(replace(work.cell, mode="eager"), work.batch_size, seed=0)
+    try:
+        plain.run()
+        yield plain
+    finally:
+        plain.close()
 
 
 def short_name(kernel: str) -> str:

@@ -164,10 +164,9 @@ def _calmer(known: Row, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explained(cell: SpeedCell, work: Workload) -> dict[str, Any]:
-    peak, kernels = cost.profiled(work)
     return {
-        "peak_memory_bytes": peak,
-        "kernels_seen": kernels,
+        "peak_memory_bytes": cost.peak_bytes(work),
+        "kernels_seen": cost.kernels(work),
         "parameter_count": parameter_count(work.model),
         "flops_per_window": cost.flops_per_window(cell),
         "bytes_per_step": cost.least_bytes(work),

@@ -42,10 +42,9 @@ def visit(waiting: Sequence[SpeedCell], run: Visiting) -> None:
     What met no calm machine in its passes is visited in further ones.
     """
     order = random.Random(run.method.seed)
-    tops: dict[str, dict[str, Any]] = {}
-    for dtype in dict.fromkeys(cell.dtype for cell in waiting):
-        run.report.says(f"measuring what this device can do in {dtype}")
-        tops[dtype] = _ceilings(next(cell for cell in waiting if cell.dtype == dtype))
+    dtypes = list(dict.fromkeys(cell.dtype for cell in waiting))
+    run.report.says(f"measuring what this device can do in {', '.join(dtypes)}")
+    tops = _ceilings(waiting[0], dtypes)
     for number in range(1, 2 * run.method.passes + 1):
         left = [cell for cell in order.sample(waiting, len(waiting)) if not is_complete(cell, run.known, run.method)]
         if not left:
@@ -137,11 +136,14 @@ def _ask(
         worker.close()
 
 
-def _ceilings(cell: SpeedCell) -> dict[str, Any]:
+def _ceilings(cell: SpeedCell, dtypes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By dtype, what rows of it share: the ceilings of the cell's device, and the reference's first reading."""
+    asked = {"ceilings": cell.device, "dtypes": dtypes, "threads": cell.threads}
     worker = WorkerProcess(WORKER, threads=cell.threads)
     try:
-        return worker.ask({"ceilings": [cell.device, cell.dtype], "threads": cell.threads}, lambda _: None)
+        found = worker.ask(asked, lambda _: None)
+        return {dtype: {"ceilings": top, "reference": found["reference"]} for dtype, top in found["ceilings"].items()}
     except WorkerDied:
-        return {"ceilings": None, "reference": None}
+        return {dtype: {"ceilings": None, "reference": None} for dtype in dtypes}
     finally:
         worker.close()

@@ -15,12 +15,12 @@ SPARE = 0.9  # of the memory that is free when the worker starts
 
 
 def answered(request: Message, say: Say, _: Hear) -> Message:
-    """Ceilings and a first reading for {"ceilings": [device, dtype]}; else visits, each start and row an event."""
+    """Ceilings by dtype and a first reading for {"ceilings": device}; else visits, each start and row an event."""
     torch.set_num_threads(request["threads"])
     if "ceilings" in request:
-        device, dtype = request["ceilings"]
+        device = request["ceilings"]
         best = Reference().best if device == "cpu" else None
-        return {"ceilings": ceilings(device, dtype), "reference": best}
+        return {"ceilings": {dtype: ceilings(device, dtype) for dtype in request["dtypes"]}, "reference": best}
     visits = [(SpeedCell(**{**cell, "tags": tuple(cell["tags"])}), row) for cell, row in request["visits"]]
     if visits[0][0].device == "cpu":
         _limit_memory()

@@ -113,8 +113,8 @@ def _roofline(rows: Sequence[Row], names: dict[str, str], styles: dict[str, Styl
     left, right = min(ridge, *map(_intensity, chosen)) / 2, 2 * max(ridge, *map(_intensity, chosen))
     axes.plot([left, ridge, right], [left * memory, peak, peak], color=GREY, linewidth=2)
     slope = (left * ridge) ** 0.5  # the middle of the sloping part
-    axes.annotate(f"{peak:,.3g} GFLOP/s", (right, peak), (0, 4), textcoords="offset points", ha="right", color=GREY)
-    axes.annotate(f"{memory:,.3g} GB/s", (slope, slope * memory), (6, -6), textcoords="offset points", va="top",
+    axes.annotate(f"{peak:,.0f} GFLOP/s", (right, peak), (0, 4), textcoords="offset points", ha="right", color=GREY)
+    axes.annotate(f"{memory:,.0f} GB/s", (slope, slope * memory), (6, -6), textcoords="offset points", va="top",
                   color=GREY)  # fmt: skip
     title = f"Lookback {lookback}: from small to large batches, below the measured ceilings"
     furnish(axes, title, "FLOP per byte", "GFLOP/s")

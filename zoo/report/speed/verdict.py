@@ -35,6 +35,8 @@ def _fastest(sheet: Sheet, lines: Sequence[SpeedLine], batch: int) -> list[str]:
     ranked = sorted((line for line in lines if line.rate(batch)), key=lambda line: -(line.rate(batch) or 0.0))
     others = [line for line in ranked if not line.is_baseline]
     start = f"{PHASES[sheet.phase].capitalize()} at batch {batch:,}, {sheet.where}"
+    if len({line.form for line in sheet.lines}) > 1:
+        start += f", {' '.join(lines[0].form)}"
     if not ranked:
         return []
     if len(ranked) == 1:
