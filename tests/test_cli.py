@@ -9,6 +9,7 @@ import pytest
 import zoo
 from tests.conftest import run_zoo
 from zoo import cli
+from zoo.cli.options import typed_line
 
 COMMANDS = ["list", "show", "data", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
 
@@ -261,6 +262,19 @@ def test_bad_data_is_one_line_and_exit_code_2(zoo_command, prices, tmp_path, spo
     assert (code, said, err.count("\n")) == (2, "", 1)
     assert re.search(rule, err), err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (["--out", "/home/me/runs/mine"], "--out mine"),
+        (["--out=/home/me/runs/mine"], "--out=mine"),
+        (["--out", "results/mine", "--force"], "--out results/mine"),
+    ],
+)
+def test_the_line_that_rows_keep_does_not_tell_where_a_home_lies(monkeypatch, typed, kept):
+    monkeypatch.setattr(sys, "argv", ["zoo", "bench", "sp500", *typed])
+    assert typed_line() == f"zoo bench sp500 {kept}"
 
 
 def test_debug_shows_the_traceback(monkeypatch):

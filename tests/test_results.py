@@ -27,6 +27,7 @@ RESULTS = sorted(
     or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
 SPEED = ("speed", "speed-modes")
+GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 
 
 @pytest.fixture(params=RESULTS, ids=lambda path: path.name)
@@ -92,8 +93,20 @@ def test_speed_rows_are_the_cells_of_their_suite_and_give_their_report(name):
     assert left_out == [] and {row["key"] for row in rows} == {cell.key for cell in cells}
     assert [row["error"] for row in rows] == [None] * len(rows)
     assert not any("dirty" in (row["commit"] or "") for row in rows)
-    pictures = [path.name for path in folder.glob("*.png")]
-    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(rows, pictures)
+    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(rows, pictures_of(folder))
+
+
+@pytest.mark.parametrize("name", GPU)
+def test_rows_of_a_gpu_give_their_report(name):
+    folder = ROOT / "results" / name
+    rows, left_out = read_all(folder)
+    assert left_out == [] and {row["device"] for row in rows} == {"cuda"}
+    assert [row["error"] for row in rows] == [None] * len(rows)
+    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(rows, pictures_of(folder))
+
+
+def pictures_of(folder):
+    return [path.name for path in folder.glob("*.png")]
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,13 +65,24 @@ def _split(text: str | None) -> list[Any] | None:
 
 
 def typed_line(shown: dict[str, str] | None = None) -> str:
-    """The line that was typed; `shown` replaces what must not be kept, a password say."""
+    """The line that was typed; `shown` replaces what must not be kept, a password say. Of where results go only the
+    folder's name is kept if it was told from the root, since rows travel."""
     import shlex
 
-    line = shlex.join(["zoo", *(argument for argument in sys.argv[1:] if argument not in ("--debug", "--force"))])
+    typed = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--force")]
+    for number, argument in enumerate(typed):
+        if argument.startswith("--out="):
+            typed[number] = f"--out={_from_here(argument.removeprefix('--out='))}"
+        elif number and typed[number - 1] == "--out":
+            typed[number] = _from_here(argument)
+    line = shlex.join(["zoo", *typed])
     for secret, instead in (shown or {}).items():
         line = line.replace(shlex.quote(secret), shlex.quote(instead)).replace(secret, instead)
     return line
+
+
+def _from_here(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def table_console() -> "Console":

@@ -29,6 +29,14 @@ def test_without_a_planted_cliff_the_report_says_that_there_is_none():
 
 def test_a_gain_within_the_intervals_is_no_cliff():
     assert cliffs(sweep_rows(ratio=0.985)) == []  # the intervals are ± 1 %
+    unsettled, busy = sweep_rows(ratio=0.95), sweep_rows(ratio=0.8)
+    assert cliffs(unsettled) != []
+    for row in unsettled:
+        row["is_settled"] = False  # then the 5th and 95th percentiles count: - 3 % and + 5 %
+    assert cliffs(unsettled) == []
+    for row in busy:
+        row["is_calm"] = False
+    assert cliffs(busy) == []
     unknown = sweep_rows(ratio=0.8)
     for row in unknown:
         row["step_seconds"] |= {"low": None, "high": None}

@@ -75,17 +75,28 @@ def parameter_sweeps(rows: Sequence[Row]) -> dict[str, list[list[Row]]]:
 
 
 def cliffs(rows: Sequence[Row]) -> list[Cliff]:
-    """Where a bigger model is faster than its smaller neighbour by more than both intervals, largest gain first."""
+    """Where a bigger model is faster than its smaller neighbour by more than both intervals, largest gain first.
+
+    A cell that did not settle counts with its 5th to 95th percentile, and one that met no calm machine not at all.
+    """
     found = []
     for name, swept in parameter_sweeps(rows).items():
         names = labels(rows, without=name)
         for group in swept:
             for smaller, bigger in pairwise(group):
-                low, high = value(smaller, "step_seconds", "low"), value(bigger, "step_seconds", "high")
+                low, high = _bounds(smaller)[0], _bounds(bigger)[1]
                 is_bigger = (bigger.get("parameter_count") or 0) > (smaller.get("parameter_count") or 0)
                 if is_bigger and low is not None and high is not None and high < low:
                     found.append(Cliff(names[bigger["key"]], name, smaller, bigger))
     return sorted(found, key=lambda cliff: (cliff.ratio, cliff.label))
+
+
+def _bounds(row: Row) -> tuple[float | None, float | None]:
+    """Between which seconds a cell's step lies, None where nothing sure can be said."""
+    if row.get("is_calm") is False:
+        return None, None
+    names = ("p5", "p95") if row.get("is_settled") is False else ("low", "high")
+    return value(row, "step_seconds", names[0]), value(row, "step_seconds", names[1])
 
 
 def cliff_sentences(rows: Sequence[Row], most: int = 10) -> list[str]:
