@@ -11,8 +11,10 @@ from zoo.bench.throughput.cells import expand_speed, read_speed_suite
 from zoo.bench.throughput.measure import MEASURED
 from zoo.bench.tuned import read_tuned, tuned_cells
 from zoo.registry import list_models
+from zoo.report.evidence import judged
 from zoo.report.leaderboard import leaderboard_of
 from zoo.report.markdown import markdown
+from zoo.report.pictures import RANKS
 from zoo.report.predictions import stored_in
 from zoo.report.speed.markdown import speed_markdown
 from zoo.suite import expand, read_suite
@@ -40,7 +42,9 @@ def test_results_of_every_suite_but_smoke_are_there():
 
 
 def test_report_is_what_its_rows_say(folder):
-    assert (folder / "report.md").read_text(encoding="utf-8") == markdown(*read_rows(folder), stored_in(folder))
+    rows, left_out = read_rows(folder)
+    found = judged(rows, stored_in(folder))
+    assert (folder / "report.md").read_text(encoding="utf-8") == markdown(found, left_out, pictures_of(folder))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/rows.jsonl")), ids=lambda path: path.parent.name)
@@ -61,7 +65,7 @@ def test_committed_rows_keep_to_the_schema(path):
 
 
 def test_leaderboard_is_what_the_rows_say():
-    assert (ROOT / "results/README.md").read_text(encoding="utf-8") == leaderboard_of(ROOT / "results")[0]
+    assert (ROOT / "results/README.md").read_text(encoding="utf-8") == leaderboard_of(ROOT / "results", RANKS)[0]
 
 
 def test_rows_are_the_cells_of_the_suite(folder):

@@ -145,7 +145,7 @@ def test_interval_and_p_stand_in_table_legend_and_json():
     assert table.header[at - 1 : at + 2] == ("skill %", "95 % interval", "p")
     low, high = board.lines[0].interval
     assert table.rows[0][at].text == f"{100 * low:+.2f} to {100 * high:+.2f}" and table.rows[0][at + 1].text == "<0.001"
-    text = markdown(rows, (), load)
+    text = markdown(judged(rows, load))
     assert "moving-block bootstrap" in text and "Diebold-Mariano" in text
     plain = summary([board])[0]["lines"][0]
     assert plain["skill_interval"] == [low, high] and plain["p_naive"] == board.lines[0].p_naive

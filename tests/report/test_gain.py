@@ -106,11 +106,11 @@ def test_tuned_lookback_is_on_the_board_of_the_suites_and_shown():
     default, tuned = pair("lstm", (0.01,), (0.02,))
     (board,) = boards([NAIVE, default, {**tuned, "problem": {**PROBLEM, "lookback": 30}}])
     assert len(board.lines) == 3
-    report = markdown([NAIVE, default, {**tuned, "problem": {**PROBLEM, "lookback": 30}}])
+    report = markdown(boards([NAIVE, default, {**tuned, "problem": {**PROBLEM, "lookback": 30}}]))
     assert r"lstm, tuned: lookback 30, hidden\_size 32, max\_epochs 3 (study x-lstm, tpe, seed 0)" in report
 
 
 def test_report_says_how_tuned_rows_came_about():
-    report = markdown([NAIVE, *pair("lstm", (0.01,) * 3, (0.02,) * 3)])
+    report = markdown(boards([NAIVE, *pair("lstm", (0.01,) * 3, (0.02,) * 3)]))
     assert r"- tuning budget of each: trials 30, max\_epochs 3" in report
     assert report.index("zoo tune lstm x.csv") < report.index("zoo bench x.csv")

@@ -63,7 +63,7 @@ def test_a_data_set_with_few_of_the_variants_is_left_out():
 def test_fewer_than_five_data_sets_have_no_interval_and_no_ranks_and_say_so():
     found = leaderboard(boards(rows_of(TABLES)))
     assert found.ranks is None and found.standings[0].low is None
-    assert "No ranks: ranks need at least 5 data sets, got 2." in leaderboard_markdown(found, {})
+    assert "No ranks: ranks need at least 5 problems, got 2." in leaderboard_markdown(found, {})
 
 
 def test_enough_data_sets_have_intervals_and_ranks():

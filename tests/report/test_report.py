@@ -118,8 +118,8 @@ def test_several_targets_have_their_own_table():
 
 
 def test_markdown_holds_table_verdict_provenance_and_failures():
-    text = markdown([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")])
-    assert text == markdown([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")])
+    text = markdown(boards([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")]))
+    assert text == markdown(boards([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")]))
     for part in (
         "**1 of 1 beat naive", "| naive (b) ", "**9.8000 ± 0.1000**", "fingerprint ffffffffffffffff",
         "70 train, 10 validation, 20 test", "a cpu, 2 cores, an OS; device cpu, 1 thread a cell", "torch 2",
@@ -130,7 +130,7 @@ def test_markdown_holds_table_verdict_provenance_and_failures():
 
 def test_text_from_data_cannot_become_markup():
     problem = {**PROBLEM, "targets": ["<script>|*a*"]}
-    text = markdown([row("lstm", 0, 0.1, problem=problem)])
+    text = markdown(boards([row("lstm", 0, 0.1, problem=problem)]))
     assert "<script>" not in text
     assert escaped("a|b<c>") == "a\\|b&lt;c&gt;"
 

@@ -70,6 +70,7 @@ def run_suite(
     from zoo.report.board import summary
     from zoo.report.evidence import judged
     from zoo.report.markdown import markdown
+    from zoo.report.pictures import draw_boards
     from zoo.report.predictions import stored_in
     from zoo.report.terminal import show
 
@@ -115,7 +116,9 @@ def run_suite(
             return 130
         rows = [store.rows[cell.key] for cell in cells]
         load = stored_in(folder)
-        store.write("report.md", markdown(*read_rows(folder), load))
+        everything, left_out = read_rows(folder)
+        shown = judged(everything, load)
+        store.write("report.md", markdown(shown, left_out, draw_boards(shown, load, folder)))
     finally:
         store.close()
     if as_json:

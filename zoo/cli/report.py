@@ -64,8 +64,13 @@ def report(
 
 def _rank(folder: Path) -> None:
     from zoo.report.leaderboard import leaderboard_of
+    from zoo.report.pictures import RANKS, draw_ranks
 
-    text, left_out = leaderboard_of(folder)
+    text, found, left_out = leaderboard_of(folder, RANKS)
+    if found.ranks is not None:
+        draw_ranks(found.ranks, folder / RANKS)
+    else:
+        (folder / RANKS).unlink(missing_ok=True)
     _write(folder / "README.md", text)
     print(text)
     for sentence in left_out:
@@ -75,6 +80,7 @@ def _rank(folder: Path) -> None:
 def _renew(folder: Path) -> None:
     from zoo.report.evidence import judged
     from zoo.report.markdown import markdown
+    from zoo.report.pictures import draw_boards
     from zoo.report.results import read_results
     from zoo.report.speed.markdown import speed_markdown
     from zoo.report.speed.pictures import draw
@@ -86,8 +92,9 @@ def _renew(folder: Path) -> None:
         _write(folder / "report.md", speed_markdown(results.speed, draw(results.speed, folder)))
         show_speed(table_console(), results.speed)
     else:
-        _write(folder / "report.md", markdown(results.accuracy, results.left_out, results.load))
-        show(table_console(), judged(results.accuracy, results.load))
+        found = judged(results.accuracy, results.load)
+        _write(folder / "report.md", markdown(found, results.left_out, draw_boards(found, results.load, folder)))
+        show(table_console(), found)
     for sentence in results.left_out:
         print(sentence, file=sys.stderr)
 
@@ -107,10 +114,10 @@ def _text(results: "Results", chosen: Format) -> str:
         from zoo.report.html.page import html_page
 
         return html_page(results)
-    if chosen is Format.md:
-        parts = [markdown(results.accuracy, results.left_out, results.load)] if results.accuracy else []
-        return "\n".join([*parts, *([speed_markdown(results.speed)] if results.speed else [])])
     found = judged(results.accuracy, results.load)
+    if chosen is Format.md:
+        parts = [markdown(found, results.left_out)] if found else []
+        return "\n".join([*parts, *([speed_markdown(results.speed)] if results.speed else [])])
     if chosen is Format.latex:
         return latex(found, results.speed)
     if chosen is Format.csv:

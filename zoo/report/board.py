@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.bench.stats.intervals import mean_interval
 from zoo.tasks import METRICS
 
 Row = dict[str, Any]
@@ -194,7 +195,8 @@ def _canonical(value: Any) -> str:
 
 
 def summary(found: Sequence[Board]) -> list[dict[str, Any]]:
-    """Boards as plain values for JSON: each line's means, deviations, seed counts, interval and p-values."""
+    """Boards as plain values for JSON: each line's means and deviations over seeds, with the 95 % interval of the mean
+    over them (low, high), its interval of skill over seeds and test windows, and p-values."""
     fields = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
     return [
         {
@@ -221,4 +223,9 @@ def summary(found: Sequence[Board]) -> list[dict[str, Any]]:
 
 
 def _plain(spread: Spread | None) -> dict[str, float | None] | None:
-    return None if spread is None else {"mean": spread.mean, "deviation": spread.deviation}
+    if spread is None:
+        return None
+    low, high = None, None
+    if spread.deviation is not None:
+        low, high = mean_interval(spread.mean, spread.deviation, spread.count)
+    return {"mean": spread.mean, "deviation": spread.deviation, "low": low, "high": high}

@@ -10,7 +10,7 @@ from zoo.report.speed.summary import speed_summary
 
 
 def accuracy_csv(found: Sequence[Board]) -> str:
-    """Means and deviations over seeds, the skill's interval and p-values; empty where there is none."""
+    """As `summary` has it, a column for each number; empty where there is none."""
     lines = []
     for board in summary(found):
         problem, data = board["problem"], board["data"]
@@ -22,10 +22,11 @@ def accuracy_csv(found: Sequence[Board]) -> str:
             "normalise": problem["normalise"],
         }
         for line in board["lines"]:
-            interval = line.pop("skill_interval") or [None, None]
+            low, high = line["skill_interval"] or (None, None)
             shown = {**line, "tags": " ".join(line["tags"]), "failed": len(line["failed"])}
             shown["tuning"] = (line["tuning"] or {}).get("seconds")
-            lines.append({**where, **shown, "skill_low": interval[0], "skill_high": interval[1]})
+            shown["skill_interval"] = {"low": low, "high": high}
+            lines.append({**where, **shown})
     return _csv(lines)
 
 

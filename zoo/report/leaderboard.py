@@ -67,8 +67,8 @@ def leaderboard(found: Sequence[Board], *, seed: int = 0) -> Leaderboard:
     benchmark results, Communications of the ACM 29 (1986); Shchur et al., fev-bench: a realistic benchmark for time
     series forecasting (2025).
     """
-    alone = {json.dumps([board.problem, board.data["fingerprint"]]): board for board in reversed(found)}  # of a device
-    everything = [(board, _ratios(board)) for board in reversed(alone.values())]
+    alone = {_place(board): board for board in reversed(found)}  # of several devices the first
+    everything = [(alone[place], _ratios(alone[place])) for place in sorted(alone)]  # whatever order folders came in
     baselines = {line.variant: line.is_baseline for board in found for line in board.lines}
     names = list(dict.fromkeys(name for _, ratios in everything for name in ratios))
     if len(names) < 3:
@@ -89,6 +89,13 @@ def leaderboard(found: Sequence[Board], *, seed: int = 0) -> Leaderboard:
     except ValueError as error:
         refused = f"No ranks: {error}."
     return Leaderboard(tuple(board for board, _ in kept), partial, tuple(standings), ranks, refused)
+
+
+def _place(board: Board) -> tuple[str, ...]:
+    return (
+        str(board.data["source"]),
+        *(json.dumps(thing, sort_keys=True) for thing in (board.problem, board.data["fingerprint"])),
+    )
 
 
 def _ratios(board: Board) -> dict[str, float]:
@@ -134,8 +141,8 @@ def _point(own: float, other: float) -> float:
     return 1.0 if own < other else 0.0
 
 
-def leaderboard_markdown(found: Leaderboard, links: dict[str, str]) -> str:
-    """The leaderboard as Markdown; links: for each suite, the report that it links to."""
+def leaderboard_table(found: Leaderboard) -> TextTable:
+    """A line for each variant, lowest error ratio first."""
     rows, ranks = [], found.ranks
     places = dict(zip(ranks.names, ranks.ranks, strict=True)) if ranks is not None else {}
     for standing in found.standings:
@@ -148,9 +155,15 @@ def leaderboard_markdown(found: Leaderboard, links: dict[str, str]) -> str:
     header = ["variant", "error ratio", "95 % interval", "wins", "best on", "beats naive on", "problems"]
     if ranks is not None:
         header.insert(4, "mean rank")
-    table = TextTable(tuple(header), tuple(rows), tuple(standing.is_baseline for standing in found.standings))
+    return TextTable(tuple(header), tuple(rows), tuple(standing.is_baseline for standing in found.standings))
+
+
+def leaderboard_markdown(found: Leaderboard, links: dict[str, str], picture: str | None = None) -> str:
+    """The leaderboard as Markdown; links: for each suite, the report that it links to; picture: of the ranks."""
     listed = [f"- {_linked(board, links)}" for board in found.boards]
-    parts = ["# Leaderboard", *map(escaped, _sentences(found)), pipe_table(table), LEGEND]
+    parts = ["# Leaderboard", *map(escaped, sentences(found)), pipe_table(leaderboard_table(found)), LEGEND]
+    if picture is not None and found.ranks is not None:
+        parts += [f"![mean ranks of the variants]({picture})", ranks_legend(found.ranks)]
     parts.append("Problems:\n\n" + "\n".join(listed))
     if found.partial:
         left = "\n".join(f"- {_linked(board, links)}" for board in found.partial)
@@ -158,10 +171,10 @@ def leaderboard_markdown(found: Leaderboard, links: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def leaderboard_of(folder: Path) -> tuple[str, tuple[str, ...]]:
-    """The leaderboard over every run in the folders of `folder` as Markdown, and sentences on what was left out.
+def leaderboard_of(folder: Path, picture: str | None = None) -> tuple[str, Leaderboard, tuple[str, ...]]:
+    """The leaderboard over every run in the folders of `folder` as Markdown, itself, and what was left out.
 
-    Raises InputError where there is nothing to rank.
+    picture: the name of the picture of its ranks. Raises InputError where there is nothing to rank.
     """
     places = sorted(path.parent for path in folder.glob("*/rows.jsonl"))
     accurate = {place: rows for place in places if (rows := read_rows(place)[0])}
@@ -173,12 +186,20 @@ def leaderboard_of(folder: Path) -> tuple[str, tuple[str, ...]]:
         for row in rows:
             links.setdefault(str(row["suite"]), f"{place.name}/report.md")
     try:
-        return leaderboard_markdown(leaderboard(boards(results.accuracy)), links), results.left_out
+        found = leaderboard(boards(results.accuracy))
     except ValueError as error:
         raise InputError(f"{folder} has nothing to rank: {error}") from error
+    return leaderboard_markdown(found, links, picture), found, results.left_out
 
 
-def _sentences(found: Leaderboard) -> list[str]:
+def ranks_legend(ranks: Ranking) -> str:
+    """What the critical-difference diagram shows."""
+    text = f"Mean ranks over {ranks.data_sets} problems, 1 is best; a bar joins variants that no test tells apart"
+    return f"{text}: with so few problems that is all of them." if ranks.differing is None else f"{text}."
+
+
+def sentences(found: Leaderboard) -> list[str]:
+    """What the leaderboard says, in words."""
     count = len(found.boards)
     best = found.standings[0]
     problems = f"{count} problem{'s' * (count != 1)}"

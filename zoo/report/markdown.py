@@ -7,28 +7,39 @@ from typing import Any
 from tabulate import tabulate
 
 from zoo.report.board import Board, Line, Row
-from zoo.report.evidence import judged
-from zoo.report.predictions import Load, nothing_stored
 from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
 
+PICTURES = {
+    "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
+    "trade": "rmse over training throughput, and the front of the best trades",
+    "forecast": "the last forecasts of the best variant, one step ahead, and what came",
+}
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, none of "
     "which tuning used; bold where it exceeds that spread, up or down; tuning s: seconds of all trials together."
 )
 
 
-def markdown(rows: Sequence[Row], left_out: Sequence[str] = (), load: Load = nothing_stored) -> str:
-    """A report of all rows, one section for each problem; left_out are sentences on what is missing."""
-    suites = list(dict.fromkeys(row["suite"] for row in rows))
+def markdown(found: Sequence[Board], left_out: Sequence[str] = (), pictures: Sequence[str] = ()) -> str:
+    """A report with one section for each board.
+
+    left_out: sentences on what is missing; pictures: files beside the report, as `draw_boards` names them.
+    """
+    suites = list(dict.fromkeys(row["suite"] for board in found for row in board.rows))
     parts = [f"# {', '.join(suites)}"]
-    for board in judged(rows, load):
-        parts += _section(board)
+    for number, board in enumerate(found, start=1):
+        parts += _section(board, {name: picture_name(name, number) for name in PICTURES}, pictures)
     parts += [f"- {sentence}" for sentence in left_out]
     return "\n\n".join(parts) + "\n"
 
 
-def _section(board: Board) -> list[str]:
+def picture_name(name: str, number: int) -> str:
+    """The file of a board's picture; number counts boards from 1."""
+    return f"{name}.png" if number == 1 else f"{name}-{number}.png"
+
+
+def _section(board: Board, names: dict[str, str], pictures: Sequence[str]) -> list[str]:
     problem = board.problem
     targets = ", ".join(problem["targets"])
     parts = [
@@ -47,6 +58,7 @@ def _section(board: Board) -> list[str]:
     per_target = target_table(board)
     if per_target is not None:
         parts.append(pipe_table(per_target))
+    parts += [f"![{PICTURES[name]}]({path})" for name, path in names.items() if path in pictures]
     failures = [(row, line) for line in board.lines for row in line.failed]
     if failures:
         parts.append(

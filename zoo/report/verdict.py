@@ -4,6 +4,7 @@ import statistics
 
 from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line
 from zoo.report.evidence import SIGNIFICANT
+from zoo.report.front import front_sentence
 from zoo.report.gain import tuning_verdict
 from zoo.report.tables import p_value
 
@@ -24,7 +25,7 @@ def verdict(board: Board) -> list[str]:
     sentences = _by_test(board, judged, tested) if tested else _by_spread(board, judged)
     if board.untested:
         sentences.append(f"Whether that holds over other test periods was not tested: {board.untested}.")
-    return sentences + tuning_verdict(board) + _failures(board)
+    return sentences + front_sentence(board) + tuning_verdict(board) + _failures(board)
 
 
 def beats_naive(line: Line) -> bool:

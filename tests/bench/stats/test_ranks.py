@@ -70,7 +70,7 @@ def test_chance_differs_in_at_most_seven_percent_of_simulations():
 
 
 def test_fewer_than_five_data_sets_or_three_variants_are_refused():
-    with pytest.raises(ValueError, match="at least 5 data sets, got 4"):
+    with pytest.raises(ValueError, match="at least 5 problems, got 4"):
         ranking(("a", "b", "c"), np.ones((4, 3)))
     with pytest.raises(ValueError, match="at least 3 variants, got 2"):
         ranking(("a", "b"), np.ones((9, 2)))

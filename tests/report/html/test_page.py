@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_zoo
+from tests.report.speed.rows import speed_rows
 from tests.report.test_compare import TUNING, entries, written
 from tests.report.test_report import PROBLEM
 from zoo.report.board import boards
 from zoo.report.evidence import judged
-from zoo.report.html.figures import front, learning, pareto, worst_windows
+from zoo.report.front import points, unbeaten
+from zoo.report.html.figures import learning, pareto, roofline, worst_windows
 from zoo.report.html.page import html_page
 from zoo.report.results import read_results
+from zoo.report.speed.rows import intensity, is_measured
 from zoo.report.verdict import verdict
 
 LIBRARY = re.compile(r"<script>\s*/\*\*.*?</script>", re.DOTALL)
@@ -81,6 +84,36 @@ def test_missing_predictions_leave_figures_out_and_the_page_stands(tmp_path):
     assert "Forecasts of" not in page and "Skill of each seed" in page and "by more than the spread over seeds" in page
 
 
+def test_several_problems_are_ranked_first_and_listed_with_links(tmp_path):
+    shares = {"lstm": 0.5, "bilstm": 0.2, "naive": 0.0}
+    cells = [entry for name, share in shares.items() for entry in entries(name, share, 10 * len(name))]
+    problems = [{**PROBLEM, "lookback": 7 + number} for number in range(5)]
+    folders = [written(tmp_path / str(place), cells, problem=problem) for place, problem in enumerate(problems)]
+    page = own(html_page(read_results(folders)))
+    assert page.index("Over all problems</h2>") < page.index("from 7</h2>")
+    assert "lstm has the lowest error ratio to naive over 5 problems" in page
+    titles = re.findall(r'<h2 id="(chapter-\d+)">', page)
+    assert re.findall(r'<a href="#(chapter-\d+)">', page) == titles and len(titles) == 6
+    ranked = next(figure for figure in figures_of(page).values() if "mean rank" in json.dumps(figure["layout"]))
+    assert ranked["data"][0]["y"] == ["lstm", "bilstm", "naive"]
+    assert ranked["data"][0]["x"] == [1.0, 2.0, 3.0]
+    (single,) = re.findall("<h2[^>]*>", own(html_page(read_results(folders[:1]))))
+    assert "Over all problems" not in single
+
+
+def test_a_roofline_has_every_measured_cell_below_the_ceiling_of_its_dtype():
+    rows = speed_rows()
+    figure = roofline(rows)
+    markers = [trace for trace in figure["data"] if trace["mode"] == "markers"]
+    lines = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+    known = [row for row in rows if is_measured(row) and row["batch_size"] != "max" and intensity(row)]
+    assert sum(len(trace["x"]) for trace in markers) == len(known) > 0
+    assert len(lines) == len({row["dtype"] for row in known})
+    assert lines[0]["y"][1:] == pytest.approx([60.0, 60.0])  # GFLOP/s, as the rows say
+    assert lines[0]["x"][1] == pytest.approx(6.0)  # FLOP per byte where both ceilings meet
+    assert roofline([row | {"ceilings": None} for row in rows]) is None
+
+
 def test_front_keeps_who_is_not_beaten_in_both(tmp_path):
     def rated(rmse, speed):
         metrics = {"rmse": rmse, "mae": 1.0, "r2": 0.5, "skill": 1 - rmse}
@@ -91,7 +124,7 @@ def test_front_keeps_who_is_not_beaten_in_both(tmp_path):
         for name, rmse, speed in (("lstm", 0.5, 100.0), ("bilstm", 0.4, 50.0), ("cnn-lstm", 0.6, 90.0))
     ]
     (board,) = boards(read_results([written(tmp_path / "one", rows)]).accuracy)
-    assert front(board) == ["lstm", "bilstm"]
+    assert [point.label for point in unbeaten(points(board))] == ["bilstm", "lstm"]
     line = next(trace for trace in pareto(board)["data"] if trace["name"] == "front")
     assert line["x"] == [50.0, 100.0] and line["y"] == [0.4, 0.5]
 

@@ -1,7 +1,6 @@
 """Intervals of accuracy: of a mean over seeds, and of a skill over seeds and test windows."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -9,19 +8,13 @@ from scipy import stats
 RESAMPLES = 2000
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """The interval of Student's t for the mean of a few values, such as one per seed; None with fewer than two.
+def mean_interval(mean: float, deviation: float, count: int, level: float = 0.95) -> tuple[float, float]:
+    """The interval of Student's t for the mean of a few values, such as one per seed, from their sample deviation.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908).
     """
-    count = len(values)
-    if count < 2:
-        return None
-    error = float(np.std(values, ddof=1)) / math.sqrt(count)
-    if error == 0:
-        return float(np.mean(values)), float(np.mean(values))
-    low, high = stats.t.interval(level, count - 1, loc=float(np.mean(values)), scale=error)
-    return float(low), float(high)
+    half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * deviation / math.sqrt(count)
+    return mean - half, mean + half
 
 
 def block_length(windows: int, horizon: int) -> int:

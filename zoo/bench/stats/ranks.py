@@ -41,7 +41,7 @@ def ranking(names: Sequence[str], errors: np.ndarray, level: float = 0.05) -> Ra
     """
     data_sets = len(errors)
     if data_sets < FEWEST:
-        raise ValueError(f"ranks need at least {FEWEST} data sets, got {data_sets}")
+        raise ValueError(f"ranks need at least {FEWEST} problems, got {data_sets}")
     if len(names) < 3:
         raise ValueError(f"ranks need at least 3 variants, got {len(names)}")
     means = stats.rankdata(errors, axis=1).mean(axis=0)

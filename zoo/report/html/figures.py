@@ -1,13 +1,17 @@
 """Figures: what a board and its stored forecasts look like, as plain values that plotly.js draws."""
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from zoo.report.board import Board, Line
+from zoo.bench.stats.ranks import Ranking
+from zoo.report.board import Board, Line, Row
+from zoo.report.front import points, unbeaten
 from zoo.report.predictions import Load, Stored
+from zoo.report.speed.rows import CEILINGS, intensity, is_measured, labels, value
 
 # Okabe and Ito's colours, which the colour-blind can tell apart and which read on white and on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C8C")
@@ -17,7 +21,6 @@ FAR = -0.2  # skill: what is worse lies beyond the edge of the picture, and woul
 NAIVE = "naive"
 
 Figure = dict[str, Any]
-Point = tuple[float, float, float, str]
 
 
 def styles_of(board: Board) -> dict[str, tuple[str, str]]:
@@ -31,36 +34,41 @@ def styles_of(board: Board) -> dict[str, tuple[str, str]]:
 
 def pareto(board: Board) -> Figure | None:
     """rmse over training throughput, dots growing with the parameters, and the front of the best trades."""
-    points = _points(board)
-    if len(points) < 2:
+    found = points(board)
+    if len(found) < 2:
         return None
     styles = styles_of(board)
-    most = max(count for *_, count, _ in points)
+    most = max(point.parameters for point in found)
     data: list[Figure] = [
         {
             "type": "scatter",
             "mode": "markers+text",
-            "x": [_figures(speed)],
-            "y": [_figures(rmse)],
-            "text": [label],
+            "x": [_figures(point.windows_per_second)],
+            "y": [_figures(point.rmse)],
+            "text": [point.label],
             "textposition": ("top center", "bottom center")[place % 2],
             "textfont": {"size": 11},
-            "name": label,
+            "name": point.label,
             "showlegend": False,
-            "marker": {"size": 8 + 24 * math.sqrt(count / most), "color": styles[label][0], "opacity": 0.75},
-            "hovertemplate": f"%{{text}}: rmse %{{y}}, %{{x:,.0f}} windows/s, {count:,.0f} parameters<extra></extra>",
+            "marker": {
+                "size": 8 + 24 * math.sqrt(point.parameters / most),
+                "color": styles[point.label][0],
+                "opacity": 0.75,
+            },
+            "hovertemplate": f"%{{text}}: rmse %{{y}}, %{{x:,.0f}} windows/s, {point.parameters:,.0f} parameters"
+            "<extra></extra>",
         }
-        for place, (speed, rmse, count, label) in enumerate(sorted(points))
+        for place, point in enumerate(found)
     ]
-    best = sorted(_unbeaten(points))
+    best = unbeaten(found)
     data.append(
         {
             "type": "scatter", "mode": "lines", "name": "front", "ink": True, "hoverinfo": "skip", "showlegend": False,
-            "x": [_figures(speed) for speed, *_ in best], "y": [_figures(rmse) for _, rmse, *_ in best],
+            "x": [_figures(point.windows_per_second) for point in best], "y": [_figures(point.rmse) for point in best],
             "line": {"width": 1, "dash": "dot"},
         }
     )  # fmt: skip
-    errors = [rmse for _, rmse, *_ in points]
+    errors = [point.rmse for point in found]
     room = 0.25 * (max(errors) - min(errors)) or 0.05 * max(errors)
     layout: Figure = {
         "xaxis": {"title": {"text": "training throughput, windows/s"}, "type": "log"},
@@ -219,6 +227,71 @@ def speed_curves(title: str, batches: Sequence[int], curves: dict[str, list[floa
     }
 
 
+def roofline(rows: Sequence[Row]) -> Figure | None:
+    """Achieved FLOP/s over FLOP for each byte of each measured cell, below the ceilings of its dtype."""
+    known = [row for row in rows if is_measured(row) and row["batch_size"] != "max" and intensity(row)]
+    known = [row for row in known if row.get("flops_per_second") and all(value(row, "ceilings", n) for n in CEILINGS)]
+    if not known:
+        return None
+    names = labels(rows)
+    data: list[Figure] = []
+    for number, label in enumerate(sorted({names[row["key"]] for row in known})):
+        group = [row for row in known if names[row["key"]] == label]
+        told = [f"{label}, {row['phase']}, batch {row['batch_size']:,}, lookback {row['lookback']}" for row in group]
+        data.append(
+            {
+                "type": "scatter", "mode": "markers", "name": label, "text": told, "hovertemplate":
+                "%{text}: %{y:.3g} GFLOP/s, %{x:.3g} FLOP per byte<extra></extra>",
+                "x": [_figures(intensity(row)) for row in group],
+                "y": [_figures(1e-9 * row["flops_per_second"]) for row in group],
+                "marker": {
+                    "color": COLOURS[number % len(COLOURS)], "size": 8, "opacity": 0.8,
+                    "symbol": ["circle" if row["phase"] == "train" else "triangle-up" for row in group],
+                },
+            }
+        )  # fmt: skip
+    across = [intensity(row) for row in known]
+    for form in sorted({(row["device"], row["dtype"]) for row in known}):
+        tops = [row["ceilings"] for row in known if (row["device"], row["dtype"]) == form]
+        peak, memory = (1e-9 * statistics.median(top[name] for top in tops) for name in CEILINGS)
+        ends = [min(peak / memory, *across) / 2, peak / memory, 2 * max(peak / memory, *across)]
+        data.append(
+            {
+                "type": "scatter", "mode": "lines", "name": f"ceiling, {form[1]}", "ink": True, "hoverinfo": "name",
+                "x": [_figures(end) for end in ends], "y": [_figures(min(peak, end * memory)) for end in ends],
+                "line": {"width": 2},
+            }
+        )  # fmt: skip
+    axes = {name: {"title": {"text": text}, "type": "log"} for name, text in
+            (("xaxis", "FLOP per byte"), ("yaxis", "GFLOP/s"))}  # fmt: skip
+    return {"data": data, "layout": axes}
+
+
+def ranks(found: Ranking) -> Figure:
+    """Mean ranks as dots, best first, and beside them a bar for each group that no test tells apart."""
+    data: list[Figure] = [
+        {
+            "type": "scatter", "mode": "markers+text", "x": [_figures(rank) for rank in found.ranks],
+            "y": list(found.names), "text": [f"{rank:.2f}" for rank in found.ranks], "textposition": "middle left",
+            "marker": {"size": 9, "color": COLOURS[0]}, "showlegend": False, "hoverinfo": "skip",
+        }
+    ]  # fmt: skip
+    for number, group in enumerate(found.groups, start=1):
+        place = len(found.names) + 0.5 * number
+        data.append(
+            {
+                "type": "scatter", "mode": "lines", "x": [place] * len(group), "y": list(group), "showlegend": False,
+                "line": {"color": COLOURS[1], "width": 5}, "hovertemplate": "not told apart<extra></extra>",
+            }
+        )  # fmt: skip
+    layout = {
+        "xaxis": {"title": {"text": "mean rank, 1 is best; bars join what no test tells apart"}},
+        "yaxis": {"autorange": "reversed"},
+        "margin": {"l": 150},
+    }
+    return {"data": data, "layout": layout}
+
+
 def trials(histories: dict[str, list[float]]) -> Figure:
     """The best validation value after each trial, of each variant, as a share of its first trial's."""
     data = []
@@ -277,33 +350,9 @@ def _rmse(errors: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt((errors**2).mean(axis=0)))
 
 
-def _points(board: Board) -> list[Point]:
-    """(windows/s, rmse, parameters, label) of each line that trains."""
-    points = []
-    for line in board.lines:
-        rmse, speed, count = line.metric("rmse"), line.field("windows_per_second"), line.field("parameter_count")
-        if rmse is not None and speed is not None and count is not None:
-            points.append((speed.mean, rmse.mean, count.mean, line.label))
-    return points
-
-
-def _unbeaten(points: Sequence[Point]) -> list[Point]:
-    return [point for point in points if not any(_beats(other, point) for other in points)]
-
-
-def _beats(other: Point, point: Point) -> bool:
-    """Whether the other is as fast and as accurate, and better in one of them."""
-    return other[0] >= point[0] and other[1] <= point[1] and other[:2] != point[:2]
-
-
 def _figures(value: float) -> float | None:
     """A number with six digits; None where there is none."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def front(board: Board) -> list[str]:
-    """The labels on the front of accuracy and training throughput, fastest first."""
-    return [label for *_, label in sorted(_unbeaten(_points(board)), reverse=True)]
 
 
 def worst_windows(line: Line, load: Load, most: int = 5) -> tuple[list[int], list[int], Stored] | None:

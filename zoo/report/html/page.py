@@ -10,6 +10,7 @@ from zoo.report.board import Board, Line, Row
 from zoo.report.evidence import judged
 from zoo.report.html import figures
 from zoo.report.html.figures import Figure
+from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks_legend, sentences
 from zoo.report.markdown import TUNING_LEGEND, legend, provenance
 from zoo.report.predictions import Load
 from zoo.report.results import Results
@@ -30,6 +31,22 @@ class _Page:
         self.parts: list[str] = []
         self.figures: dict[str, Figure] = {}
         self.tables = 0
+        self.chapters: list[str] = []
+
+    def chapter(self, title: str) -> None:
+        """A heading that the list at the top leads to."""
+        self.chapters.append(title)
+        self.parts.append(f'<h2 id="chapter-{len(self.chapters)}">{escape(title)}</h2>')
+
+    def contents(self) -> str:
+        """The list of chapters, where there are several."""
+        if len(self.chapters) < 2:
+            return ""
+        items = "".join(
+            f'<li><a href="#chapter-{number}">{escape(title)}</a></li>'
+            for number, title in enumerate(self.chapters, start=1)
+        )
+        return f"<nav><ul>{items}</ul></nav>"
 
     def add(self, tag: str, text: str, kind: str = "") -> None:
         """An element with text in it."""
@@ -91,21 +108,43 @@ def html_page(results: Results) -> str:
     boards = judged(results.accuracy, results.load)
     suites = dict.fromkeys(str(row["suite"]) for row in (*results.accuracy, *results.speed))
     title = ", ".join(suites)
-    page.add("h1", title)
+    if len(boards) > 1:
+        _all_problems(page, boards)
     for board in boards:
         _board(page, board, results.load)
     if results.trials:
-        page.add("h2", "Tuning")
+        page.chapter("Tuning")
         page.figure(figures.trials(dict(results.trials)), "Validation value over trials", TRIALS)
     if results.speed:
         _speed(page, results.speed)
     if results.left_out:
-        page.add("h2", "Left out")
+        page.chapter("Left out")
         for sentence in results.left_out:
             page.add("p", sentence)
     return _whole(title, page)
 
 
+def _all_problems(page: _Page, boards: Sequence[Board]) -> None:
+    """The leaderboard over the boards, or why there is none."""
+    page.chapter("Over all problems")
+    try:
+        found = leaderboard(boards)
+    except ValueError as error:
+        page.add("p", f"Nothing to rank: {error}.")
+        return
+    first, *more = sentences(found)
+    page.add("p", first, "verdict")
+    for sentence in more:
+        page.add("p", sentence)
+    page.table(leaderboard_table(found), LEGEND)
+    if found.ranks is not None:
+        page.figure(figures.ranks(found.ranks), "Mean ranks", ranks_legend(found.ranks))
+
+
+ROOFLINE = (
+    "Of each cell the operations a second it reaches, over the operations for each byte that it must move; circles are "
+    "training, triangles inference; the lines are what this device was measured to reach at most."
+)
 TRIALS = "The best so far after each trial that ended, of each tuned variant."
 
 
@@ -113,10 +152,10 @@ def _board(page: _Page, board: Board, load: Load) -> None:
     problem = board.problem
     targets = ", ".join(problem["targets"])
     steps = f"{problem['horizon']} step{'s' * (problem['horizon'] != 1)}"
-    page.add("h2", f"{targets} of {board.data['source']}: {steps} ahead from {problem['lookback']}")
+    page.chapter(f"{targets} of {board.data['source']}: {steps} ahead from {problem['lookback']}")
     first, *more = verdict(board)
     page.add("p", first, "verdict")
-    for sentence in [*more, *_trade(board)]:
+    for sentence in more:
         page.add("p", sentence)
     page.table(accuracy_table(board), legend(board))
     tuned, per_target = tuning_table(board), target_table(board)
@@ -152,13 +191,6 @@ PARETO = (
 SHOW = "Of each variant's first seed. A click on a name in the legend shows or hides it, a double click shows it alone."
 
 
-def _trade(board: Board) -> list[str]:
-    on_front = figures.front(board)
-    if len(on_front) < 2:
-        return []
-    return [f"On the front of accuracy and training throughput, fastest first: {', '.join(on_front)}."]
-
-
 def _windows(page: _Page, board: Board, load: Load) -> None:
     """The test windows in which the best line errs most and least, each with what came and what was forecast."""
     best: Line | None = next((line for line in board.lines if not line.is_naive and line.rows), None)
@@ -181,7 +213,7 @@ def _windows(page: _Page, board: Board, load: Load) -> None:
 
 
 def _speed(page: _Page, rows: Sequence[Row]) -> None:
-    page.add("h2", "Speed")
+    page.chapter("Speed")
     page.add("p", subject(rows))
     first, *more = speed_verdict(rows)
     page.add("p", first, "verdict")
@@ -196,6 +228,7 @@ def _speed(page: _Page, rows: Sequence[Row]) -> None:
             }
             page.figure(figures.speed_curves("", sheet.batches, curves), f"Windows per second: {sheet.title}")
         page.table(throughput_table(sheet), f"{sheet.title}. {THROUGHPUT_LEGEND}")
+    page.figure(figures.roofline(rows), "How near each step comes to the ceilings", ROOFLINE)
     page.add("h3", "Method")
     for paragraph in method(rows):
         page.add("p", paragraph)
@@ -244,6 +277,8 @@ def _whole(title: str, page: _Page) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
+            f"<h1>{escape(title)}</h1>",
+            page.contents(),
             *page.parts,
             f'</main>\n<script type="application/json" id="figures">{values}</script>',
             f"<script>{library}</script>\n<script>\n{script}</script>\n</body>\n</html>\n",

@@ -37,8 +37,8 @@ def method(rows: Sequence[Row]) -> list[str]:
     blocks, steps = (span(row.get(name) for row in measured) for name in ("blocks_per_repeat", "steps_per_block"))
     block = "one block" if blocks == "1" else f"the fastest of {blocks} consecutive blocks"
     how = (
-        f"A repeat is the time of one step in {block} of {steps} steps; a cell has "
-        f"{repeats} repeats, in {passes} passes over all cells in shuffled order. Times are medians over repeats, and "
+        f"A repeat is the time of one step in {block} of {steps} steps; a cell has {repeats} repeats, in "
+        f"{plural(passes, 'pass')} over all cells in shuffled order. Times are medians over repeats, and "
         "intervals hold the median with 95 % confidence."
     )
     unsettled = [row for row in measured if row.get("is_settled") is False]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from zoo.report.board import Row
-from zoo.report.speed.canvas import (
+from zoo.report.canvas import (
     COLOURS,
     GREY,
     Style,
@@ -24,14 +24,13 @@ from zoo.report.speed.canvas import (
     verbatim,
 )
 from zoo.report.speed.paths import path_changes
-from zoo.report.speed.rows import is_measured, labels, main_form, middle, thinned, usual, value
+from zoo.report.speed.rows import CEILINGS, intensity, is_measured, labels, main_form, middle, thinned, usual, value
 from zoo.report.speed.sheets import fullest, sheets
 from zoo.report.speed.trends import cliffs, parameter_sweeps, sweeps
 from zoo.report.speed.words import PHASES
 
 NAMES = ("windows-per-second.png", "roofline.png", "cliffs.png", "scaling.png")
 PHASE_MARKERS = {"train": "o", "infer": "^"}
-CEILINGS = ("flops_per_second", "bytes_per_second")
 MOST_COLUMNS = 4  # of panels
 MOST_PANELS = 6  # of sweeps
 
@@ -97,7 +96,7 @@ def _throughput(rows: Sequence[Row], names: dict[str, str], styles: dict[str, St
 def _roofline(rows: Sequence[Row], names: dict[str, str], styles: dict[str, Style]) -> Figure | None:
     """Achieved FLOP/s over the FLOP for each byte, at the middle lookback; lines go from small to large batches."""
     lookback = middle(sorted({sheet.lookback for sheet in fullest(sheets(rows))}))
-    chosen = [row for row in rows if row["lookback"] == lookback and _intensity(row) and row.get("flops_per_second")]
+    chosen = [row for row in rows if row["lookback"] == lookback and intensity(row) and row.get("flops_per_second")]
     known = [row["ceilings"] for row in rows if all(value(row, "ceilings", name) for name in CEILINGS)]
     if not chosen or not known:
         return None
@@ -107,10 +106,10 @@ def _roofline(rows: Sequence[Row], names: dict[str, str], styles: dict[str, Styl
             group = [row for row in chosen if names[row["key"]] == label and row["phase"] == phase]
             group.sort(key=lambda row: row["batch_size"])
             style = {**styles[label], "marker": marker, "linewidth": 0.8, "label": label}
-            axes.plot([_intensity(row) for row in group], [1e-9 * row["flops_per_second"] for row in group], **style)
+            axes.plot([intensity(row) for row in group], [1e-9 * row["flops_per_second"] for row in group], **style)
     peak, memory = (1e-9 * statistics.median(ceilings[name] for ceilings in known) for name in CEILINGS)
     ridge = peak / memory
-    left, right = min(ridge, *map(_intensity, chosen)) / 2, 2 * max(ridge, *map(_intensity, chosen))
+    left, right = min(ridge, *map(intensity, chosen)) / 2, 2 * max(ridge, *map(intensity, chosen))
     axes.plot([left, ridge, right], [left * memory, peak, peak], color=GREY, linewidth=2)
     slope = (left * ridge) ** 0.5  # the middle of the sloping part
     axes.annotate(f"{peak:,.0f} GFLOP/s", (right, peak), (0, 4), textcoords="offset points", ha="right", color=GREY)
@@ -210,13 +209,6 @@ def _guide(axes: Axes, first: int, last: int) -> None:
     low, high = axes.get_ylim()
     axes.plot([first, last], [high * first / last, high], color=GREY, linestyle=":", linewidth=1.5, zorder=1)
     axes.set_ylim(low, high)
-
-
-def _intensity(row: Row) -> float:
-    """FLOP for each byte that a step must move; 0 where either is unknown."""
-    if not row.get("flops_per_window") or not row.get("bytes_per_step"):
-        return 0.0
-    return float(row["flops_per_window"] * row["batch_size"] / row["bytes_per_step"])
 
 
 def _micros(row: Row) -> float:

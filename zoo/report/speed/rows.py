@@ -9,6 +9,7 @@ from zoo.report.board import Row
 
 ASKED = ("lookback", "batch_size", "mode", "dtype", "device", "threads", "channels", "horizon", "normalise", "phase")
 PLACE = ("machine", "device", "threads", "channels", "horizon", "normalise")  # what all lines of a sheet share
+CEILINGS = ("flops_per_second", "bytes_per_second")
 PLAIN_FORM = ("eager", "float32")  # mode and dtype
 
 
@@ -31,6 +32,13 @@ def asked(row: Row) -> dict[str, Any]:
     params = {f"params.{name}": row["params"][name] for name in sorted(row["params"])}
     machine = value(row, "machine", "gpu") or value(row, "machine", "cpu")
     return {"variant": row["variant"], "machine": machine, **{name: row[name] for name in ASKED}, **params}
+
+
+def intensity(row: Row) -> float:
+    """FLOP for each byte that a step must move; 0 where either is unknown."""
+    if not row.get("flops_per_window") or not row.get("bytes_per_step"):
+        return 0.0
+    return float(row["flops_per_window"] * row["batch_size"] / row["bytes_per_step"])
 
 
 def place_of(row: Row) -> str:

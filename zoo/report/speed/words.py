@@ -20,7 +20,9 @@ def cell_place(row: Row) -> str:
 
 def plural(count: int | str, noun: str) -> str:
     """A count and its noun; the count may be a text such as 2 to 5."""
-    return f"{count} {noun}{'s' * (str(count) != '1')}"
+    if str(count) == "1":
+        return f"{count} {noun}"
+    return f"{count} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def short(number: float | None, scale: float = 1.0) -> str:

@@ -1,4 +1,4 @@
-"""The canvas: panels with axes, colours and a legend that the pictures of speed share."""
+"""The canvas: panels with axes, colours and a legend that all pictures of reports share."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -57,8 +57,8 @@ def furnish(axes: Axes, title: str, x_label: str, y_label: str, *, ticks: Iterab
     low, high = axes.get_ylim()
     middle = (low * high) ** 0.5
     axes.set_ylim(min(low, middle / 2), max(high, middle * 2))  # noise alone does not fill a panel
-    _number(axes.yaxis)
-    _number(axes.xaxis)
+    plain_numbers(axes.yaxis)
+    plain_numbers(axes.xaxis)
     chosen = _apart(sorted(ticks))
     if chosen:
         axes.set_xticks(chosen, [f"{tick:,}" for tick in chosen])
@@ -95,7 +95,7 @@ def save(figure: Figure, path: Path) -> None:
     Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def _number(axis: Axis) -> None:
+def plain_numbers(axis: Axis) -> None:
     """Numbers in full at 1, 2 and 5 of each power of ten, at fewer or more where the axis is long or short."""
     low, high = axis.get_view_interval()
     subs = (1.0,) if high > 300 * low else (1.0, 2.0, 5.0) if high > 8 * low else tuple(map(float, range(1, 10)))
