@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "files", "seeding", "space", "problem", "data", "tasks", "layers", "registry", "models", "train", "suite",
-    "bench", "tuning", "report", "testing", "cli",
+    "errors", "files", "seeding", "space", "plugins", "problem", "data", "tasks", "layers", "registry", "models",
+    "train", "suite", "bench", "tuning", "report", "testing", "cli",
 ]  # fmt: skip
 # They join the rooms above them with the report for the command.
 ALLOWED = {("bench/run.py", "report"), ("bench/throughput/run.py", "report")}

@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +13,7 @@ from torch import nn
 
 from zoo.errors import InputError, unknown
 from zoo.layers.normalised import Normalised
+from zoo.plugins import Origin, PluginWarning, installed, loading, origin, run_file, source_hash
 from zoo.problem import Problem
 from zoo.seeding import stream_seed
 from zoo.space import Parameter, Range, parameters_of, ranges_of, resolve
@@ -23,7 +26,8 @@ class Variant:
     """A registered architecture.
 
     tags: `lstm`, `baseline`, `deterministic` (learns nothing at random: one cell, not one per seed), ...;
-    limits: what it does not do; source: paper and section, and where it departs.
+    limits: what it does not do; source: paper and section, and where it departs; origin: the file or package that
+    brought it, None for the zoo's own and for what a user's program registers.
     """
 
     name: str
@@ -33,6 +37,15 @@ class Variant:
     tags: tuple[str, ...]
     tasks: tuple[str, ...]
     limits: tuple[str, ...]
+    origin: Origin | None = None
+
+    @property
+    def plugin(self) -> dict[str, str] | None:
+        """What a row says of where it comes from, the hash of its source among it; None for the zoo's own."""
+        if self.origin is None:
+            return None
+        name = Path(self.origin.name).name if self.origin.kind == "file" else self.origin.name
+        return {self.origin.kind: name, "sha256": source_hash(inspect.getfile(self.build))}
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -56,6 +69,8 @@ class Variant:
 
 
 _variants: dict[str, Variant] = {}
+_files: dict[Path, str] = {}  # what was run, and its hash
+_discovered: list[bool] = []
 
 
 def register(
@@ -72,10 +87,9 @@ def register(
     def add(build: V) -> V:
         holder = _variants.get(name)
         if holder is not None and inspect.getfile(holder.build) != inspect.getfile(build):
-            raise InputError(
-                f"variant '{name}' is already registered by {holder.build.__module__}; choose another name"
-            )
-        _variants[name] = Variant(name, build, summary, source, tags, tasks, limits)
+            held = holder.origin or holder.build.__module__
+            raise InputError(f"variant '{name}' is already registered by {held}; choose another name")
+        _variants[name] = Variant(name, build, summary, source, tags, tasks, limits, origin())
         return build
 
     return add
@@ -98,6 +112,35 @@ def variant(name: str) -> Variant:
     return _variants[name]
 
 
+def from_file(path: str | Path) -> list[str]:
+    """The names of the variants that a Python file registers; the file is run, each time it has changed anew.
+
+    Raises InputError for a file that is not there, fails, takes a name that another holds, or registers nothing.
+    """
+    _discover()
+    place = Path(path).resolve()
+    known = _names_of(place)
+    if not known or _files.get(place) != source_hash(place):
+        for name in known:
+            del _variants[name]
+        run_file(place)
+        _files[place] = source_hash(place)
+        known = _names_of(place)
+    if not known:
+        raise InputError(f"{path} registers no variant: decorate a class with @zoo.register(...) (zoo new shows how)")
+    return known
+
+
+def named(text: str) -> list[str]:
+    """The variants that a user means: the one of this name, or all of a Python file, `./mine.py`."""
+    return from_file(text) if text.endswith(".py") else [variant(text).name]
+
+
+def files() -> list[Path]:
+    """The files that variants were taken from."""
+    return list(_files)
+
+
 def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Normalised:
     """A new model: the variant with `params` over its defaults, its weights drawn from `seed`.
 
@@ -118,5 +161,23 @@ def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Norm
             raise InputError(f"variant '{name}' cannot be built with {given}: {error}") from error
 
 
+def _names_of(place: Path) -> list[str]:
+    return [v.name for v in _variants.values() if v.origin == Origin("file", str(place))]
+
+
 def _discover() -> None:
+    """Import the zoo's own variants, and at the first time those of installed packages."""
     importlib.import_module("zoo.models")
+    if _discovered:
+        return
+    _discovered.append(True)
+    for where, point in installed():
+        try:
+            with loading(where):
+                point.load()
+        except Exception as error:  # whatever a package does wrong costs its own variants only
+            for name in [name for name, v in _variants.items() if v.origin == where]:
+                del _variants[name]
+            warnings.warn(
+                f"variants of {where} were skipped: {type(error).__name__}: {error}", PluginWarning, stacklevel=2
+            )

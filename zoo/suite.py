@@ -19,7 +19,7 @@ from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import stamp
 from zoo.errors import InputError, nearest
-from zoo.registry import create, list_models, variant
+from zoo.registry import create, list_models, named, variant
 from zoo.space import resolve
 from zoo.train.config import FitConfig
 from zoo.train.fit import check_step, resolve_device
@@ -57,7 +57,8 @@ class ProblemSettings(Strict):
 
 
 class RunSettings(Strict):
-    """[run]: which variants, how often. `models` are names or ["all"]; `tags` takes all that carry one."""
+    """[run]: which variants, how often. `models` are names, files (`./mine.py`) or ["all"]; `tags` takes all that carry
+    one."""
 
     models: list[str] | None = None
     tags: list[str] | None = None
@@ -96,7 +97,8 @@ class Cell:
 
     data: source, columns, time, missing, fingerprint, rows; problem: lookback, horizon, channels and
     targets by name, split in rows, scaler, normalise, task; fit is None where nothing is descended; tuning
-    tells of the study that params and fit come from, None where they are the suite's own.
+    tells of the study that params and fit come from, None where they are the suite's own; plugin of the file or
+    package that brings the variant, with the hash of its source, None for the zoo's own.
     """
 
     key: str
@@ -110,6 +112,7 @@ class Cell:
     device: str
     tags: tuple[str, ...]
     tuning: dict[str, Any] | None = None
+    plugin: dict[str, str] | None = None
 
 
 def read_suite(path: Path) -> Suite:
@@ -121,7 +124,17 @@ def read_suite(path: Path) -> Suite:
     source = settings.get("data", {}).get("source") if isinstance(settings.get("data"), dict) else None
     if isinstance(source, str) and source not in NAMES:
         settings["data"]["source"] = os.path.join(path.parent, source)
+    run = settings.get("run")
+    if isinstance(run, dict) and isinstance(run.get("models"), list):
+        run["models"] = beside(path, run["models"])
     return suite_of(settings, str(path))
+
+
+def beside(path: Path, models: Sequence[Any]) -> list[Any]:
+    """The models of a suite file: those that are files count from its own folder."""
+    return [
+        os.path.join(path.parent, text) if isinstance(text, str) and text.endswith(".py") else text for text in models
+    ]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -163,18 +176,18 @@ def checked(model: type[S], settings: Mapping[str, Any], where: str) -> S:
 
 
 def chosen_models(run: RunSettings) -> list[str]:
-    """The variants that a run names, by name or by tag, each once; all where it names none."""
+    """The variants that a run names, by name, file or tag, each once; all where it names none."""
     if run.models is not None and run.tags is not None:
         raise InputError("run: give models or tags, not both")
     if run.tags is not None:
-        named = [name for tag in run.tags for name in list_models(tag=tag)]
+        chosen = [name for tag in run.tags for name in list_models(tag=tag)]
     elif run.models is None or run.models == ["all"]:
-        named = list_models()
+        chosen = list_models()
     else:
-        named = [variant(name).name for name in run.models]
-    if not named:
+        chosen = [name for text in run.models for name in named(text)]
+    if not chosen:
         raise InputError("run: models names no variant")
-    return list(dict.fromkeys(named))
+    return list(dict.fromkeys(chosen))
 
 
 def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tuple[list[Cell], Data]:
@@ -223,6 +236,7 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
                 fit=fit_settings,
                 device=device_type,
                 tags=chosen.tags,
+                plugin=chosen.plugin,
             )
             cells.append(replace(cell, key=key_of(cell)))
     return cells, data
@@ -296,6 +310,7 @@ def key_of(cell: Cell) -> str:
         "dtype": "float32",
         "schema": ROW_SCHEMA,
         **({} if cell.tuning is None else {"is_tuned": True}),  # what the study cost was not asked for
+        **({} if cell.plugin is None else {"source": cell.plugin["sha256"]}),
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -1,5 +1,6 @@
 """The recurrent variants against torch.nn.LSTM, read by hand."""
 
+import pytest
 import torch
 
 import zoo
@@ -15,6 +16,7 @@ def made(name, **params):
     return model
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's own path, once in a process
 def test_lstm_reads_the_state_at_the_last_lookback_step():
     for name in ("lstm", "stacked-lstm", "proj-lstm"):
         model = made(name)

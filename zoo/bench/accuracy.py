@@ -17,7 +17,7 @@ from zoo.bench import environment
 from zoo.bench.rows import Row
 from zoo.data.prepare import Data
 from zoo.files import write_atomically
-from zoo.registry import create
+from zoo.registry import create, variant
 from zoo.suite import ROW_SCHEMA, Cell, prepare_from
 from zoo.tasks import forecast_metrics
 from zoo.train.config import FitConfig
@@ -42,6 +42,10 @@ def measure(cell: Cell, out: Path, context: dict[str, Any], on_epoch: Callable[[
         data = _prepared(json.dumps(cell.data), json.dumps(cell.problem))
         if data.fingerprint != cell.data["fingerprint"]:
             raise RuntimeError(f"{cell.data['source']} has changed since the run began: start it again")
+        if variant(cell.variant).plugin != cell.plugin:
+            raise RuntimeError(
+                f"the source of variant '{cell.variant}' has changed since the run began: start it again"
+            )
         model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
         config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
         history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
@@ -79,6 +83,7 @@ def blank_row(cell: Cell, context: dict[str, Any]) -> Row:
         "data": cell.data,
         "fit": cell.fit,
         "tuning": cell.tuning,
+        "plugin": cell.plugin,
         "predictions": None,
         "truth": None,
         "machine": environment.machine(cell.device),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.bench.environment import usable_cores
+from zoo.registry import files
 
 Message = dict[str, Any]
 # On Linux, large tensors on huge pages and freed memory kept: a training step on the CPU otherwise spends up to half
@@ -102,7 +103,7 @@ class WorkerProcess:
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         return subprocess.Popen(
             # -P: a file in the user's folder that is called like a package must not take its place
-            [sys.executable, "-P", "-m", self.module],
+            [sys.executable, "-P", "-m", self.module, *map(str, files())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

@@ -23,7 +23,7 @@ FIELDS = (
     "truth", "machine", "versions", "commit", "command", "started", "error", "schema",
 )  # fmt: skip
 
-ADDED = ("tuning", "fallback")  # since the first rows; where one is absent nothing was tuned, or fell back
+ADDED = ("tuning", "fallback", "plugin")  # since the first rows; absent: nothing was tuned, fell back, from outside
 
 
 def read_rows(folder: Path) -> tuple[list[Row], list[str]]:

@@ -10,12 +10,15 @@ import queue
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from zoo.bench.accuracy import THREADS
+from zoo.plugins import PluginWarning
+from zoo.registry import from_file
 
 Message = dict[str, Any]
 Say = Callable[[Message], None]
@@ -29,6 +32,9 @@ def serve(handle: Callable[[Message, Say, Hear], Message]) -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(THREADS)
+    warnings.filterwarnings("ignore", category=PluginWarning)  # the parent has said so
+    for path in sys.argv[1:]:  # the files with variants that its user named
+        from_file(path)
     _warm_up()
     incoming: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(incoming,), daemon=True).start()

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from zoo.bench import environment
+from zoo.errors import InputError
 from zoo.registry import create
 from zoo.suite import Suite, expand
 from zoo.train.config import FitConfig
@@ -28,7 +29,10 @@ def fit_and_save(
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
     so that both give the same model. Raises InputError before training for a folder that cannot be used.
     """
-    (cell,), data = expand(suite, device=device, needs_test=False)
+    cells, data = expand(suite, device=device, needs_test=False)
+    if len(cells) > 1:
+        raise InputError(f"one variant is kept at a time, got {', '.join(cell.variant for cell in cells)}: name one")
+    (cell,) = cells
     check_folder(folder)
     torch.set_num_threads(1)
     model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
@@ -36,6 +40,7 @@ def fit_and_save(
     history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
     metrics = evaluate(model, data.test) if len(data.test) else None
     about = {
+        "variant": cell.variant,
         "seed": cell.seed,
         "fit": cell.fit,
         "split": cell.problem["split"],

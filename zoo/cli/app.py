@@ -1,12 +1,14 @@
 """The `zoo` command itself: what all commands share at its start and its end."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from zoo import __version__
 from zoo.errors import Diverged, InputError
+from zoo.plugins import PluginWarning
 
 app = typer.Typer(
     add_completion=False,
@@ -20,6 +22,7 @@ def main() -> None:
     """Run the command; a wrong request is one line on stderr and exit code 2."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     wants_traceback = "--debug" in sys.argv[1:]
+    warnings.formatwarning = _warned
     try:
         sys.exit(app(args=arguments, prog_name="zoo", standalone_mode=False) or 0)
     except InputError as error:
@@ -37,6 +40,18 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+
+
+_as_python_does = warnings.formatwarning
+
+
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A plugin that was skipped is one line to the user."""
+    if issubclass(category, PluginWarning):
+        return f"zoo: {' '.join(str(message).split())}\n"
+    return _as_python_does(message, category, filename, lineno, line)
 
 
 def _fail(message: str, code: int) -> None:

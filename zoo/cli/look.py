@@ -1,5 +1,6 @@
 """zoo list, show, data: what there is."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,19 +11,26 @@ from zoo.cli.options import Columns, Json, Time, names_in, print_json
 
 @app.command("list")
 def list_command(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE.py...]", help="Files with further variants.")
+    ] = None,
     tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the variants, one line each."""
-    from zoo.registry import list_models, variant
+    from zoo.registry import from_file, list_models, variant
 
+    for path in files or []:
+        from_file(path)
     chosen = [variant(name) for name in list_models(tag=tag)]
     if as_json:
-        print_json([{"name": v.name, "summary": v.summary, "tags": v.tags, "source": v.source} for v in chosen])
+        shown = ("name", "summary", "tags", "source", "plugin")
+        print_json([{name: getattr(v, name) for name in shown} for v in chosen])
         return
     width = max(len(v.name) for v in chosen)
     for v in chosen:
-        print(f"{v.name:<{width}}  {v.summary} [{', '.join(v.tags)}]")
+        tags = f" [{', '.join(v.tags)}]" if v.tags else ""
+        print(f"{v.name:<{width}}  {v.summary}{tags}{f' ({v.origin})' if v.origin else ''}")
 
 
 @app.command()

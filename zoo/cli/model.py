@@ -41,7 +41,7 @@ FORECAST = "%.7g"  # what float32 holds
 
 @app.command()
 def fit(
-    name: Annotated[str, typer.Argument(help="A variant.")],
+    name: Annotated[str, typer.Argument(help="A variant, or a file with one: ./mine.py.")],
     source: Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in name.")],
     out: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
     targets: Targets = None,
@@ -76,7 +76,8 @@ def fit(
     if as_json:
         print_json(found)
         return
-    print(f"{name}: kept epoch {found['best_epoch']} of {found['epochs']}, {found['train_seconds']:.1f} s, in {out}")
+    epochs = f"kept epoch {found['best_epoch']} of {found['epochs']}"
+    print(f"{found['variant']}: {epochs}, {found['train_seconds']:.1f} s, in {out}")
     if found["epochs"] and found["best_epoch"] == 0:
         print("note: validation never improved on the untrained start, so that is what was kept", file=sys.stderr)
     if found["metrics"] is not None:
@@ -93,14 +94,20 @@ def predict(
     columns: Columns = None,
     time: Time = None,
     missing: Missing = None,
+    variants: Annotated[
+        Path | None, typer.Option(help="The file with the model's variant, where it came from one.")
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Forecast the horizon after the last row of DATA, in the data's units."""
     from zoo.data.sources import load
     from zoo.files import write_atomically
+    from zoo.registry import from_file
     from zoo.train.store import forecast_next, load_model
 
+    if variants is not None:
+        from_file(variants)
     saved = load_model(model)
     table = load(source, columns=names_in(columns), time=time)
     found = forecast_next(saved, table, missing=missing, device=device)

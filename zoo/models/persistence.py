@@ -15,7 +15,13 @@ TAGS = ("baseline", "deterministic")
 SOURCE = "Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed.), 5.2"
 
 
-@register("naive", summary="repeats the last value", source=SOURCE, tags=TAGS)
+@register(
+    "naive",
+    summary="repeats the last value",
+    source=SOURCE,
+    tags=TAGS,
+    limits=("first step: only the last one counts",),
+)
 class Naive(nn.Module):
     """Forecast each target by its last observed value, at every horizon step."""
 
@@ -32,7 +38,11 @@ class Naive(nn.Module):
     summary="repeats the last whole season",
     source=SOURCE,
     tags=TAGS,
-    limits=("period must fit into the lookback; the default is min(lookback, 7)",),
+    limits=(
+        "period must fit into the lookback; the default is min(lookback, 7)",
+        "first step: only those a whole number of periods before the horizon count",
+        "last step: likewise",
+    ),
 )
 class SeasonalNaive(nn.Module):
     """Forecast each step by the value one period before it, or by the latest whole number of periods before.
@@ -70,7 +80,13 @@ class Drift(nn.Module):
         return seen_BLD[:, -1:] + ahead_T1 * slope_BD[:, None]
 
 
-@register("moving-average", summary="repeats the mean of the last values", source=SOURCE, tags=TAGS)
+@register(
+    "moving-average",
+    summary="repeats the mean of the last values",
+    source=SOURCE,
+    tags=TAGS,
+    limits=("first step: only the last `window` steps count",),
+)
 class MovingAverage(nn.Module):
     """Forecast the mean of the last `window` lookback steps (all of them where it is longer)."""
 

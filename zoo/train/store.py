@@ -22,7 +22,8 @@ from zoo.errors import Diverged, InputError
 from zoo.files import write_atomically
 from zoo.layers.normalised import Normalised
 from zoo.problem import Problem
-from zoo.registry import create
+from zoo.registry import create, list_models
+from zoo.registry import variant as registered
 from zoo.train.fit import resolve_device
 
 FORMAT = 1
@@ -65,6 +66,7 @@ def save(
     content = {
         "format": FORMAT,
         "variant": variant,
+        "plugin": registered(variant).plugin,
         "params": params or {},
         "problem": asdict(data.problem),
         "channels": data.channels,
@@ -129,6 +131,7 @@ def load_model(folder: str | Path) -> SavedModel:
     fields = content["problem"]
     shape = {"targets": tuple(fields["targets"]), "output_shape": tuple(fields["output_shape"])}
     problem = Problem(**{**fields, **shape})
+    _check_source(content["variant"], content.get("plugin"), folder)
     model = create(content["variant"], problem, **content["params"])
     try:
         model.load_state_dict(safetensors.torch.load(weights))
@@ -146,6 +149,20 @@ def load_model(folder: str | Path) -> SavedModel:
         content["missing"],
         content,
     )
+
+
+def _check_source(name: str, plugin: dict[str, str] | None, folder: Path) -> None:
+    """Raise InputError where the variant's code is not at hand, or not that which the model was fitted with."""
+    if plugin is None:
+        return
+    kind, origin = next((kind, plugin[kind]) for kind in ("file", "package") if kind in plugin)
+    if name not in list_models():
+        way_out = f"name it: --variants {origin}, or zoo.registry.from_file" if kind == "file" else "install it"
+        raise InputError(f"{folder} holds variant '{name}' of {kind} {origin}: {way_out}")
+    if registered(name).plugin != plugin:
+        raise InputError(
+            f"variant '{name}' is not what {folder} was fitted with: {kind} {origin} has changed; fit again"
+        )
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 
 from zoo.bench.process import default_jobs
 from zoo.errors import InputError
-from zoo.registry import variant
+from zoo.registry import named
 from zoo.suite import Suite, chosen_models, prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
@@ -49,7 +49,7 @@ def tune_suite(
     """
     settings = suite.tune.model_dump() | {key: value for key, value in changes.items() if value is not None}
     many = list(names) == ["all"]
-    chosen = chosen_models(suite.run) if many else [variant(name).name for name in dict.fromkeys(names)]
+    chosen = chosen_models(suite.run) if many else list(dict.fromkeys(name for text in names for name in named(text)))
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})

@@ -82,7 +82,8 @@ def tune(
     queued = [_queued(point, search) for point in queue]
     if queued and sampler == "grid":
         raise InputError("a grid has its own points: leave the queue away, or choose another sampler")
-    if jobs is not None and not registered(variant).build.__module__.startswith("zoo."):
+    is_known = registered(variant).origin is not None or registered(variant).build.__module__.startswith("zoo.")
+    if jobs is not None and not is_known:
         raise InputError(
             f"variant '{variant}' is registered by {registered(variant).build.__module__}, which worker processes do "
             "not import: leave jobs away"

@@ -92,6 +92,7 @@ class SpeedCell:
     horizon: int
     normalise: str
     threads: int
+    plugin: dict[str, str] | None = None
 
     @property
     def problem(self) -> Problem:
@@ -141,6 +142,7 @@ def expand_speed(suite: SpeedSuite, *, device: str = "auto") -> tuple[list[Speed
                 horizon=speed.horizon,
                 normalise=speed.normalise,
                 threads=speed.threads,
+                plugin=variant(name).plugin,
             )
             for lookback in dict.fromkeys(lookback for _, lookback in shapes):
                 learns &= has_step(replace(base, lookback=lookback))
@@ -187,7 +189,9 @@ def has_step(cell: SpeedCell) -> bool:
 
 def key_of(cell: SpeedCell) -> str:
     """SHA-256 over the canonical JSON of what is measured: not the suite, the method, the machine or the commit."""
-    asked = {name: value for name, value in asdict(cell).items() if name not in ("key", "suite", "tags")}
+    asked = {name: value for name, value in asdict(cell).items() if name not in ("key", "suite", "tags", "plugin")}
+    if cell.plugin is not None:
+        asked["source"] = cell.plugin["sha256"]
     text = json.dumps({**asked, "kind": "speed", "schema": SPEED_SCHEMA}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,0 +1,138 @@
+"""zoo new and zoo check: a variant of one's own, from a file to trust in it."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zoo.cli.app import app
+from zoo.cli.options import Json, names_in, print_json
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.testing import Result
+
+VARIANT = '''\
+"""An LSTM whose input is first mixed by a gated linear layer. Change it to what you have in mind."""
+
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+
+from zoo.layers.head import Head
+from zoo.problem import Problem
+from zoo.registry import register
+from zoo.space import Float, Int
+
+
+@register(
+    "{name}",
+    summary="an LSTM on inputs that pass a learned gate",  # one line, for zoo list
+    source="where the idea comes from, and where this departs from it",
+    tags=("lstm",),
+)
+class {title}(nn.Module):
+    """Forecast from the state at the last lookback step, of inputs that a gate has let through."""
+
+    # Its hyperparameters are the keyword arguments below: type, range that zoo tune searches, and default.
+    # Every corner of the box that the ranges span must build.
+    def __init__(
+        self,
+        problem: Problem,
+        *,
+        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
+        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
+    ) -> None:
+        super().__init__()
+        self.value = nn.Linear(problem.channels, hidden_size)
+        self.gate = nn.Linear(problem.channels, hidden_size)
+        self.lstm = nn.LSTM(hidden_size, hidden_size, batch_first=True)
+        self.dropout = nn.Dropout(dropout)
+        self.head = Head(hidden_size, problem.output_shape)
+
+    # From scaled windows [batch, lookback, channels] to a scaled forecast [batch, *problem.output_shape].
+    # The level of each window has been taken off, and is given back to what this returns (--normalise).
+    def forward(self, x: Tensor) -> Tensor:
+        mixed_BLH = self.value(x) * torch.sigmoid(self.gate(x))
+        states_BLH, _ = self.lstm(mixed_BLH)
+        return self.head(self.dropout(states_BLH[:, -1]))
+'''
+TEST = '''\
+"""{name} keeps the contract of every variant: pytest {test}"""
+
+from pathlib import Path
+
+from zoo.testing import VariantContract
+
+
+class Test{title}(VariantContract):
+    variant = "{name}"
+    file = Path(__file__).with_name("{file}")
+'''
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The variant's name: lower case, hyphens between words.")],
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+) -> None:
+    """Write a working variant to edit, and its test."""
+    from zoo.files import write_atomically
+    from zoo.registry import list_models
+
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
+    if name in list_models():
+        raise InputError(f"there is a variant '{name}' already: choose another name (zoo show {name})")
+    stem = name.replace("-", "_")
+    title = "".join(part.upper() if part in ("lstm", "gru", "cnn") else part.capitalize() for part in name.split("-"))
+    file, test = out / f"{stem}.py", out / f"test_{stem}.py"
+    for path in (file, test):
+        if path.exists():
+            raise InputError(f"{path} is there already: choose another name or another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, VARIANT.format(name=name, title=title).encode())
+        write_atomically(test, TEST.format(name=name, title=title, file=file.name, test=test.name).encode())
+    except OSError as error:
+        raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
+    shown = file if file.is_absolute() else f"./{file}"
+    print(f"wrote {file} and {test}")
+    print(f"next: zoo check {shown}")
+    print(f"then: zoo bench sp500 --targets Close --models {shown},lstm,naive")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with some.")],
+    only: Annotated[str | None, typer.Option(help="Only these checks: corners,batch.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the contract on a variant: what holds, what fails, with the reason and the usual cause."""
+    import torch
+
+    from zoo.registry import named
+    from zoo.testing import check as run
+
+    torch.set_num_threads(1)
+    found = {}
+    for each in named(name):
+        if not as_json:
+            print(each)
+        found[each] = run(each, names_in(only), on_result=(lambda _: None) if as_json else _show)
+    if as_json:
+        print_json({each: [vars(result) for result in results] for each, results in found.items()})
+    everything = [result for results in found.values() for result in results]
+    counts = {status: sum(result.status == status for result in everything) for status in ("holds", "fails", "skipped")}
+    if not as_json:
+        seconds = sum(result.seconds for result in everything)
+        print(f"{counts['holds']} hold, {counts['fails']} fail, {counts['skipped']} skipped, {seconds:.1f} s")
+    sys.exit(1 if counts["fails"] else 0)
+
+
+def _show(result: "Result") -> None:
+    mark = {"holds": "holds  ", "fails": "FAILS  ", "skipped": "skipped"}[result.status]
+    print(f"  {mark}  {result.check:<10} {result.text}", flush=True)

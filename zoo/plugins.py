@@ -1,0 +1,95 @@
+"""Plugins: variants from outside - a file that the user names, or an installed package."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+
+from zoo.errors import InputError
+
+GROUP = "zoo.variants"  # of entry points; each names a module, or something in one, whose import registers variants
+
+
+class PluginWarning(UserWarning):
+    """An installed plugin could not be loaded, and was skipped."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a variant comes from that is not the zoo's own: `name` is a file's path or a package with its version."""
+
+    kind: str  # file or package
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+_loading: list[Origin] = []
+
+
+@contextmanager
+def loading(origin: Origin) -> Iterator[None]:
+    """Inside, what registers itself comes from `origin`."""
+    _loading.append(origin)
+    try:
+        yield
+    finally:
+        _loading.pop()
+
+
+def origin() -> Origin | None:
+    """Where what registers itself now comes from; None for the zoo's own and for a user's program."""
+    return _loading[-1] if _loading else None
+
+
+def run_file(path: Path) -> ModuleType:
+    """Run a Python file as a module of its own; raises InputError where there is none or it fails."""
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    name = f"zoo_file_{path.stem}_{source_hash(path)[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where torch.compile and inspect look for the source of its classes
+    try:
+        with loading(Origin("file", str(path))):
+            spec.loader.exec_module(module)
+    except InputError as error:
+        del sys.modules[name]
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}{_line(error, path)}") from error
+    return module
+
+
+def installed() -> list[tuple[Origin, EntryPoint]]:
+    """The entry points of installed packages, by package and name, whether or not they can be loaded."""
+    found = []
+    for point in entry_points(group=GROUP):
+        package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+        found.append((Origin("package", package), point))
+    return sorted(found, key=lambda pair: (pair[0].name, pair[1].name))
+
+
+def source_hash(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _line(error: Exception, path: Path) -> str:
+    """The last line of the file that the error passed through."""
+    if isinstance(error, SyntaxError):
+        return ""  # its message names the line
+    trace, number = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    return f" (line {number})" if number is not None else ""

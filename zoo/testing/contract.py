@@ -1,0 +1,109 @@
+"""The contract: all checks in order, as results to read or as tests of pytest."""
+
+import time
+import unittest
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import unknown
+from zoo.registry import from_file, variant
+from zoo.testing import export, function, shape, training
+from zoo.testing.broken import Broken, NotApplicable
+
+CHECKS: dict[str, Callable[[str], None]] = {
+    "corners": shape.corners_build,
+    "one-step": shape.one_step_is_enough,
+    "batch": function.batch_does_not_matter,
+    "calls": function.calls_leave_nothing_behind,
+    "first-step": function.first_step_matters,
+    "last-step": function.last_step_matters,
+    "future": function.future_does_not_matter,
+    "seeds": function.seeds_decide,
+    "weights": function.weights_are_all,
+    "gradients": training.gradients_reach_everything,
+    "learning": training.batch_can_be_learned,
+    "float64": training.float64_works,
+    "bfloat16": training.bfloat16_works,
+    "gpu": training.gpu_agrees,
+    "growth": shape.growth_is_declared,
+    "compile": export.compiles,
+    "onnx": export.exports,
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a check: holds, fails or skipped; text says what held, what broke, or why it was skipped."""
+
+    check: str
+    status: str
+    text: str
+    seconds: float
+
+
+def check(
+    name: str, only: Iterable[str] | None = None, on_result: Callable[[Result], None] = lambda _: None
+) -> list[Result]:
+    """Run the checks (all, or those named) on a registered variant; an error of any kind fails its check only.
+
+    Raises UnknownName for a variant or a check that there is not.
+    """
+    variant(name)
+    chosen = list(CHECKS) if only is None else list(only)
+    for each in chosen:
+        if each not in CHECKS:
+            raise unknown("check", each, CHECKS)
+    results = []
+    for each in chosen:
+        began = time.perf_counter()
+        status, text = "holds", what_holds(each)
+        try:
+            CHECKS[each](name)
+        except Broken as broken:
+            status, text = "fails", str(broken)
+        except NotApplicable as reason:
+            status, text = "skipped", str(reason)
+        except Exception as error:  # a variant may raise anything
+            status, text = "fails", f"expected that {what_holds(each)}; saw {type(error).__name__}: {error}"
+        results.append(Result(each, status, text, time.perf_counter() - began))
+        on_result(results[-1])
+    return results
+
+
+def what_holds(name: str) -> str:
+    """A check in words."""
+    return " ".join((CHECKS[name].__doc__ or "").split())
+
+
+class VariantContract:
+    """The contract as tests: subclass it in a test file, name the variant, and pytest runs one test for each check.
+
+    class TestMine(VariantContract):
+        variant = "my-lstm"
+        file = "my_lstm.py"      # where the variant is not installed; relative to where pytest runs
+    """
+
+    variant: str
+    file: str | Path | None = None
+
+    def _run(self, name: str) -> None:
+        if self.file is not None:
+            from_file(self.file)
+        try:
+            CHECKS[name](self.variant)
+        except NotApplicable as reason:
+            raise unittest.SkipTest(str(reason)) from reason  # pytest knows it, without being imported here
+
+
+def _test_of(name: str) -> Callable[[Any], None]:
+    def test(self: Any) -> None:
+        self._run(name)
+
+    test.__doc__ = what_holds(name)
+    return test
+
+
+for _name in CHECKS:
+    setattr(VariantContract, f"test_{_name.replace('-', '_')}", _test_of(_name))
