@@ -35,7 +35,12 @@ from zoo.space import Float, Int
     tags=("lstm",),
 )
 class {title}(nn.Module):
-    """Forecast from the state at the last lookback step, of inputs that a gate has let through."""
+    """Forecast from the state at the last lookback step, of inputs that a gate has let through.
+
+    mixed_t = (V x_t + v) * sigmoid(G x_t + g)
+    state_t = LSTM(mixed_t, state_t-1)
+    forecast = W state_lookback + b
+    """
 
     # Its hyperparameters are the keyword arguments below: type, range that zoo tune searches, and default.
     # Every corner of the box that the ranges span must build.

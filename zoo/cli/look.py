@@ -1,12 +1,19 @@
 """zoo list, show, data: what there is."""
 
+import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli.app import app
 from zoo.cli.options import Columns, Json, Time, names_in, print_json
+
+if TYPE_CHECKING:
+    from zoo.layers.count import Counted
+    from zoo.registry import Variant
+
+EXAMPLE: dict[str, Any] = {"lookback": 7, "channels": 5, "targets": (3,), "output_shape": (1, 1)}  # daily prices
 
 
 @app.command("list")
@@ -34,41 +41,66 @@ def list_command(
 
 
 @app.command()
-def show(name: str, as_json: Json = False) -> None:
-    """Show a variant: parameters, ranges, defaults, source."""
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with some.")],
+    as_json: Json = False,
+) -> None:
+    """Show a variant: what it computes, its parameters and their ranges, how many weights, source and limits."""
+    from zoo.registry import named, variant
+
+    chosen = [variant(each) for each in named(name)]
+    if as_json:
+        found = [_as_json(each) for each in chosen]
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    print("\n\n".join(_described(each) for each in chosen))
+
+
+def _as_json(v: "Variant") -> dict[str, Any]:
     from dataclasses import asdict
 
-    from zoo.registry import variant
+    shown = ("name", "summary", "source", "tags", "limits", "plugin")
+    layers = [asdict(layer) for layer in _weights(v)]
+    return {
+        **{name: getattr(v, name) for name in shown},
+        "doc": inspect.getdoc(v.build),
+        "parameters": {
+            p.name: {
+                "default": p.default,
+                "range": None if p.range is None else {"kind": type(p.range).__name__, **asdict(p.range)},
+            }
+            for p in v.parameters.values()
+        },
+        "weights": {"problem": EXAMPLE, "layers": layers, "count": sum(layer["count"] for layer in layers)},
+    }
+
+
+def _described(v: "Variant") -> str:
     from zoo.space import described
 
-    chosen = variant(name)
-    if as_json:
-        print_json(
-            {
-                "name": chosen.name,
-                "summary": chosen.summary,
-                "source": chosen.source,
-                "tags": chosen.tags,
-                "limits": chosen.limits,
-                "parameters": {
-                    p.name: {
-                        "default": p.default,
-                        "range": None if p.range is None else {"kind": type(p.range).__name__, **asdict(p.range)},
-                    }
-                    for p in chosen.parameters.values()
-                },
-            }
-        )
-        return
-    print(f"{chosen.name}: {chosen.summary}")
-    print(f"  source  {chosen.source}")
-    print(f"  tags    {', '.join(chosen.tags)}")
-    for limit in chosen.limits:
-        print(f"  limit   {limit}")
-    print(f"  code    {chosen.build.__module__}.{chosen.build.__qualname__}")
-    print("  parameters" if chosen.parameters else "  no parameters")
-    for p in chosen.parameters.values():
-        print(f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip())
+    lines = [f"{v.name}: {v.summary}", f"  source  {v.source}", f"  tags    {', '.join(v.tags)}"]
+    lines += [f"  limit   {limit}" for limit in v.limits]
+    lines.append(f"  code    {v.origin or f'{v.build.__module__}.{v.build.__qualname__}'}")
+    lines += [""] + [f"  {line}".rstrip() for line in (inspect.getdoc(v.build) or "").splitlines()] + [""]
+    lines.append("  parameters" if v.parameters else "  no parameters to set")
+    lines += [f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip() for p in v.parameters.values()]
+    layers = _weights(v)
+    if not layers:
+        return "\n".join([*lines, "  no weights"])
+    width = max(len(layer.name) for layer in layers)
+    lines.append("  weights, with these, 5 channels, lookback 7 and 1 step ahead of 1 target")
+    lines += [f"    {layer.name:<{width}}  {layer.formula} = {layer.count:,}" for layer in layers]
+    if len(layers) > 1:
+        lines.append(f"    {'in all':<{width}}  {sum(layer.count for layer in layers):,}")
+    return "\n".join(lines)
+
+
+def _weights(v: "Variant") -> "list[Counted]":
+    from zoo.layers.count import counted
+    from zoo.problem import Problem
+    from zoo.registry import create
+
+    return counted(create(v.name, Problem(**EXAMPLE)).variant)
 
 
 @app.command("data")

@@ -8,7 +8,10 @@ from zoo.problem import Problem
 
 
 class OwnLookback(nn.Module):
-    """A linear map x [B, L, C] -> [B, T, D]: weight [D, T, L], bias [D, T], one matrix per target; starts at zero."""
+    """A linear map x [B, L, C] -> [B, T, D]: weight [D, T, L], bias [D, T], one matrix per target; starts at zero.
+
+    forecast of target d = A_d x[:, d] + a_d
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()

@@ -19,7 +19,11 @@ from zoo.space import Float, Int
     tags=("lstm",),
 )
 class ARLSTM(nn.Module):
-    """Forecast the sum of a linear map and what the last state adds to it."""
+    """Forecast the sum of a linear map and what the last state adds to it.
+
+    state_t = LSTM(x_t, state_t-1)
+    forecast of target d = A_d x[:, d] + a_d + W_d state_lookback + b_d
+    """
 
     def __init__(
         self,

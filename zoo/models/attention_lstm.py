@@ -22,6 +22,10 @@ class AttentionLSTM(nn.Module):
 
     A step that resembles the present counts for more than one that is merely recent.
     Activation memory grows as B * L * H.
+
+    weight_t = softmax over t of (state_t . state_lookback)
+    recalled = sum over t of weight_t state_t
+    forecast = W tanh(M [recalled, state_lookback] + m) + b
     """
 
     def __init__(

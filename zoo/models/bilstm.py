@@ -21,6 +21,9 @@ class BiLSTM(nn.Module):
     """Forecast from both directions' final states, each of which has seen the whole window.
 
     Both directions stay inside the window, so nothing of the future is read.
+
+    forward_t = LSTM_f(x_t, forward_t-1),   backward_t = LSTM_b(x_t, backward_t+1)
+    forecast = W [forward_lookback, backward_1] + b
     """
 
     def __init__(

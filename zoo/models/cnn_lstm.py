@@ -18,7 +18,12 @@ from zoo.space import Float, Int
     tags=("lstm", "cnn"),
 )
 class CNNLSTM(nn.Module):
-    """Forecast from the last state of an LSTM over convolved steps; no step is lost to padding or pooling."""
+    """Forecast from the last state of an LSTM over convolved steps; no step is lost to padding or pooling.
+
+    feature_t = relu(sum over k of K_k x_t-k + c),   k from 0 to kernel_size - 1, zero before the window
+    state_t = LSTM(feature_t, state_t-1)
+    forecast = W state_lookback + b
+    """
 
     def __init__(
         self,

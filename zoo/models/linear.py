@@ -25,7 +25,10 @@ DEFAULT_PENALTY = 1e-3
     limits=("parameters: grow as lookback, one weight for each step",),
 )
 class Linear(OwnLookback):
-    """A linear forecast trained by gradient descent like the recurrent variants; it starts at zero weights."""
+    """A linear forecast trained by gradient descent like the recurrent variants; it starts at zero weights.
+
+    forecast of target d = A_d x[:, d] + a_d
+    """
 
 
 @register(
@@ -37,6 +40,8 @@ class Linear(OwnLookback):
 )
 class Ridge(OwnLookback):
     """Least squares with an L2 penalty on the weights, not on the intercept, solved for each target alone.
+
+    forecast of target d = A_d x[:, d] + a_d,   A_d = (X'X + penalty n s I)^-1 X'y of centred windows
 
     penalty is relative: it is multiplied by the number of training windows and the mean square of the
     centred lookback values, so that it means the same on any scale. None tries a range on the validation

@@ -14,7 +14,11 @@ SOURCE = "Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 200
 
 @register("lstm", summary="one LSTM layer; its last state is read out", source=SOURCE, tags=("lstm",))
 class LSTM(nn.Module):
-    """Forecast from the state at the last lookback step, which has seen the whole window."""
+    """Forecast from the state at the last lookback step, which has seen the whole window.
+
+    state_t, cell_t = LSTM(x_t, state_t-1, cell_t-1)   (six equations: zoo.layers.reference_lstm)
+    forecast = W state_lookback + b
+    """
 
     def __init__(
         self,
@@ -40,7 +44,11 @@ class LSTM(nn.Module):
     tags=("lstm",),
 )
 class StackedLSTM(nn.Module):
-    """Forecast from the top layer's state at the last lookback step."""
+    """Forecast from the top layer's state at the last lookback step.
+
+    state_t of layer n = LSTM_n(state_t of layer n-1, state_t-1 of layer n),   layer 0 being x
+    forecast = W state_lookback of the top layer + b
+    """
 
     def __init__(
         self,

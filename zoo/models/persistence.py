@@ -23,7 +23,10 @@ SOURCE = "Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed
     limits=("first step: only the last one counts",),
 )
 class Naive(nn.Module):
-    """Forecast each target by its last observed value, at every horizon step."""
+    """Forecast each target by its last observed value, at every horizon step.
+
+    forecast_h = x_lookback
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -47,6 +50,8 @@ class Naive(nn.Module):
 class SeasonalNaive(nn.Module):
     """Forecast each step by the value one period before it, or by the latest whole number of periods before.
 
+    forecast_h = x at step lookback + h - k period,   k the smallest number that lands in the window
+
     period: steps of a season, at most the lookback; None is the lookback, at most 7 (a week of days).
     """
 
@@ -67,7 +72,10 @@ class SeasonalNaive(nn.Module):
 
 @register("drift", summary="continues the line from the first to the last value seen", source=SOURCE, tags=TAGS)
 class Drift(nn.Module):
-    """Forecast the straight line through the first and the last lookback step; of one step, naive."""
+    """Forecast the straight line through the first and the last lookback step; of one step, naive.
+
+    forecast_h = x_lookback + h (x_lookback - x_1) / (lookback - 1)
+    """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -88,7 +96,10 @@ class Drift(nn.Module):
     limits=("first step: only the last `window` steps count",),
 )
 class MovingAverage(nn.Module):
-    """Forecast the mean of the last `window` lookback steps (all of them where it is longer)."""
+    """Forecast the mean of the last `window` lookback steps (all of them where it is longer).
+
+    forecast_h = mean of x_t,   t from lookback - window + 1 to lookback
+    """
 
     def __init__(self, problem: Problem, *, window: Annotated[int, Int(2, 64, log=True)] = 5) -> None:
         super().__init__()

@@ -20,7 +20,11 @@ from zoo.space import Float, Int
     limits=("onnx: its LSTM operator has no recurrent projection",),
 )
 class ProjLSTM(nn.Module):
-    """Forecast from the projected state at the last lookback step: many cells, few recurrent weights."""
+    """Forecast from the projected state at the last lookback step: many cells, few recurrent weights.
+
+    hidden_t, cell_t = LSTM(x_t, state_t-1, cell_t-1),   state_t = R hidden_t
+    forecast = W state_lookback + b
+    """
 
     def __init__(
         self,

@@ -107,6 +107,9 @@ def provenance(board: Board) -> list[tuple[str, str]]:
     for line in board.lines:
         if line.tuning is not None:
             lines.append((line.label, _tuned_settings(line)))
+    for variant, plugin in {row["variant"]: row["plugin"] for row in board.rows if row.get("plugin")}.items():
+        kind = "file" if "file" in plugin else "package"
+        lines.append((variant, f"of {kind} {plugin[kind]}, source sha256 {plugin['sha256'][:16]}"))
     budgets = [json.dumps(line.tuning["budget"]) for line in board.lines if line.tuning is not None]
     for budget in dict.fromkeys(budgets):
         given = {name: value for name, value in json.loads(budget).items() if value is not None}

@@ -1,0 +1,216 @@
+"""Variants from outside: a file that the user names, or an installed package; neither is ever silent or fatal."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import run_zoo
+from zoo.bench.rows import read_rows
+
+FILE = """
+from typing import Annotated
+
+from torch import nn
+
+import zoo
+from zoo.layers.head import Head
+
+
+@zoo.register("{name}", summary="a gate before an LSTM", source="here", tags=("lstm",))
+class Mine(nn.Module):
+    def __init__(self, problem, *, hidden_size: Annotated[int, zoo.Int(8, 16)] = 8):
+        super().__init__()
+        self.lstm = nn.LSTM(problem.channels, hidden_size, batch_first=True)
+        self.head = Head(hidden_size, problem.output_shape)
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][:, -1])
+"""
+SHORT = ("--seeds", 1, "--set", "fit.max_epochs=1", "--jobs", 1)
+
+
+def written(folder, name="mine", text=FILE):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "mine.py"
+    path.write_text(text.replace("{name}", name))
+    return path
+
+
+def package(folder, name="my-lstm-variants", module="my_lstm_variants", text=FILE, variant="packaged", points=None):
+    """What pip would have put there."""
+    about = folder / f"{module}-1.2.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text(f"[zoo.variants]\n{points or f'{variant} = {module}'}\n")
+    if text is not None:
+        (folder / f"{module}.py").write_text(text.replace("{name}", variant))
+    return {"env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}}
+
+
+def test_a_file_is_all_it_takes(tmp_path, prices_csv):
+    """new, list, show, check, bench, speed and report on one new file, and nothing else is touched."""
+    begun = run_zoo("new", "gated-lstm", "--out", "own", cwd=tmp_path)
+    assert begun.returncode == 0 and "zoo check ./own/gated_lstm.py" in begun.stdout
+    file = tmp_path / "own/gated_lstm.py"
+    before = file.read_bytes()
+    listed = run_zoo("list", file)
+    assert [line for line in listed.stdout.splitlines() if line.startswith("gated-lstm ") and "gated_lstm.py" in line]
+    assert "gated-lstm" not in run_zoo("list").stdout
+    shown = run_zoo("show", file)
+    assert shown.returncode == 0 and "hidden_size = 64" in shown.stdout
+    checked = run_zoo("check", file)
+    assert checked.returncode == 0 and " 0 fail" in checked.stdout, checked.stdout
+    models = f"{file},naive"
+    asked = (prices_csv, "--targets", "close", "--models", models, *SHORT, "--out", tmp_path / "out")
+    ended = run_zoo("bench", *asked)
+    assert ended.returncode == 0, ended.stderr
+    rows, _ = read_rows(tmp_path / "out")
+    (row,) = [row for row in rows if row["variant"] == "gated-lstm"]
+    assert row["error"] is None and row["plugin"]["file"] == "gated_lstm.py"
+    assert "already there" in run_zoo("bench", *asked).stderr
+    reported = run_zoo("report", tmp_path / "out")
+    assert "gated-lstm" in reported.stdout and "gated_lstm.py" in (tmp_path / "out/report.md").read_text()
+    file.write_bytes(before + b"# changed\n")
+    assert "already there" not in run_zoo("bench", *asked).stderr.replace("1 of 2 cells are already there", "")
+    assert file.read_bytes().startswith(before) and sorted(p.name for p in file.parent.glob("*.py")) == [
+        "gated_lstm.py",
+        "test_gated_lstm.py",
+    ]
+
+
+def test_the_test_that_comes_with_a_new_variant_passes(tmp_path):
+    assert run_zoo("new", "gated-gru", "--out", tmp_path).returncode == 0
+    asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "batch or seeds", tmp_path]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 0 and "2 passed" in ended.stdout, ended.stdout
+
+
+def test_a_model_of_a_file_is_kept_and_used_with_that_file_alone(tmp_path, prices_csv):
+    file, model = written(tmp_path), tmp_path / "model"
+    fitted = run_zoo("fit", file, prices_csv, "--targets", "close", "--set", "fit.max_epochs=1", "--out", model)
+    assert fitted.returncode == 0 and fitted.stdout.startswith("mine: kept epoch"), fitted.stderr
+    bare = run_zoo("predict", model, prices_csv)
+    assert (bare.returncode, bare.stderr.count("\n")) == (2, 1) and "--variants mine.py" in bare.stderr
+    assert run_zoo("predict", model, prices_csv, "--variants", file).returncode == 0
+    file.write_text(file.read_text() + "# other\n")
+    changed = run_zoo("predict", model, prices_csv, "--variants", file)
+    assert changed.returncode == 2 and "has changed; fit again" in changed.stderr
+
+
+def test_a_file_is_tuned_by_worker_processes(tmp_path, prices_csv):
+    asked = ("--targets", "close", "--trials", 2, "--fix", "fit.max_epochs=1", "--jobs", 2, "--out", tmp_path / "out")
+    ended = run_zoo("tune", written(tmp_path), prices_csv, *asked)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((tmp_path / "out/best.json").read_text())["params"]["hidden_size"] in range(8, 17)
+
+
+def test_a_suite_names_a_file_from_its_own_folder(tmp_path, prices_csv):
+    written(tmp_path / "suites")
+    suite = tmp_path / "suites/own.toml"
+    suite.write_text(
+        f'name = "own"\n[data]\nsource = "{prices_csv}"\ntargets = ["close"]\n'
+        '[run]\nmodels = ["./mine.py", "naive"]\nseeds = 1\n[fit]\nmax_epochs = 1\n[models.mine]\nhidden_size = 9\n'
+    )
+    ended = run_zoo("bench", suite, "--jobs", 1, "--out", tmp_path / "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert {(row["variant"], row["params"].get("hidden_size")) for row in read_rows(tmp_path / "out")[0]} == {
+        ("mine", 9),
+        ("naive", None),
+    }
+
+
+def test_speed_times_a_file_and_keys_it_by_its_source(tmp_path):
+    file = written(tmp_path)
+    asked = ("--models", file, "--batch-size", 8, "--lookback", 4, "--phase", "infer", "--seconds", 0.05, "--passes", 1)
+    keys = []
+    for text in ("", "# other\n"):
+        file.write_text(file.read_text() + text)
+        assert run_zoo("speed", *asked, "--out", tmp_path / "out").returncode == 0
+        rows = [json.loads(line) for line in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
+        assert {row["plugin"]["file"] for row in rows} == {"mine.py"} and not any(row["error"] for row in rows)
+        keys.append({row["key"] for row in rows})
+    assert keys[0] < keys[1] and len(keys[1]) == 2 * len(keys[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (None, "no such file: .*mine.py"),
+        ("x = (", "mine.py cannot be loaded: SyntaxError"),
+        ("\nx = 1 / 0\n", r"mine.py cannot be loaded: ZeroDivisionError: division by zero \(line 2\)"),
+        ("x = 1\n", "mine.py registers no variant"),
+        (FILE.replace("{name}", "lstm"), "mine.py: variant 'lstm' is already registered by zoo.models.lstm"),
+    ],
+)
+def test_a_file_that_brings_no_variant_is_one_line_and_exit_code_2(tmp_path, prices_csv, text, rule):
+    path = tmp_path / "mine.py" if text is None else written(tmp_path, text=text)
+    ended = run_zoo("bench", prices_csv, "--targets", "close", "--models", path, "--out", tmp_path / "out")
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+
+    assert re.search(rule, ended.stderr), ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_path, prices_csv):
+    how = package(tmp_path / "site")
+    line = next(line for line in run_zoo("list", **how).stdout.splitlines() if line.startswith("packaged "))
+    assert line.endswith("(package my-lstm-variants 1.2)")
+    asked = (prices_csv, "--targets", "close", "--models", "packaged", *SHORT, "--out", tmp_path / "out")
+    ended = run_zoo("bench", *asked, **how)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = read_rows(tmp_path / "out")[0]
+    assert row["error"] is None and row["plugin"]["package"] == "my-lstm-variants 1.2"
+
+
+@pytest.mark.parametrize(
+    ("how", "rule"),
+    [
+        ({"text": "raise RuntimeError('no GPU')"}, "RuntimeError: no GPU"),
+        ({"text": None}, "No module named 'my_lstm_variants'"),
+        ({"variant": "lstm"}, "variant 'lstm' is already registered by zoo.models.lstm"),
+        ({"text": FILE + "\nraise ValueError('half way')"}, "ValueError: half way"),
+    ],
+)
+def test_a_package_that_fails_is_named_and_skipped(tmp_path, how, rule):
+    ended = run_zoo("list", **package(tmp_path / "site", **how))
+    assert ended.returncode == 0 and "lstm" in ended.stdout and "packaged" not in ended.stdout
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("zoo: variants of package my-lstm-variants 1.2 were skipped: ") and rule in line
+
+
+def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):
+    how = package(tmp_path / "site")
+    package(tmp_path / "site", name="other-variants", module="other_variants")
+    ended = run_zoo("list", **how)
+    assert ended.stdout.count("\npackaged ") == 1
+    assert "other-variants 1.2 were skipped" in ended.stderr
+    assert "'packaged' is already registered by package my-lstm-variants 1.2" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("Mine", "lower case with hyphens"), ("lstm", "there is a variant 'lstm' already"), ("a_b", "lower case")],
+)
+def test_new_refuses_a_name_that_cannot_be_one(tmp_path, name, rule):
+    ended = run_zoo("new", name, "--out", tmp_path / "own")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1) and rule in ended.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def test_new_overwrites_nothing(tmp_path):
+    (tmp_path / "test_mine.py").write_text("mine")
+    ended = run_zoo("new", "mine", "--out", tmp_path)
+    assert ended.returncode == 2 and "is there already" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["test_mine.py"]
+
+
+def test_check_of_a_wrong_variant_ends_with_1_and_says_why(tmp_path):
+    file = written(tmp_path, text=FILE.replace("x)[0]", "x - x.mean(0))[0]"))
+    ended = run_zoo("check", file, "--only", "batch,seeds", "--json")
+    found = json.loads(ended.stdout)["mine"]
+    assert ended.returncode == 1 and [result["status"] for result in found] == ["fails", "holds"]
+    assert "a mean or softmax over the batch axis" in found[0]["text"]
