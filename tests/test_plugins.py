@@ -2,14 +2,18 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import run_zoo
+from zoo import registry
 from zoo.bench.rows import read_rows
+from zoo.bench.throughput.cells import SpeedSuite, expand_speed
+from zoo.errors import InputError
+from zoo.plugins import PluginWarning
+from zoo.registry import from_file, list_models
 
 FILE = """
 from typing import Annotated
@@ -123,17 +127,15 @@ def test_a_suite_names_a_file_from_its_own_folder(tmp_path, prices_csv):
     }
 
 
-def test_speed_times_a_file_and_keys_it_by_its_source(tmp_path):
-    file = written(tmp_path)
-    asked = ("--models", file, "--batch-size", 8, "--lookback", 4, "--phase", "infer", "--seconds", 0.05, "--passes", 1)
-    keys = []
+def test_cells_of_a_file_are_keyed_by_its_source(tmp_path):
+    file, keys = written(tmp_path), []
+    suite = SpeedSuite(name="own", speed={"models": [str(file)], "batch_size": [8], "lookback": [4]})
     for text in ("", "# other\n"):
         file.write_text(file.read_text() + text)
-        assert run_zoo("speed", *asked, "--out", tmp_path / "out").returncode == 0
-        rows = [json.loads(line) for line in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
-        assert {row["plugin"]["file"] for row in rows} == {"mine.py"} and not any(row["error"] for row in rows)
-        keys.append({row["key"] for row in rows})
-    assert keys[0] < keys[1] and len(keys[1]) == 2 * len(keys[0])
+        cells, _ = expand_speed(suite, device="cpu")
+        assert {cell.plugin["file"] for cell in cells} == {"mine.py"}
+        keys.append({cell.key for cell in cells})
+    assert len(keys[0]) == len(keys[1]) == 3 and not keys[0] & keys[1]
 
 
 @pytest.mark.parametrize(
@@ -146,13 +148,18 @@ def test_speed_times_a_file_and_keys_it_by_its_source(tmp_path):
         (FILE.replace("{name}", "lstm"), "mine.py: variant 'lstm' is already registered by zoo.models.lstm"),
     ],
 )
-def test_a_file_that_brings_no_variant_is_one_line_and_exit_code_2(tmp_path, prices_csv, text, rule):
+def test_a_file_that_brings_no_variant_is_refused_with_the_reason(tmp_path, text, rule):
     path = tmp_path / "mine.py" if text is None else written(tmp_path, text=text)
+    with pytest.raises(InputError, match=rule):
+        from_file(path)
+    assert "mine" not in list_models()
+
+
+def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path, prices_csv):
+    path = written(tmp_path, text="x = 1 / 0\n")
     ended = run_zoo("bench", prices_csv, "--targets", "close", "--models", path, "--out", tmp_path / "out")
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-
-    assert re.search(rule, ended.stderr), ended.stderr
-    assert not (tmp_path / "out").exists()
+    assert "mine.py cannot be loaded: ZeroDivisionError" in ended.stderr and not (tmp_path / "out").exists()
 
 
 def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_path, prices_csv):
@@ -175,11 +182,23 @@ def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_pa
         ({"text": FILE + "\nraise ValueError('half way')"}, "ValueError: half way"),
     ],
 )
-def test_a_package_that_fails_is_named_and_skipped(tmp_path, how, rule):
-    ended = run_zoo("list", **package(tmp_path / "site", **how))
-    assert ended.returncode == 0 and "lstm" in ended.stdout and "packaged" not in ended.stdout
+def test_a_package_that_fails_is_named_and_skipped(tmp_path, monkeypatch, how, rule):
+    package(tmp_path, **how)
+    monkeypatch.syspath_prepend(tmp_path)
+    list_models()
+    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
+    monkeypatch.setattr(registry, "_discovered", [])
+    with pytest.warns(PluginWarning, match="variants of package my-lstm-variants 1.2 were skipped: .*") as said:
+        names = list_models()
+    assert "lstm" in names and "packaged" not in names and rule in str(said[0].message)
+    sys.modules.pop("my_lstm_variants", None)
+
+
+def test_a_skipped_package_is_one_line_to_the_user(tmp_path):
+    ended = run_zoo("list", **package(tmp_path / "site", text="raise RuntimeError('no GPU')"))
+    assert ended.returncode == 0 and "lstm" in ended.stdout
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("zoo: variants of package my-lstm-variants 1.2 were skipped: ") and rule in line
+    assert line == "zoo: variants of package my-lstm-variants 1.2 were skipped: RuntimeError: no GPU"
 
 
 def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):

@@ -53,7 +53,7 @@ class Method(Strict):
     seconds: time cap of one cell, of which each pass has its share; passes: times that each cell is visited, each
     time in a fresh process, and at most as often again where the machine was always busy; precision: half width
     of the median's 95 % interval, as a share, at which a cell is settled; alone: cells that are timed again
-    alone in fresh processes; seed: of order and inputs.
+    alone in fresh processes, at most a quarter of all; seed: of order and inputs.
     """
 
     seconds: float = 3.0

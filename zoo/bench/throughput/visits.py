@@ -60,7 +60,9 @@ def visit(waiting: Sequence[SpeedCell], run: Visiting) -> None:
             _visit_together(cells, run, tops[dtype])
     usual = [cell for cell in waiting if cell.mode != "compile" and cell.batch_size != "max"]
     fine = [cell for cell in usual if run.known[cell.key]["error"] is None]
-    for cell in order.sample(fine, min(run.method.alone, len(fine))):
+    for cell in order.sample(
+        fine, min(run.method.alone, len(fine) // 4)
+    ):  # of a few cells it would cost more than they
         _visit_alone(cell, run)
 
 
