@@ -34,7 +34,7 @@ def test_commands_run_on_an_own_file(prices_csv, tmp_path):
             if arguments[1].endswith(".toml"):
                 assert (ROOT / arguments[1]).exists()
                 continue
-            arguments += ["--set", "fit.max_epochs=1"]
+            arguments += ["--set", "fit.max_epochs=1", *(() if "--seeds" in arguments else ("--seeds", "1"))]
         if arguments[0] == "speed":
             if arguments[1].endswith(".toml"):
                 continue
