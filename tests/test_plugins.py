@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import run_zoo
 from zoo import registry
 from zoo.bench.rows import read_rows
-from zoo.bench.throughput.cells import SpeedSuite, expand_speed
+from zoo.bench.throughput.cells import SpeedSuite, expand_speed, read_speed_suite
 from zoo.errors import InputError
 from zoo.plugins import PluginWarning
 from zoo.registry import from_file, list_models
+from zoo.suite import RunSettings, chosen_models
 
 FILE = """
 from typing import Annotated
@@ -35,6 +37,13 @@ class Mine(nn.Module):
         return self.head(self.lstm(x)[0][:, -1])
 """
 SHORT = ("--seeds", 1, "--set", "fit.max_epochs=1", "--jobs", 1)
+
+
+@pytest.fixture(autouse=True)
+def registry_as_it_was(monkeypatch):
+    list_models()
+    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
+    monkeypatch.setattr(registry, "_files", {})
 
 
 def written(folder, name="mine", text=FILE):
@@ -145,6 +154,8 @@ def test_cells_of_a_file_are_keyed_by_its_source(tmp_path):
         ("x = (", "mine.py cannot be loaded: SyntaxError"),
         ("\nx = 1 / 0\n", r"mine.py cannot be loaded: ZeroDivisionError: division by zero \(line 2\)"),
         ("x = 1\n", "mine.py registers no variant"),
+        ("import sys\nsys.exit(0)\n", r"mine.py cannot be loaded: SystemExit: 0 \(line 2\)"),
+        (2 * FILE.replace("{name}", "twice"), "variant 'twice' is already registered by file .*mine.py"),
         (FILE.replace("{name}", "lstm"), "mine.py: variant 'lstm' is already registered by zoo.models.lstm"),
     ],
 )
@@ -210,14 +221,77 @@ def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):
     assert "'packaged' is already registered by package my-lstm-variants 1.2" in ended.stderr
 
 
+def test_what_a_row_says_of_a_package_covers_all_its_files_and_its_version(tmp_path):
+    (tmp_path / "my_variants").mkdir()
+    (tmp_path / "my_variants/__init__.py").write_text("")
+    core = tmp_path / "my_variants/core.py"
+    found = []
+    for version, text in (("1.0", "x = 1"), ("1.0", "x = 2"), ("2.0", "x = 2")):
+        core.write_text(text)
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1])\n"
+            "from zoo.plugins import _package_hash; print(_package_hash(sys.argv[2], 'my_variants'))"
+        )
+        asked = [sys.executable, "-c", code, str(tmp_path), f"my-variants {version}"]
+        found.append(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+    assert len(set(found)) == 3
+
+
+def test_what_was_loaded_is_what_is_kept_though_the_file_changes(tmp_path):
+    file = written(tmp_path, name="kept")
+    from_file(file)
+    before = registry.variant("kept").plugin
+    file.write_text(file.read_text() + "# later\n")
+    assert registry.variant("kept").plugin == before
+    file.unlink()
+    assert registry.variant("kept").plugin == before
+
+
+def test_all_and_a_file_are_all_and_the_file(tmp_path):
+    file = written(tmp_path)
+    before = list_models()
+    assert chosen_models(RunSettings(models=["all", str(file), "lstm"])) == [*before, "mine"]
+
+
+def test_a_speed_suite_names_a_file_from_its_own_folder(tmp_path, monkeypatch):
+    file = written(tmp_path / "suites")
+    suite = tmp_path / "suites/own.toml"
+    suite.write_text('name = "own"\n[speed]\nmodels = ["./mine.py"]\n')
+    monkeypatch.chdir(tmp_path)
+    (model,) = read_speed_suite(suite).speed.models
+    assert Path(model).samefile(file)
+
+
+def test_settings_tuned_on_other_code_are_refused(tmp_path, prices_csv):
+    file = written(tmp_path)
+    asked = ("--targets", "close", "--trials", 1, "--fix", "fit.max_epochs=1", "--out", tmp_path / "tuned")
+    assert run_zoo("tune", file, prices_csv, *asked).returncode == 0
+    file.write_text(file.read_text() + "# later\n")
+    bench = ("bench", prices_csv, "--targets", "close", "--models", f"{file},naive", *SHORT)
+    ended = run_zoo(*bench, "--tuned", tmp_path / "tuned", "--out", tmp_path / "out")
+    assert ended.returncode == 2 and "'mine' was tuned with other code than it has now: tune it again" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [("Mine", "lower case with hyphens"), ("lstm", "there is a variant 'lstm' already"), ("a_b", "lower case")],
+    [
+        ("Mine", "lower case with hyphens"),
+        ("torch", "in the way of the module torch"),
+        ("lstm", "there is a variant 'lstm' already"),
+        ("a_b", "lower case"),
+    ],
 )
 def test_new_refuses_a_name_that_cannot_be_one(tmp_path, name, rule):
     ended = run_zoo("new", name, "--out", tmp_path / "own")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1) and rule in ended.stderr
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize("name", ["none", "head"])
+def test_a_name_that_python_needs_becomes_another_class(tmp_path, name):
+    assert run_zoo("new", name, "--out", tmp_path).returncode == 0
+    assert f"class {name.capitalize()}Variant(nn.Module)" in (tmp_path / f"{name}.py").read_text()
+    assert from_file(tmp_path / f"{name}.py") == [name]
 
 
 def test_new_overwrites_nothing(tmp_path):

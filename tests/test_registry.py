@@ -56,3 +56,28 @@ def test_weights_follow_the_seed_and_leave_the_global_state(data):
 def test_parameter_that_cannot_be_built_is_refused(data, name, params, rule):
     with pytest.raises(zoo.InputError, match=rule):
         zoo.create(name, data.problem, **params)
+
+
+@pytest.mark.parametrize("name", ["Mine", "a,b", "mine.py", "all", "", "two words"])
+def test_a_name_that_commands_could_not_take_is_refused(name):
+    with pytest.raises(zoo.InputError, match="lower case with hyphens"):
+        registry.register(name, summary="", source="")
+
+
+@pytest.mark.parametrize("what", ["tags", "tasks", "limits"])
+def test_a_text_where_a_tuple_is_meant_is_refused(what):
+    with pytest.raises(zoo.InputError, match=rf"{what} must be a tuple of texts, \(\"onnx: why\",\), got a text"):
+        registry.register("mine", summary="", source="", **{what: "onnx: why"})
+
+
+def test_a_lazy_layer_is_refused_with_the_way_out(data, monkeypatch):
+    class Lazy(nn.Module):
+        def __init__(self, problem):
+            super().__init__()
+            self.layer = nn.LazyLinear(problem.horizon)
+
+    registry.list_models()
+    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
+    registry.register("lazy", summary="", source="")(Lazy)
+    with pytest.raises(zoo.InputError, match="'lazy' has a lazy layer: give its input size"):
+        zoo.create("lazy", data.problem)

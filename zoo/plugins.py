@@ -21,10 +21,15 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a variant comes from that is not the zoo's own: `name` is a file's path or a package with its version."""
+    """Where a variant comes from that is not the zoo's own: `name` is a file's path or a package with its version.
+
+    sha256: of the file when it was run, or of all Python files of the package's module and of its version. What a
+    file imports from elsewhere is not in it.
+    """
 
     kind: str  # file or package
     name: str
+    sha256: str
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -52,18 +57,19 @@ def run_file(path: Path) -> ModuleType:
     """Run a Python file as a module of its own; raises InputError where there is none or it fails."""
     if not path.is_file():
         raise InputError(f"no such file: {path}")
-    name = f"zoo_file_{path.stem}_{source_hash(path)[:8]}"
+    origin = Origin("file", str(path), source_hash(path))
+    name = f"zoo_file_{path.stem}_{origin.sha256[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where torch.compile and inspect look for the source of its classes
     try:
-        with loading(Origin("file", str(path))):
+        with loading(origin):
             spec.loader.exec_module(module)
     except InputError as error:
         del sys.modules[name]
         raise InputError(f"{path}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself, too
         del sys.modules[name]
         raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}{_line(error, path)}") from error
     return module
@@ -74,7 +80,7 @@ def installed() -> list[tuple[Origin, EntryPoint]]:
     found = []
     for point in entry_points(group=GROUP):
         package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
-        found.append((Origin("package", package), point))
+        found.append((Origin("package", package, _package_hash(package, point.module.split(".")[0])), point))
     return sorted(found, key=lambda pair: (pair[0].name, pair[1].name))
 
 
@@ -83,7 +89,23 @@ def source_hash(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _line(error: Exception, path: Path) -> str:
+def _package_hash(package: str, module: str) -> str:
+    """SHA-256 over a package's name and version and all Python files of its top-level module."""
+    found = hashlib.sha256(package.encode())
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec is not None else []
+    files = sorted(file for place in places for file in place.rglob("*.py"))
+    if spec is not None and not places and spec.origin:
+        files = [Path(spec.origin)]
+    for file in files:
+        found.update(file.name.encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def _line(error: BaseException, path: Path) -> str:
     """The last line of the file that the error passed through."""
     if isinstance(error, SyntaxError):
         return ""  # its message names the line

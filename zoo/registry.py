@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from zoo.errors import InputError, unknown
 from zoo.layers.normalised import Normalised
@@ -45,7 +47,7 @@ class Variant:
         if self.origin is None:
             return None
         name = Path(self.origin.name).name if self.origin.kind == "file" else self.origin.name
-        return {self.origin.kind: name, "sha256": source_hash(inspect.getfile(self.build))}
+        return {self.origin.kind: name, "sha256": self.origin.sha256}
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -68,6 +70,7 @@ class Variant:
         return "deterministic" in self.tags
 
 
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _variants: dict[str, Variant] = {}
 _files: dict[Path, str] = {}  # what was run, and its hash
 _discovered: list[bool] = []
@@ -82,11 +85,21 @@ def register(
     tasks: tuple[str, ...] = ("forecast",),
     limits: tuple[str, ...] = (),
 ) -> Callable[[V], V]:
-    """Put the decorated nn.Module class into the registry under `name`; a name that is taken raises."""
+    """Put the decorated nn.Module class into the registry under `name`.
+
+    Raises InputError for a name that is taken or is none (lower case, hyphens between words), and for tags, tasks or
+    limits that are a text where a tuple of texts is meant.
+    """
+    if not NAME.fullmatch(name) or name == "all":
+        raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
+    for what, given in (("tags", tags), ("tasks", tasks), ("limits", limits)):
+        if isinstance(given, str):
+            raise InputError(f"variant '{name}': {what} must be a tuple of texts, (\"{given}\",), got a text")
 
     def add(build: V) -> V:
         holder = _variants.get(name)
-        if holder is not None and inspect.getfile(holder.build) != inspect.getfile(build):
+        is_twice = holder is not None and holder.origin is not None and holder.origin is origin()
+        if holder is not None and (is_twice or inspect.getfile(holder.build) != inspect.getfile(build)):
             held = holder.origin or holder.build.__module__
             raise InputError(f"variant '{name}' is already registered by {held}; choose another name")
         _variants[name] = Variant(name, build, summary, source, tags, tasks, limits, origin())
@@ -153,7 +166,12 @@ def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Norm
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, "weights"))
         try:
-            return Normalised(chosen.build(problem, **resolved), problem)
+            built = chosen.build(problem, **resolved)
+            if any(isinstance(parameter, UninitializedParameter) for parameter in built.parameters()):
+                raise InputError(
+                    f"variant '{name}' has a lazy layer: give its input size, problem.channels for instance"
+                )
+            return Normalised(built, problem)
         except InputError:
             raise
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
@@ -162,7 +180,8 @@ def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Norm
 
 
 def _names_of(place: Path) -> list[str]:
-    return [v.name for v in _variants.values() if v.origin == Origin("file", str(place))]
+    own = ("file", str(place))
+    return [v.name for v in _variants.values() if v.origin is not None and (v.origin.kind, v.origin.name) == own]
 
 
 def _discover() -> None:
@@ -175,7 +194,7 @@ def _discover() -> None:
         try:
             with loading(where):
                 point.load()
-        except Exception as error:  # whatever a package does wrong costs its own variants only
+        except (Exception, SystemExit) as error:  # whatever a package does wrong costs its own variants only
             for name in [name for name, v in _variants.items() if v.origin == where]:
                 del _variants[name]
             warnings.warn(

@@ -181,10 +181,9 @@ def chosen_models(run: RunSettings) -> list[str]:
         raise InputError("run: give models or tags, not both")
     if run.tags is not None:
         chosen = [name for tag in run.tags for name in list_models(tag=tag)]
-    elif run.models is None or run.models == ["all"]:
-        chosen = list_models()
     else:
-        chosen = [name for text in run.models for name in named(text)]
+        models = ["all"] if run.models is None else run.models
+        chosen = [name for text in models for name in (list_models() if text == "all" else named(text))]
     if not chosen:
         raise InputError("run: models names no variant")
     return list(dict.fromkeys(chosen))

@@ -110,6 +110,14 @@ def test_frozen_gates_keep_their_rows_while_the_context_lasts():
     assert not torch.equal(before["forget"], get_weight(model, "forget", "input"))
 
 
+def test_gates_are_frozen_beside_parts_that_are():
+    model = lstm()
+    freeze(model, ["state"])
+    with frozen_gates(model, ["forget"]):
+        trained(model)
+    assert model.weight_hh_l0.grad is None and model.weight_ih_l0.grad[H : 2 * H].abs().sum() == 0
+
+
 def test_weights_of_ones_own_are_loaded_all_or_none():
     model = lstm()
     before = {name: value.clone() for name, value in model.state_dict().items()}

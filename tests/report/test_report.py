@@ -54,6 +54,19 @@ def test_lines_are_ordered_by_skill_and_means_are_over_seeds():
     assert cells[4:] == ["+2.00 ± 1.00", "3", "99", "2.00", "1,234"]
 
 
+def test_rows_of_an_earlier_source_are_left_out_and_counted():
+    def mine(seed, sha, started, skill):
+        return row("mine", seed, skill, plugin={"file": "mine.py", "sha256": sha * 64}, started=started)
+
+    rows = [mine(0, "a", "1", 0.5), mine(1, "a", "2", 0.5), mine(0, "b", "3", 0.1), NAIVE | {"started": "4"}]
+    (board,) = boards(rows)
+    (line,) = [line for line in board.lines if line.label == "mine"]
+    assert [r["metrics"]["skill"] for r in line.rows] == [0.1]
+    said = markdown([board])
+    assert f"of file mine.py, source sha256 {'b' * 16}; 2 rows of an earlier source left out" in said
+    assert len(boards(LSTM)[0].lines[0].rows) == 3
+
+
 def test_best_is_bold_in_each_column():
     table = accuracy_table(boards([NAIVE, *LSTM])[0])
     assert [cell.is_best for cell in table.rows[0]] == [False, True, True, True, True, False, False, False, False]

@@ -150,6 +150,33 @@ class PairsOfSteps(Right):
         return self.head((pairs @ states)[:, -1])
 
 
+class LearnsOutsideItsWeights(Right):
+    level = 0.0
+
+    def before(self, x):
+        if self.training:
+            self.level = 0.9 * self.level + 0.1 * x.detach().mean()
+        return x + self.level
+
+
+class SolvesIntoAnAttribute(nn.Module):
+    def __init__(self, problem):
+        super().__init__()
+        self.shape, self.level = problem.output_shape, torch.zeros(problem.output_shape)
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def solve(self, train, _):
+        self.level = torch.cat([y for _, y in train()]).mean(0)
+
+    def forward(self, x):
+        return self.level.to(x).expand(len(x), *self.shape) + self.weight
+
+
+class ChangesItsInput(Right):
+    def before(self, x):
+        return x if torch.is_grad_enabled() else x.mul_(2)
+
+
 class AnotherFunctionWhenCompiled(Right):
     def before(self, x):
         return 2 * x if torch.compiler.is_compiling() else x
@@ -173,6 +200,9 @@ WRONG = [
     ("seeds", DrawsElsewhere, "weight_hh_l0 differs"),
     ("seeds", SeedsItself, "a seed set in the constructor"),
     ("weights", KeepsATensorToItself, "after loading"),
+    ("weights", LearnsOutsideItsWeights, "after loading"),
+    ("weights", SolvesIntoAnAttribute, "after loading"),
+    ("calls", ChangesItsInput, "its input as it was"),
     ("gradients", UnusedLayer, "saw none on other.weight"),
     ("learning", OneNumberForAll, "of the first loss within"),
     ("float64", FixedDtype, "float64"),
@@ -230,6 +260,7 @@ def test_a_variant_that_stays_on_the_cpu_is_rejected(registered):
         ("last-step", MissesTheLastStep, "last step: it comes too late"),
         ("growth", PairsOfSteps, "memory: grows as lookback^2, each step looks at each"),
         ("growth", FlattensTheWindow, "parameters: grow as lookback, one for each value"),
+        ("seeds", SeedsItself, "seeds: it begins where we say"),
         ("compile", AnotherFunctionWhenCompiled, "compile: it knows"),
         ("onnx", LooksAtItsValues, "onnx: it looks at its values"),
     ],
@@ -237,6 +268,19 @@ def test_a_variant_that_stays_on_the_cpu_is_rejected(registered):
 def test_what_is_declared_is_no_failure(registered, name, build, limit):
     (result,) = check(registered(build, limits=(limit,)), only=[name])
     assert result.status in ("holds", "skipped")
+
+
+def test_a_tag_that_is_wrong_is_rejected(registered):
+    (result,) = check(registered(Right, tags=("deterministic",)), only=["seeds"])
+    assert result.status == "fails" and "as the tag deterministic says" in result.text
+
+
+def test_checks_leave_the_random_state_alone(registered):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    check(registered(Right), only=["gradients", "learning", "weights", "future"])
+    assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_declared_growth_is_a_limit_too(registered):

@@ -92,6 +92,9 @@ def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Tuned]) -
         own = [cell for cell in cells if cell.variant == name]
         if own:
             check_same(best, own[0].data["fingerprint"], own[0].problem)
+            source = own[0].plugin["sha256"] if own[0].plugin is not None else None
+            if best.study.get("source") != source:
+                raise InputError(f"variant '{name}' was tuned with other code than it has now: tune it again")
             try_out(name, data.with_lookback(best.lookback), best.params)
             FitConfig.of(best.fit)
         for cell in own:

@@ -1,7 +1,7 @@
 """zoo new and zoo check: a variant of one's own, from a file to trust in it."""
 
-import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +65,7 @@ class {title}(nn.Module):
         states_BLH, _ = self.lstm(mixed_BLH)
         return self.head(self.dropout(states_BLH[:, -1]))
 '''
+TAKEN = ("None", "True", "False", "Annotated", "Tensor", "Head", "Problem", "Float", "Int", "VariantContract")
 TEST = '''\
 """{name} keeps the contract of every variant: pytest {test}"""
 
@@ -86,14 +87,18 @@ def new(
 ) -> None:
     """Write a working variant to edit, and its test."""
     from zoo.files import write_atomically
-    from zoo.registry import list_models
+    from zoo.registry import NAME, list_models
 
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+    if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
     if name in list_models():
         raise InputError(f"there is a variant '{name}' already: choose another name (zoo show {name})")
     stem = name.replace("-", "_")
+    if stem in sys.builtin_module_names or find_spec(stem) is not None:
+        raise InputError(f"{stem}.py would stand in the way of the module {stem}: choose another name, {name}-lstm say")
     title = "".join(part.upper() if part in ("lstm", "gru", "cnn") else part.capitalize() for part in name.split("-"))
+    if not title.isidentifier() or title in TAKEN:
+        title += "Variant"
     file, test = out / f"{stem}.py", out / f"test_{stem}.py"
     for path in (file, test):
         if path.exists():

@@ -63,7 +63,7 @@ def _as_json(v: "Variant") -> dict[str, Any]:
     layers = [asdict(layer) for layer in _weights(v)]
     return {
         **{name: getattr(v, name) for name in shown},
-        "doc": inspect.getdoc(v.build),
+        "doc": _doc(v),
         "parameters": {
             p.name: {
                 "default": p.default,
@@ -81,7 +81,7 @@ def _described(v: "Variant") -> str:
     lines = [f"{v.name}: {v.summary}", f"  source  {v.source}", f"  tags    {', '.join(v.tags)}"]
     lines += [f"  limit   {limit}" for limit in v.limits]
     lines.append(f"  code    {v.origin or f'{v.build.__module__}.{v.build.__qualname__}'}")
-    lines += [""] + [f"  {line}".rstrip() for line in (inspect.getdoc(v.build) or "").splitlines()] + [""]
+    lines += [""] + [f"  {line}".rstrip() for line in _doc(v).splitlines()] + [""]
     lines.append("  parameters" if v.parameters else "  no parameters to set")
     lines += [f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip() for p in v.parameters.values()]
     layers = _weights(v)
@@ -93,6 +93,11 @@ def _described(v: "Variant") -> str:
     if len(layers) > 1:
         lines.append(f"    {'in all':<{width}}  {sum(layer.count for layer in layers):,}")
     return "\n".join(lines)
+
+
+def _doc(v: "Variant") -> str:
+    """What its class says of itself, not what nn.Module says."""
+    return inspect.cleandoc(v.build.__doc__ or "")
 
 
 def _weights(v: "Variant") -> "list[Counted]":

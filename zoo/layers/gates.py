@@ -78,9 +78,10 @@ def freeze(lstm: nn.LSTM, parts: Iterable[str]) -> None:
 
 @contextmanager
 def frozen_gates(lstm: nn.LSTM, gates: Iterable[str]) -> Iterator[None]:
-    """Inside, backward passes leave no gradient on the rows of the named gates: they keep their values.
+    """Inside, backward passes leave no gradient on the rows of the named gates.
 
-    A weight decay of the optimizer still shrinks them.
+    Enter it before the optimizer's first step and without weight decay, and they keep their values: an optimizer with
+    moments carries earlier gradients on, and decay shrinks what has none.
     """
     chosen = list(gates)
     hooks = []
@@ -88,7 +89,8 @@ def frozen_gates(lstm: nn.LSTM, gates: Iterable[str]) -> Iterator[None]:
         for part in ("input", "state", *(("input_bias", "state_bias") if lstm.bias else ())):
             rows = [_rows(lstm, gate, part) for gate in chosen]
             weight: Tensor = getattr(lstm, _name(lstm, part, layer, reverse))
-            hooks.append(weight.register_hook(lambda gradient, rows=rows: _without(gradient, rows)))
+            if weight.requires_grad:
+                hooks.append(weight.register_hook(lambda gradient, rows=rows: _without(gradient, rows)))
     try:
         yield
     finally:

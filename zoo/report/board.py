@@ -138,7 +138,7 @@ def _asked(row: Row) -> str:
 
 def _lines(rows: list[Row]) -> list[Line]:
     by_settings: dict[str, list[Row]] = {}
-    for row in rows:
+    for row in current(rows):
         by_settings.setdefault(_canonical([row["variant"], settings_of(row), bool(row.get("tuning"))]), []).append(row)
     groups = _newest(list(by_settings.values()))
     lines = []
@@ -147,6 +147,15 @@ def _lines(rows: list[Row]) -> list[Line]:
         failed = tuple(row for row in group if row["error"] is not None)
         lines.append(Line(_label(group[0], groups), tuple(group[0]["tags"]), tuple(ended), failed))
     return sorted(lines, key=_worth)
+
+
+def current(rows: Sequence[Row]) -> list[Row]:
+    """Without rows of a variant from outside whose source has changed since: those of the source that ran last stay."""
+    latest: dict[str, tuple[str, str | None]] = {}
+    for row in rows:
+        ran = (str(row.get("started")), (row.get("plugin") or {}).get("sha256"))
+        latest[row["variant"]] = max(latest.get(row["variant"], ran), ran, key=lambda pair: pair[0])
+    return [row for row in rows if (row.get("plugin") or {}).get("sha256") == latest[row["variant"]][1]]
 
 
 def _newest(groups: list[list[Row]]) -> list[list[Row]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from zoo.report.board import Board, Line, Row
+from zoo.report.board import Board, Line, Row, current
 from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
 
@@ -107,9 +107,12 @@ def provenance(board: Board) -> list[tuple[str, str]]:
     for line in board.lines:
         if line.tuning is not None:
             lines.append((line.label, _tuned_settings(line)))
-    for variant, plugin in {row["variant"]: row["plugin"] for row in board.rows if row.get("plugin")}.items():
+    kept = current(board.rows)
+    for variant, plugin in {row["variant"]: row["plugin"] for row in kept if row.get("plugin")}.items():
         kind = "file" if "file" in plugin else "package"
-        lines.append((variant, f"of {kind} {plugin[kind]}, source sha256 {plugin['sha256'][:16]}"))
+        earlier = sum(row["variant"] == variant for row in board.rows) - sum(row["variant"] == variant for row in kept)
+        aside = f"; {earlier} row{'s' * (earlier > 1)} of an earlier source left out" if earlier else ""
+        lines.append((variant, f"of {kind} {plugin[kind]}, source sha256 {plugin['sha256'][:16]}{aside}"))
     budgets = [json.dumps(line.tuning["budget"]) for line in board.lines if line.tuning is not None]
     for budget in dict.fromkeys(budgets):
         given = {name: value for name, value in json.loads(budget).items() if value is not None}

@@ -14,8 +14,9 @@ def gradients_reach_everything(name: str) -> None:
     _needs_learning(name)
     asked = problem()
     model, x = shaken(name, asked).train(), windows(asked, batch=16)
-    torch.manual_seed(0)
-    model(x).square().mean().backward()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model(x).square().mean().backward()
     for parameter, gradient in gradients(model).items():
         parameter = parameter.removeprefix("variant.")
         if gradient is None or not gradient.count_nonzero():

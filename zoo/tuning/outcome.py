@@ -65,6 +65,7 @@ def _best(result: StudyResult, data: Data, budget: dict[str, Any], storage: str,
             "storage": storage,
             **{name: asked[name] for name in ("sampler", "pruner", "seed", "repeats", "ranges", "settings")},
             "is_reproducible": result.is_reproducible,
+            "source": asked.get("source"),  # of a variant from outside: what it was when it was tuned
         },
         "budget": {
             **budget,

@@ -88,8 +88,10 @@ def tune(
             f"variant '{variant}' is registered by {registered(variant).build.__module__}, which worker processes do "
             "not import: leave jobs away"
         )
+    plugin = registered(variant).plugin
     asked = {
         "variant": variant,
+        **({} if plugin is None else {"source": plugin["sha256"]}),
         "data": [data.fingerprint, data.missing],
         "problem": described(data),
         "settings": {name: value for name, value in search.base.items() if name not in search.ranges},

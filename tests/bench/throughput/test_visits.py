@@ -83,6 +83,13 @@ def test_each_process_knows_the_best_reading_of_the_run(asked, tmp_path):
     assert [reference for _, reference in asked] == [None, None, 1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 6, 1 / 6]
 
 
+def test_a_run_with_nothing_to_do_asks_for_nothing(asked, tmp_path):
+    run = visited(tmp_path, passes=1)
+    count = len(asked)
+    visit([], run)
+    assert len(asked) == count
+
+
 def test_a_cell_alone_is_timed_in_as_many_passes(asked, tmp_path):
     run = visited(tmp_path, passes=3, alone=1)
     assert len(asked) == len(CELLS) * 3 + 3

@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.problem import NORMALISE, Problem
 from zoo.registry import create, variant
 from zoo.space import resolve
-from zoo.suite import RunSettings, Strict, checked, chosen_models, read_toml
+from zoo.suite import RunSettings, Strict, beside, checked, chosen_models, read_toml
 from zoo.train.fit import resolve_device
 from zoo.train.modes import check_mode
 
@@ -103,7 +103,11 @@ class SpeedCell:
 
 def read_speed_suite(path: Path) -> SpeedSuite:
     """The speed suite in a TOML file; raises InputError naming the key, the rule and the nearest known key."""
-    return checked(SpeedSuite, read_toml(path), str(path))
+    settings = read_toml(path)
+    speed = settings.get("speed")
+    if isinstance(speed, dict) and isinstance(speed.get("models"), list):
+        speed["models"] = beside(path, speed["models"])
+    return checked(SpeedSuite, settings, str(path))
 
 
 def expand_speed(suite: SpeedSuite, *, device: str = "auto") -> tuple[list[SpeedCell], list[str]]:

@@ -20,6 +20,7 @@ from zoo.bench.throughput.reference import Reference
 from zoo.bench.throughput.stopwatch import latencies, part_seconds
 from zoo.bench.throughput.timing import LEAST_REPEATS, Timing, add_pass
 from zoo.bench.throughput.workload import Workload, parameter_count
+from zoo.registry import variant
 
 MEASURED = (
     "batch_measured", "repeats", "made", "reference", "passes", "seconds", "disturbed", "steps_per_block",
@@ -90,6 +91,8 @@ def _visited(
 ) -> Row:
     """Build the cell anew and add one pass; at the first visit, everything else that a row says too."""
     known = so_far or blank_row(cell, context)
+    if variant(cell.variant).plugin != cell.plugin:
+        raise RuntimeError(f"the source of variant '{cell.variant}' has changed since the run began: start it again")
     batch_size, search = known["batch_measured"] or cell.batch_size, known["search"]
     if batch_size == "max":
         batch_size, search = largest(cell, seconds=method.seconds, seed=method.seed)

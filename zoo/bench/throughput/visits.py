@@ -41,6 +41,8 @@ def visit(waiting: Sequence[SpeedCell], run: Visiting) -> None:
 
     What met no calm machine in its passes is visited in further ones.
     """
+    if not waiting:
+        return
     order = random.Random(run.method.seed)
     dtypes = list(dict.fromkeys(cell.dtype for cell in waiting))
     run.report.says(f"measuring what this device can do in {', '.join(dtypes)}")
