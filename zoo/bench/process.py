@@ -103,7 +103,7 @@ class WorkerProcess:
         path = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
         return subprocess.Popen(
             # -P: a file in the user's folder that is called like a package must not take its place
-            [sys.executable, "-P", "-m", self.module, *map(str, files())],
+            [sys.executable, "-P", "-m", self.module, *(str(path) for path in files() if path.exists())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
