@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import run_zoo
+from tests.report.speed.rows import speed_row
 from tests.report.test_compare import entries, written
 from tests.report.test_report import LSTM, NAIVE, PROBLEM, row
 from zoo.report.board import boards, summary
@@ -85,6 +86,18 @@ def test_rows_of_another_version_alone_are_refused_and_nothing_is_overwritten(tm
         assert ended.returncode == 2 and "there is nothing to report: row x lacks suite" in ended.stderr
     assert (folder / "report.md").read_text() == "mine"
     assert run_zoo("compare", folder, folder).returncode == 2
+
+
+def test_speed_rows_of_an_earlier_source_are_left_out_and_said(tmp_path):
+    rows = [
+        speed_row("mine", "infer", 64, 7, 1e-3)
+        | {"key": sha, "plugin": {"file": "mine.py", "sha256": sha}, "started": started}
+        for sha, started in (("a", "2026-01-01"), ("b", "2026-01-02"))
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_results([tmp_path])
+    assert [row["key"] for row in found.speed] == ["b"]
+    assert found.left_out == ("speed rows of an earlier source of their variant: 1 left out",)
 
 
 def test_files_among_the_folders_are_left_out_and_said(tmp_path):

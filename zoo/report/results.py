@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo.bench.rows import read_all, read_rows
 from zoo.errors import InputError
-from zoo.report.board import Row
+from zoo.report.board import Row, current
 from zoo.report.predictions import Load, Stored, stored_in
 
 
@@ -56,12 +56,16 @@ def read_results(folders: Sequence[Path]) -> Results:
                     accuracy[row["key"]], loads[row["key"]] = row, load
         left_out += broken if len(folders) == 1 else [f"{folder}: {sentence}" for sentence in broken]
 
+    timed_now = current(list(speed.values()))
+    if len(timed_now) < len(speed):
+        left_out.append(f"speed rows of an earlier source of their variant: {len(speed) - len(timed_now)} left out")
+
     def load_any(row: Row) -> Stored | None:
         return loads[row["key"]](row) if row["key"] in loads else None
 
     if not accuracy and not speed:
         raise InputError(f"there is nothing to report: {left_out[0]}")
-    found = (tuple(accuracy.values()), tuple(speed.values()), tuple(left_out), load_any)
+    found = (tuple(accuracy.values()), tuple(timed_now), tuple(left_out), load_any)
     return Results(*found, trials=tuple(each for folder in folders for each in _trials(folder / "tune")))
 
 

@@ -96,12 +96,13 @@ def run_speed(
 def _show(rows: list[Row], store: RowStore, folder: Path, *, as_json: bool) -> None:
     from rich.console import Console
 
+    from zoo.report.board import current
     from zoo.report.speed.markdown import speed_markdown
     from zoo.report.speed.pictures import draw
     from zoo.report.speed.summary import speed_summary
     from zoo.report.speed.terminal import show_speed
 
-    everything = [row for row in read_all(folder)[0] if row.get("kind") == "speed"]
+    everything = current([row for row in read_all(folder)[0] if row.get("kind") == "speed"])
     store.write("report.md", speed_markdown(everything, draw(everything, folder)))
     if as_json:
         print(json.dumps(speed_summary(rows), indent=2))
