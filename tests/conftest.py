@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,11 @@ def prices_csv(tmp_path: Path, prices: pd.DataFrame) -> Path:
 @pytest.fixture
 def data(prices: pd.DataFrame) -> "zoo.Data":
     return zoo.prepare(zoo.load(prices), targets=["close"])
+
+
+def hears_ctrl_c() -> None:
+    """For preexec_fn: a process that is started in the background of a shell would ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run_zoo(*arguments: object, **how: object) -> subprocess.CompletedProcess:

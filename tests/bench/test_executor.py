@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.conftest import run_zoo
+from tests.conftest import hears_ctrl_c, run_zoo
 from zoo.bench import executor
 from zoo.bench.rows import ADDED, FIELDS, RowStore, read_rows
 from zoo.bench.run import suite_from
@@ -88,7 +88,7 @@ def test_stopped_run_goes_on_where_it_was(prices_csv, tmp_path, how, code):
         "--set", "lstm.hidden_size=8", "--set", "fit.patience=0", "--out", out,
     ]  # fmt: skip
     slow = [sys.executable, "-m", "zoo.cli", *map(str, arguments), "--set", "fit.max_epochs=100000"]
-    process = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
     rows = out / "rows.jsonl"
     deadline = time.monotonic() + 60
     while not (rows.exists() and rows.read_text().count("\n") == 1):  # naive has ended, lstm trains for ever

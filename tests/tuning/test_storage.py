@@ -12,7 +12,7 @@ import optuna
 import pytest
 
 import zoo
-from tests.conftest import run_zoo
+from tests.conftest import hears_ctrl_c, run_zoo
 from zoo.space import Int
 from zoo.tuning.cost import cost_of
 from zoo.tuning.storage import JOURNAL, open_store, queue_again, shown
@@ -29,8 +29,9 @@ def started(csv, out, *more):
     """A `zoo tune` of its own, in its own process group."""
     command = [sys.executable, "-m", "zoo.cli", "tune", "lstm", csv, "--targets", "close", "--out", out, *QUICK, *more]
     return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=hears_ctrl_c,
+    )  # fmt: skip
 
 
 def trials_of(out):
