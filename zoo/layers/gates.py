@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError, unknown
-from zoo.layers.reference_lstm import Step, steps_of
+from zoo.layers.reference_lstm import Activations, steps_of
 
 GATES = ("input", "forget", "candidate", "output")  # PyTorch's order, in which each weight is stacked
 PARTS = {  # what a weight connects, and PyTorch's name for it
@@ -114,23 +113,8 @@ def load_weights(
         set_weight(lstm, gate, part, value, layer=layer, reverse=reverse)
 
 
-@dataclass(frozen=True)
-class Trace:
-    """Activations of one layer and direction over a batch: each [B, L, H], the state [B, L, H or P].
-
-    input, forget and output lie between 0 and 1, the candidate between -1 and 1; the cell may grow beyond.
-    """
-
-    input: Tensor
-    forget: Tensor
-    candidate: Tensor
-    output: Tensor
-    cell: Tensor
-    state: Tensor
-
-
 @torch.no_grad()
-def trace_gates(lstm: nn.LSTM, x: Tensor, *, layer: int = 0, reverse: bool = False) -> Trace:
+def trace_gates(lstm: nn.LSTM, x: Tensor, *, layer: int = 0, reverse: bool = False) -> Activations:
     """What the gates of one layer and direction do while `lstm` reads x: [B, L, I] where it is batch_first, else
     [L, B, I].
 
@@ -139,7 +123,7 @@ def trace_gates(lstm: nn.LSTM, x: Tensor, *, layer: int = 0, reverse: bool = Fal
     """
     _name(lstm, "input", layer, reverse)
     steps = steps_of(lstm, x.transpose(0, 1) if lstm.batch_first else x)[layer, reverse]
-    return Trace(*(torch.stack([step[part] for step in steps], dim=1) for part in range(len(Step._fields))))
+    return Activations(*(torch.stack(parts, dim=1) for parts in zip(*steps, strict=True)))
 
 
 def _each(lstm: nn.LSTM) -> list[tuple[int, bool]]:

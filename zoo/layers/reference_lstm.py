@@ -19,8 +19,12 @@ import torch
 from torch import Tensor, nn
 
 
-class Step(NamedTuple):
-    """One step of one layer and direction: its gates and cell [B, H], and its state [B, H], [B, P] where projected."""
+class Activations(NamedTuple):
+    """What one layer and direction does: its gates and cell [B, H] and its state [B, H], [B, P] where projected.
+
+    Of a sequence each is [B, L, ...]. input, forget and output lie between 0 and 1, the candidate between -1 and 1; the
+    cell may grow beyond.
+    """
 
     input: Tensor
     forget: Tensor
@@ -33,7 +37,7 @@ class Step(NamedTuple):
 Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]  # W_i., W_h., b_ and W_hr, of all gates
 
 
-def lstm_step(weights: Weights, x_BI: Tensor, state_BR: Tensor, cell_BH: Tensor) -> Step:
+def lstm_step(weights: Weights, x_BI: Tensor, state_BR: Tensor, cell_BH: Tensor) -> Activations:
     """One step by the six equations; state_BR and cell_BH are those of the step before."""
     w_input, w_state, bias, projection = weights
     driven_BG = x_BI @ w_input.T + state_BR @ w_state.T
@@ -45,10 +49,10 @@ def lstm_step(weights: Weights, x_BI: Tensor, state_BR: Tensor, cell_BH: Tensor)
     state = o * cell.tanh()
     if projection is not None:
         state = state @ projection.T
-    return Step(i, f, g, o, cell, state)
+    return Activations(i, f, g, o, cell, state)
 
 
-def steps_of(lstm: nn.LSTM, x_LBI: Tensor) -> dict[tuple[int, bool], list[Step]]:
+def steps_of(lstm: nn.LSTM, x_LBI: Tensor) -> dict[tuple[int, bool], list[Activations]]:
     """Every step of `lstm` over x [L, B, I], by (layer, is reverse), in the order of time.
 
     The reverse direction reads from the end: its first step in time is its last. Dropout between layers is left out.

@@ -1,11 +1,11 @@
 """Checks of what a variant can be built as: shapes, corners of its space, and how its size grows."""
 
 import math
+from functools import partial
 
 import torch
-from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 
+from zoo.bench.throughput.cost import kept_bytes
 from zoo.errors import InputError
 from zoo.registry import create
 from zoo.testing.broken import Broken, NotApplicable
@@ -61,7 +61,10 @@ def growth_is_declared(name: str) -> None:
         asked = problem(lookback=lookback)
         model = create(name, asked).train()
         count = sum(parameter.numel() for parameter in model.parameters())
-        sizes[lookback] = {"parameters": count, "memory": _kept(model, windows(asked, batch=2))}
+        sizes[lookback] = {
+            "parameters": count,
+            "memory": kept_bytes(partial(model, windows(asked, batch=2)), model.parameters()),
+        }
     if not sizes[SHORT]["parameters"]:
         raise NotApplicable("has no parameters")
     for what, usual in GROWTH.items():
@@ -77,23 +80,6 @@ def growth_is_declared(name: str) -> None:
                 f"{what} growing at most as lookback^{declared:g}", shown,
                 f"a layer over the flattened window, weights for each pair of steps; if it is meant, {way_out}",
             )  # fmt: skip
-
-
-def _kept(model: torch.nn.Module, x: Tensor) -> int:
-    """Bytes that autograd keeps of a forward pass, beside the weights."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    found: dict[int, int] = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            found[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with saved_tensors_hooks(pack, lambda tensor: tensor):
-        kept = model(x)
-    del kept
-    return sum(found.values())
 
 
 def _exponent(declared: str | None, usual: float) -> float:

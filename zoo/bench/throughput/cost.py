@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -64,7 +64,14 @@ def _saved_bytes(work: Workload) -> int:
     if not work.parts:  # what a compiled or captured step keeps is not seen from here
         with _eagerly(work) as plain:
             return _saved_bytes(plain)
-    known = {tensor.untyped_storage().data_ptr() for tensor in (*work.model.parameters(), work.windows_values)}
+    found = kept_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
+    work.parts[1]()  # lets go of what was kept
+    return found
+
+
+def kept_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
+    """Bytes that autograd keeps of a forward pass for the backward one, each storage once, those of `beside` not."""
+    known = {tensor.untyped_storage().data_ptr() for tensor in beside}
     found: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -74,8 +81,8 @@ def _saved_bytes(work: Workload) -> int:
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        work.parts[0]()
-    work.parts[1]()  # lets go of what was kept
+        held = forward()  # while it lives, no storage's place is taken by another
+    del held
     return sum(found.values())
 
 
