@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.conftest import run_zoo
 from zoo.bench.rows import FIELDS, RowStore, read_rows
 from zoo.errors import InputError
 
@@ -68,3 +69,11 @@ def test_row_of_another_version_stays_in_the_file_but_not_in_the_report(tmp_path
     assert left_out[0].startswith("row old lacks suite, variant")
     RowStore(tmp_path).close()
     assert json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[0]) == old
+
+
+def test_a_run_that_is_forced_leaves_each_key_once(prices_csv, tmp_path):
+    command = ("bench", prices_csv, "--targets", "close", "--models", "naive,drift", "--out", tmp_path / "out")
+    for more in ((), ("--force",)):
+        assert run_zoo(*command, *more).returncode == 0
+    keys = [json.loads(line)["key"] for line in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
+    assert len(set(keys)) == len(keys) == 2

@@ -120,6 +120,7 @@ def run_suite(
         shown = judged(everything, load)
         store.write("report.md", markdown(shown, left_out, draw_boards(shown, load, folder)))
     finally:
+        store.compact()
         store.close()
     if as_json:
         print(json.dumps(summary(judged(rows, load)), indent=2))
