@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 import zoo
-from zoo.bench.throughput.cells import SpeedSuite, expand_speed
-from zoo.bench.throughput.workload import Workload
+from zoo.speed.cells import SpeedSuite, expand_speed
+from zoo.speed.workload import Workload
 from zoo.suite import checked
 
 BATCH = 64

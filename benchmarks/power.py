@@ -9,7 +9,7 @@ forecasters of equal error (false alarms, at most 0.05 by right), and of one who
 
 import numpy as np
 
-from zoo.bench.stats.accuracy import diebold_mariano
+from zoo.stats.accuracy import diebold_mariano
 
 SIMULATIONS, NOISE, BETTER = 400, 0.5, 0.95
 SIZES = ((1000, 1), (200, 1), (1000, 5), (200, 12))  # windows, horizon

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "files", "seeding", "space", "plugins", "problem", "data", "tasks", "layers", "registry", "models",
-    "train", "suite", "bench", "tuning", "report", "testing", "cli",
+    "errors", "files", "seeding", "records", "space", "plugins", "problem", "data", "metrics", "layers", "registry",
+    "models", "train", "cell", "suite", "run", "stats", "speed", "tuning", "report", "testing", "learn", "cli",
 ]  # fmt: skip
 # They join the rooms above them with the report for the command.
-ALLOWED = {("bench/run.py", "report"), ("bench/throughput/run.py", "report")}
+ALLOWED = {("run/run.py", "report"), ("speed/run.py", "report")}
 HOME = Path(__file__).parents[1] / "zoo"
 FILES = sorted(path.relative_to(HOME).as_posix() for path in HOME.rglob("*.py"))
 

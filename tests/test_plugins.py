@@ -10,11 +10,11 @@ import pytest
 
 from tests.conftest import run_zoo
 from zoo import registry
-from zoo.bench.rows import read_rows
-from zoo.bench.throughput.cells import SpeedSuite, expand_speed, read_speed_suite
 from zoo.errors import InputError
 from zoo.plugins import PluginWarning
 from zoo.registry import from_file, list_models
+from zoo.run.store import read_rows
+from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
 from zoo.suite import RunSettings, chosen_models
 
 FILE = """

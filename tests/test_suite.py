@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.bench.run import suite_from
+from zoo.run.run import suite_from
 from zoo.suite import chosen_models, expand, read_suite
 
 SUITES = sorted((Path(__file__).parents[1] / "benchmarks" / "suites").glob("*.toml"))

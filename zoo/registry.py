@@ -4,9 +4,10 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from zoo.errors import InputError, unknown
 from zoo.layers.normalised import Normalised
-from zoo.plugins import Origin, PluginWarning, installed, loading, origin, run_file, source_hash
+from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import Problem
 from zoo.seeding import stream_seed
 from zoo.space import Parameter, Range, parameters_of, ranges_of, resolve
@@ -28,8 +29,8 @@ class Variant:
     """A registered architecture.
 
     tags: `lstm`, `baseline`, `deterministic` (learns nothing at random: one cell, not one per seed), ...;
-    limits: what it does not do; source: paper and section, and where it departs; origin: the file or package that
-    brought it, None for the zoo's own and for what a user's program registers.
+    limits: topic -> why it does not do it; source: paper and section, and where it departs; code: where its class comes
+    from.
     """
 
     name: str
@@ -37,17 +38,8 @@ class Variant:
     summary: str
     source: str
     tags: tuple[str, ...]
-    tasks: tuple[str, ...]
-    limits: tuple[str, ...]
-    origin: Origin | None = None
-
-    @property
-    def plugin(self) -> dict[str, str] | None:
-        """What a row says of where it comes from, the hash of its source among it; None for the zoo's own."""
-        if self.origin is None:
-            return None
-        name = Path(self.origin.name).name if self.origin.kind == "file" else self.origin.name
-        return {self.origin.kind: name, "sha256": self.origin.sha256}
+    limits: Mapping[str, str]
+    code: Code
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -72,7 +64,7 @@ class Variant:
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _variants: dict[str, Variant] = {}
-_files: dict[Path, str] = {}  # what was run, and its hash
+_files: dict[Path, str] = {}  # each file that was run, and the hash of its source then
 _discovered: list[bool] = []
 
 
@@ -82,27 +74,27 @@ def register(
     summary: str,
     source: str,
     tags: tuple[str, ...] = (),
-    tasks: tuple[str, ...] = ("forecast",),
-    limits: tuple[str, ...] = (),
+    limits: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[V], V]:
     """Put the decorated nn.Module class into the registry under `name`.
 
-    Raises InputError for a name that is taken or is none (lower case, hyphens between words), and for tags, tasks or
-    limits that are a text where a tuple of texts is meant.
+    tags: words to select variants by; limits: what it does not do, as {"onnx": "why"}. Raises InputError where the name
+    is taken or is not valid (lower case, hyphens between words), and where tags or limits have the wrong type.
     """
     if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
-    for what, given in (("tags", tags), ("tasks", tasks), ("limits", limits)):
-        if isinstance(given, str):
-            raise InputError(f"variant '{name}': {what} must be a tuple of texts, (\"{given}\",), got a text")
+    if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        raise InputError(f"variant '{name}': tags must be a tuple of texts, (\"lstm\",), got {tags!r}")
+    if not isinstance(limits, Mapping):
+        raise InputError(f'variant \'{name}\': limits must map a topic to a reason, {{"onnx": "why"}}, got {limits!r}')
 
     def add(build: V) -> V:
-        holder = _variants.get(name)
-        is_twice = holder is not None and holder.origin is not None and holder.origin is origin()
-        if holder is not None and (is_twice or inspect.getfile(holder.build) != inspect.getfile(build)):
-            held = holder.origin or holder.build.__module__
-            raise InputError(f"variant '{name}' is already registered by {held}; choose another name")
-        _variants[name] = Variant(name, build, summary, source, tags, tasks, limits, origin())
+        code, holder = code_of(build), _variants.get(name)
+        if holder is not None:
+            is_twice = code.is_plugin and holder.code is code
+            if is_twice or inspect.getfile(holder.build) != inspect.getfile(build):
+                raise InputError(f"variant '{name}' is already registered by {holder.code}; choose another name")
+        _variants[name] = Variant(name, build, summary, source, tuple(tags), dict(limits), code)
         return build
 
     return add
@@ -126,22 +118,22 @@ def variant(name: str) -> Variant:
 
 
 def from_file(path: str | Path) -> list[str]:
-    """The names of the variants that a Python file registers; the file is run, each time it has changed anew.
+    """The names of the variants that a Python file registers; runs the file, and again whenever it has changed.
 
-    Raises InputError for a file that is not there, fails, takes a name that another holds, or registers nothing.
+    Raises InputError for a file that does not exist, fails, takes a name that is in use, or registers nothing.
     """
     _discover()
     place = Path(path).resolve()
-    known = _names_of(place)
-    if not known or _files.get(place) != source_hash(place):
-        for name in known:
+    names, sha256 = _names_of(place), file_hash(place)
+    if not names or _files.get(place) != sha256:
+        for name in names:
             del _variants[name]
         run_file(place)
-        _files[place] = source_hash(place)
-        known = _names_of(place)
-    if not known:
+        _files[place] = sha256
+        names = _names_of(place)
+    if not names:
         raise InputError(f"{path} registers no variant: decorate a class with @zoo.register(...) (zoo new shows how)")
-    return known
+    return names
 
 
 def named(text: str) -> list[str]:
@@ -180,8 +172,7 @@ def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Norm
 
 
 def _names_of(place: Path) -> list[str]:
-    own = ("file", str(place))
-    return [v.name for v in _variants.values() if v.origin is not None and (v.origin.kind, v.origin.name) == own]
+    return [v.name for v in _variants.values() if (v.code.kind, v.code.name) == ("file", str(place))]
 
 
 def _discover() -> None:
@@ -190,13 +181,13 @@ def _discover() -> None:
     if _discovered:
         return
     _discovered.append(True)
-    for where, point in installed():
+    for code, point in installed():
         try:
-            with loading(where):
+            with loading(code):
                 point.load()
         except (Exception, SystemExit) as error:  # whatever a package does wrong costs its own variants only
-            for name in [name for name, v in _variants.items() if v.origin == where]:
+            for name in [name for name, v in _variants.items() if v.code is code]:
                 del _variants[name]
             warnings.warn(
-                f"variants of {where} were skipped: {type(error).__name__}: {error}", PluginWarning, stacklevel=2
+                f"variants of {code} were skipped: {type(error).__name__}: {error}", PluginWarning, stacklevel=2
             )

@@ -7,10 +7,10 @@ import pytest
 
 from tests.conftest import run_zoo
 from tests.report.test_report import PROBLEM, row
-from zoo.bench.stats.accuracy import diebold_mariano
-from zoo.bench.stats.intervals import skill_interval
 from zoo.errors import InputError
 from zoo.report.compare import compare, sentences, summary
+from zoo.stats.accuracy import diebold_mariano
+from zoo.stats.intervals import skill_interval
 
 WINDOWS = 400
 STEPS = np.random.default_rng(0).standard_normal((WINDOWS, 1, 1))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from tests.report.test_report import NAIVE, row
-from zoo.bench.stats.accuracy import diebold_mariano
-from zoo.bench.stats.intervals import skill_interval
 from zoo.report.board import summary
 from zoo.report.evidence import judged
 from zoo.report.markdown import markdown
 from zoo.report.predictions import Stored, nothing_stored, stored_in
 from zoo.report.tables import accuracy_table
 from zoo.report.verdict import beats_naive, verdict
+from zoo.stats.accuracy import diebold_mariano
+from zoo.stats.intervals import skill_interval
 
 WINDOWS = 400
 STEPS = np.random.default_rng(0).standard_normal((WINDOWS, 1, 1))

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.conftest import run_zoo
-from tests.report.speed.rows import speed_row
 from tests.report.test_compare import entries, written
 from tests.report.test_report import LSTM, NAIVE, PROBLEM, row
+from tests.speed.report.rows import speed_row
 from zoo.report.board import boards, summary
 from zoo.report.flat import accuracy_csv
 from zoo.report.latex import escaped, latex

@@ -6,7 +6,6 @@ from PIL import Image
 
 from tests.report.test_compare import entries, written
 from tests.report.test_report import DATA, LSTM, NAIVE, PROBLEM, row
-from zoo.bench.stats.ranks import ranking
 from zoo.report.board import boards
 from zoo.report.evidence import judged
 from zoo.report.front import front_sentence
@@ -14,6 +13,7 @@ from zoo.report.markdown import markdown
 from zoo.report.pictures import draw_boards, draw_ranks
 from zoo.report.predictions import Stored, nothing_stored
 from zoo.report.results import read_results
+from zoo.stats.ranks import ranking
 
 ELSEWHERE = {**DATA, "fingerprint": "e" * 64}
 

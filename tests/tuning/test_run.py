@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.conftest import run_zoo
-from zoo.bench.rows import read_rows
-from zoo.bench.tuned import read_tuned
 from zoo.errors import InputError
+from zoo.run.store import read_rows
+from zoo.run.tuned import read_tuned
 
 SUITE = """
 name = "small"

@@ -56,7 +56,7 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Run a suite, or every variant on a data file; stopped runs go on where they were."""
-    from zoo.bench.run import run_suite, suite_from
+    from zoo.run.run import run_suite, suite_from
 
     changes = {
         "data": data_changes(targets, columns, channels, time, missing),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from zoo.report.compare import Change as AccuracyChange
-    from zoo.report.speed.compare import Change
+    from zoo.speed.report.compare import Change
 
 
 MOST = 20  # lines of the table without --all
@@ -41,7 +41,7 @@ def compare(
 ) -> None:
     """Compare two runs: throughput row by row (zoo speed), or accuracy variant by variant (zoo bench)."""
     from zoo.report import compare as accuracy
-    from zoo.report.speed import compare as speed
+    from zoo.speed.report import compare as speed
 
     given = None if fail_on is None else _share(fail_on)
     kind: ModuleType
@@ -64,7 +64,7 @@ def compare(
 
 
 def _is_speed(folder: Path) -> bool:
-    from zoo.bench.rows import read_all
+    from zoo.run.store import read_all
 
     return any(row.get("kind") == "speed" for row in read_all(folder)[0])
 

@@ -60,8 +60,8 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Train one variant and keep it. --split 0.9,0.1,0 trains up to the newest rows and scores nothing."""
-    from zoo.bench.run import suite_from
-    from zoo.bench.single import fit_and_save
+    from zoo.run.run import suite_from
+    from zoo.run.single import fit_and_save
 
     changes = {
         "data": data_changes(targets, columns, channels, time, missing),

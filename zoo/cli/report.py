@@ -82,10 +82,10 @@ def _renew(folder: Path) -> None:
     from zoo.report.markdown import markdown
     from zoo.report.pictures import draw_boards
     from zoo.report.results import read_results
-    from zoo.report.speed.markdown import speed_markdown
-    from zoo.report.speed.pictures import draw
-    from zoo.report.speed.terminal import show_speed
     from zoo.report.terminal import show
+    from zoo.speed.report.markdown import speed_markdown
+    from zoo.speed.report.pictures import draw
+    from zoo.speed.report.terminal import show_speed
 
     results = read_results([folder])
     if results.speed:
@@ -107,8 +107,8 @@ def _text(results: "Results", chosen: Format) -> str:
     from zoo.report.flat import accuracy_csv, speed_csv
     from zoo.report.latex import latex
     from zoo.report.markdown import markdown
-    from zoo.report.speed.markdown import speed_markdown
-    from zoo.report.speed.summary import speed_summary
+    from zoo.speed.report.markdown import speed_markdown
+    from zoo.speed.report.summary import speed_summary
 
     if chosen is Format.html:
         from zoo.report.html.page import html_page

@@ -39,7 +39,7 @@ def speed(
     as_json: Json = False,
 ) -> None:
     """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them."""
-    from zoo.bench.throughput.run import run_speed, speed_suite_from
+    from zoo.speed.run import run_speed, speed_suite_from
 
     changes: dict[str, dict[str, Any]] = {
         "speed": {

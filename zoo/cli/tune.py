@@ -84,7 +84,7 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Search the hyperparameters of variants on validation, each on the same budget; stopped studies go on."""
-    from zoo.bench.run import suite_from
+    from zoo.run.run import suite_from
     from zoo.tuning.run import tune_suite
     from zoo.tuning.storage import shown
 

@@ -22,7 +22,7 @@ DEFAULT_PENALTY = 1e-3
     summary="a trained linear map from each target's own lookback",
     source="Zeng et al. 2023, 'Are Transformers Effective for Time Series Forecasting?', section 4 (NLinear)",
     tags=("baseline",),
-    limits=("parameters: grow as lookback, one weight for each step",),
+    limits={"parameters": "grow as lookback, one weight for each step"},
 )
 class Linear(OwnLookback):
     """A linear forecast trained by gradient descent like the recurrent variants; it starts at zero weights.
@@ -36,7 +36,7 @@ class Linear(OwnLookback):
     summary="the closed-form penalised linear map, penalty chosen on validation",
     source="Hoerl & Kennard 1970; penalties relative to the mean squared lookback value",
     tags=("baseline", "deterministic"),
-    limits=("parameters: grow as lookback, one weight for each step",),
+    limits={"parameters": "grow as lookback, one weight for each step"},
 )
 class Ridge(OwnLookback):
     """Least squares with an L2 penalty on the weights, not on the intercept, solved for each target alone.

@@ -16,7 +16,7 @@ SOURCE = "Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 200
 class LSTM(nn.Module):
     """Forecast from the state at the last lookback step, which has seen the whole window.
 
-    state_t, cell_t = LSTM(x_t, state_t-1, cell_t-1)   (six equations: zoo.layers.reference_lstm)
+    state_t, cell_t = LSTM(x_t, state_t-1, cell_t-1)   (six equations: zoo.learn.reference_lstm)
     forecast = W state_lookback + b
     """
 

@@ -20,7 +20,7 @@ SOURCE = "Hyndman & Athanasopoulos, Forecasting: Principles and Practice (3rd ed
     summary="repeats the last value",
     source=SOURCE,
     tags=TAGS,
-    limits=("first step: only the last one counts",),
+    limits={"first step": "only the last one counts"},
 )
 class Naive(nn.Module):
     """Forecast each target by its last observed value, at every horizon step.
@@ -41,11 +41,11 @@ class Naive(nn.Module):
     summary="repeats the last whole season",
     source=SOURCE,
     tags=TAGS,
-    limits=(
-        "period must fit into the lookback; the default is min(lookback, 7)",
-        "first step: only those a whole number of periods before the horizon count",
-        "last step: likewise",
-    ),
+    limits={
+        "period": "must fit into the lookback; the default is min(lookback, 7)",
+        "first step": "only those a whole number of periods before the horizon count",
+        "last step": "only those a whole number of periods before the horizon count",
+    },
 )
 class SeasonalNaive(nn.Module):
     """Forecast each step by the value one period before it, or by the latest whole number of periods before.
@@ -93,7 +93,7 @@ class Drift(nn.Module):
     summary="repeats the mean of the last values",
     source=SOURCE,
     tags=TAGS,
-    limits=("first step: only the last `window` steps count",),
+    limits={"first step": "only the last `window` steps count"},
 )
 class MovingAverage(nn.Module):
     """Forecast the mean of the last `window` lookback steps (all of them where it is longer).

@@ -17,7 +17,7 @@ from zoo.space import Float, Int
     summary="an LSTM whose state is projected to fewer units before it recurs",
     source="Sak, Senior & Beaufays 2014 (LSTMP), section 2 (torch.nn.LSTM, proj_size)",
     tags=("lstm",),
-    limits=("onnx: its LSTM operator has no recurrent projection",),
+    limits={"onnx": "its LSTM operator has no recurrent projection"},
 )
 class ProjLSTM(nn.Module):
     """Forecast from the projected state at the last lookback step: many cells, few recurrent weights.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.bench.stats.intervals import mean_interval
-from zoo.tasks import METRICS
+from zoo.metrics import METRICS
+from zoo.stats.intervals import mean_interval
 
 Row = dict[str, Any]
 ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from zoo.bench.rows import read_rows
-from zoo.bench.stats.accuracy import diebold_mariano
-from zoo.bench.stats.intervals import skill_interval
-from zoo.bench.stats.timings import holm
 from zoo.errors import InputError
 from zoo.report.board import Board, Line, boards, settings_of
 from zoo.report.evidence import SIGNIFICANT
 from zoo.report.predictions import Load, stored_in
+from zoo.run.store import read_rows
+from zoo.stats.accuracy import diebold_mariano
+from zoo.stats.intervals import skill_interval
+from zoo.stats.timings import holm
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from zoo.bench.stats.accuracy import diebold_mariano
-from zoo.bench.stats.intervals import skill_interval
-from zoo.bench.stats.timings import holm
 from zoo.report.board import Board, Line, Row, boards
 from zoo.report.predictions import Load
+from zoo.stats.accuracy import diebold_mariano
+from zoo.stats.intervals import skill_interval
+from zoo.stats.timings import holm
 
 SIGNIFICANT = 0.05
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zoo.report.board import Board, Row, summary
-from zoo.report.speed.summary import speed_summary
+from zoo.speed.report.summary import speed_summary
 
 
 def accuracy_csv(found: Sequence[Board]) -> str:

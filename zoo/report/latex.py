@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from zoo.report.board import Board, Row
 from zoo.report.markdown import legend
-from zoo.report.speed.sheets import fullest, sheets
-from zoo.report.speed.tables import THROUGHPUT_LEGEND, throughput_table
 from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
+from zoo.speed.report.sheets import fullest, sheets
+from zoo.speed.report.tables import THROUGHPUT_LEGEND, throughput_table
 
 SIGNS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

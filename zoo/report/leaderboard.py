@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.bench.rows import read_rows
-from zoo.bench.stats.ranks import FEWEST, Ranking, ranking
 from zoo.errors import InputError
 from zoo.report.board import ROUNDING, Board, Line, boards
 from zoo.report.evidence import SIGNIFICANT
 from zoo.report.markdown import escaped, pipe_table
 from zoo.report.results import read_results
 from zoo.report.tables import Text, TextTable, p_value
+from zoo.run.store import read_rows
+from zoo.stats.ranks import FEWEST, Ranking, ranking
 
 RESAMPLES = 10_000
 WHOLE = 0.8  # of all variants: a data set with fewer would rank others than the rest does

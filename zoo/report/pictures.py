@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from zoo.bench.stats.ranks import Ranking
 from zoo.report.board import Board
 from zoo.report.canvas import COLOURS, GREY, plain_numbers, save, verbatim
 from zoo.report.front import points, unbeaten
 from zoo.report.markdown import PICTURES, picture_name
 from zoo.report.predictions import Load, Stored
+from zoo.stats.ranks import Ranking
 
 OURS = re.compile(rf"({'|'.join(PICTURES)})(-\d+)?\.png")
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the rest
@@ -44,7 +44,7 @@ def draw_ranks(ranks: Ranking, path: Path) -> None:
     """Write the critical-difference diagram: mean ranks on a line, a bar over each group that no test tells apart.
 
     Source: Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006), figure 1; the bars
-    are of Wilcoxon's test with Holm's correction, see zoo.bench.stats.ranks.
+    are of Wilcoxon's test with Holm's correction, see zoo.stats.ranks.
     """
     count = len(ranks.names)
     half = (count + 1) // 2

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.bench.rows import read_all, read_rows
 from zoo.errors import InputError
 from zoo.report.board import Row, current
 from zoo.report.predictions import Load, Stored, stored_in
+from zoo.run.store import read_all, read_rows
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from functools import partial
 
 import torch
 
-from zoo.bench.throughput.cost import kept_bytes
 from zoo.errors import InputError
 from zoo.registry import create
+from zoo.speed.cost import kept_bytes
 from zoo.testing.broken import Broken, NotApplicable
 from zoo.testing.models import BATCH, corners, limit, problem, windows
 

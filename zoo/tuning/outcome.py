@@ -8,11 +8,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from zoo.bench import environment
-from zoo.bench.tuned import FORMAT
 from zoo.data.prepare import Data
 from zoo.errors import InputError
 from zoo.files import write_atomically
+from zoo.run import environment
+from zoo.run.tuned import FORMAT
 from zoo.train.config import FitConfig
 from zoo.tuning.pictures import draw
 from zoo.tuning.result import StudyResult, described

@@ -11,9 +11,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from zoo.bench.process import default_jobs
 from zoo.errors import InputError
 from zoo.registry import named
+from zoo.run.process import default_jobs
 from zoo.suite import Suite, chosen_models, prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device

@@ -14,8 +14,8 @@ import optuna
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from zoo.bench.process import WorkerDied, WorkerProcess
 from zoo.data.prepare import Data
+from zoo.run.process import WorkerDied, WorkerProcess
 from zoo.seeding import stream_seed
 from zoo.train.fit import Epoch
 from zoo.tuning.cost import Cost, cost_of, counted

@@ -8,8 +8,8 @@ import pickle
 from functools import lru_cache
 from pathlib import Path
 
-from zoo.bench.serving import Hear, Message, Say, serve
 from zoo.data.prepare import Data
+from zoo.run.serving import Hear, Message, Say, serve
 from zoo.train.fit import Epoch
 from zoo.tuning.trial import Request, run_trial
 

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from tests.conftest import run_zoo
-from tests.report.speed.rows import speed_rows
 from tests.report.test_compare import TUNING, entries, written
 from tests.report.test_report import PROBLEM
+from tests.speed.report.rows import speed_rows
 from zoo.report.board import boards
 from zoo.report.evidence import judged
 from zoo.report.front import points, unbeaten
 from zoo.report.html.figures import learning, pareto, roofline, worst_windows
 from zoo.report.html.page import html_page
 from zoo.report.results import read_results
-from zoo.report.speed.rows import intensity, is_measured
 from zoo.report.verdict import verdict
+from zoo.speed.report.rows import intensity, is_measured
 
 LIBRARY = re.compile(r"<script>\s*/\*\*.*?</script>", re.DOTALL)
 

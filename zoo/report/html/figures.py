@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo.bench.stats.ranks import Ranking
 from zoo.report.board import Board, Line, Row
 from zoo.report.front import points, unbeaten
 from zoo.report.predictions import Load, Stored
-from zoo.report.speed.rows import CEILINGS, intensity, is_measured, labels, value
+from zoo.speed.report.rows import CEILINGS, intensity, is_measured, labels, value
+from zoo.stats.ranks import Ranking
 
 # Okabe and Ito's colours, which the colour-blind can tell apart and which read on white and on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C8C8C")

@@ -14,12 +14,12 @@ from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks
 from zoo.report.markdown import TUNING_LEGEND, legend, provenance
 from zoo.report.predictions import Load
 from zoo.report.results import Results
-from zoo.report.speed.method import failures, method, speed_provenance, subject
-from zoo.report.speed.sheets import fullest, sheets
-from zoo.report.speed.tables import THROUGHPUT_LEGEND, throughput_table
-from zoo.report.speed.verdict import speed_verdict
 from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
 from zoo.report.verdict import verdict
+from zoo.speed.report.method import failures, method, speed_provenance, subject
+from zoo.speed.report.sheets import fullest, sheets
+from zoo.speed.report.tables import THROUGHPUT_LEGEND, throughput_table
+from zoo.speed.report.verdict import speed_verdict
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 

@@ -1,0 +1,56 @@
+"""The search for the largest batch ends near the end of memory, or at the time cap."""
+
+import pytest
+import torch
+
+from zoo.speed.largest import is_out_of_memory, largest
+
+
+def machine(memory, *, best=300):
+    """A stand-in for a device that holds `memory` windows and is fastest at batches near `best`."""
+    asked = []
+
+    def measure(_, batch_size, *, seed):  # noqa: ARG001
+        asked.append(batch_size)
+        if batch_size > memory:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return 1e6 / (1 + abs(batch_size - best))
+
+    return measure, asked
+
+
+@pytest.mark.parametrize("memory", [64, 100, 1000, 4096, 70_000])
+def test_the_largest_batch_is_within_a_tenth_of_what_fits(memory):
+    measure, asked = machine(memory)
+    _, found = largest(None, seconds=9.0, seed=0, measure=measure)
+    assert memory / 1.1 <= found["largest"] <= memory
+    assert found["limit"] == "out of memory"
+    assert [entry["batch_size"] for entry in found["tried"]] == sorted(asked)
+
+
+def test_the_best_batch_is_the_one_with_most_windows_per_second():
+    measure, _ = machine(100_000, best=260)
+    best, found = largest(None, seconds=9.0, seed=0, measure=measure)
+    assert best == 256
+    assert found["largest"] > best
+
+
+def test_a_size_that_takes_too_long_is_the_last():
+    best, found = largest(None, seconds=0.0, seed=0, measure=machine(10**9)[0])
+    assert (best, found["largest"], found["limit"]) == (64, 64, "time")
+
+
+def test_an_error_that_is_not_memorys_is_not_hidden():
+    def measure(*_, **__):
+        raise RuntimeError("expected 3 dimensions")
+
+    with pytest.raises(RuntimeError, match="expected 3 dimensions"):
+        largest(None, seconds=1.0, seed=0, measure=measure)
+
+
+def test_memory_errors_are_told_from_others():
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+    assert not is_out_of_memory(ValueError("out of memory of a name"))

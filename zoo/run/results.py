@@ -1,0 +1,69 @@
+"""results: everything that was measured, as one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zoo.cell import Row
+from zoo.errors import InputError
+from zoo.run.store import NAME, read_rows
+
+FIRST = ("kind", "suite", "variant", "seed")
+WHOLE = ("ranges", "settings")  # dicts of a study, whose names are data
+BARE = ("metrics", "problem")  # their fields are columns without a prefix: rmse, lookback
+
+
+def results(*folders: str | Path) -> pd.DataFrame:
+    """The rows of folders that zoo bench and zoo speed wrote, one table row each, with flat columns.
+
+    Columns: what a row holds, with a dot where it is nested: variant, seed, params.hidden_size, fit.learning_rate,
+    data.source, machine.cpu, tuning.cost.seconds, step_seconds.median. Metrics and the problem have bare names: rmse,
+    skill, targets.close.rmse, lookback, horizon. folder: where the row lies. A column that a row has no value for holds
+    None or NaN. Each key stands once: the first folder with a row that did not fail wins.
+
+    frame.attrs["left_out"]: a sentence for each line that could not be read. Raises InputError for a folder without
+    rows.
+    """
+    rows, left_out = rows_in([Path(folder) for folder in folders])
+    frame = frame_of(rows)
+    frame.attrs["left_out"] = left_out
+    return frame
+
+
+def rows_in(folders: Sequence[Path]) -> tuple[list[tuple[Path, Row]], list[str]]:
+    """Every row with its folder, each key once, and sentences on what was left out."""
+    chosen: dict[str, tuple[Path, Row]] = {}
+    left_out = []
+    for folder in folders:
+        rows, faults = read_rows(folder)
+        left_out += faults if len(folders) == 1 else [f"{folder}: {fault}" for fault in faults]
+        if not rows:
+            why = f" ({faults[0]})" if faults else ""
+            raise InputError(
+                f"no rows in {folder / NAME}{why}: run zoo bench ... or zoo speed ... --out {folder} first"
+            )
+        for row in rows:
+            if row.key not in chosen or (chosen[row.key][1].error and not row.error):
+                chosen[row.key] = (folder, row)
+    return list(chosen.values()), left_out
+
+
+def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
+    """Rows as one table, see results."""
+    frame = pd.DataFrame([{**_flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
+    names = list(frame.columns)
+    nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
+    first = [name for name in FIRST if name in names]
+    return frame[[*first, *(name for name in names if name not in first and name not in nested)]]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in WHOLE:
+            flat |= _flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,130 @@
+"""The store: one JSON line for each row, appended the moment it ends; the last line of a key wins."""
+
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from zoo.cell import AccuracyRow, Row, SpeedRow, row_from
+from zoo.errors import InputError
+from zoo.files import write_atomically
+from zoo.records import parse_json, reason
+
+NAME = "rows.jsonl"
+
+
+def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
+    """The rows of a folder, the last of each key in the order of their first line, and a sentence for each bad line.
+
+    A folder without rows gives none. Raises InputError for a file that cannot be read.
+    """
+    keyed, faults = _read(folder / NAME)
+    return list(keyed.values()), [f"{NAME} line {number}: {fault}; the line is left out" for number, fault in faults]
+
+
+def _read(path: Path) -> tuple[dict[str, Row], list[tuple[int, str]]]:
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return {}, []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    keyed: dict[str, Row] = {}
+    faults = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = row_from(parse_json(line))
+        except ValidationError as error:
+            faults.append((number, reason(error, SpeedRow if error.title == "SpeedRow" else AccuracyRow)))
+        except ValueError as error:
+            faults.append((number, f"not a row ({error})"))
+        else:
+            keyed[row.key] = row
+    return keyed, faults
+
+
+def _lines(rows: Iterable[Row]) -> bytes:
+    return "".join(row.model_dump_json() + "\n" for row in rows).encode()
+
+
+class RowStore:
+    """The rows of one output folder, held by one run at a time.
+
+    Opening it makes the folder, locks it and rewrites its file with one valid line for each key; lines that are not
+    rows move to rows.rejected.jsonl, so nothing is lost. Raises InputError for a folder that cannot be written or
+    that another run is writing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / NAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+            self._take_lock()
+            self.rows, self.notes = self._opened_rows()
+            self._file = self._opened()
+        except OSError as error:
+            raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+
+    def append(self, row: Row) -> None:
+        """Write one whole line and wait until it is on the disk."""
+        line = _lines([row])
+        try:
+            written = os.write(self._file, line)
+            os.fsync(self._file)
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are safe") from error
+        if written < len(line):
+            raise InputError(f"cannot write to {self.path}: the disk is full; the rows so far are safe")
+        self.rows[row.key] = row
+
+    def is_done(self, key: str) -> bool:
+        """Whether the cell has a row without an error."""
+        return key in self.rows and self.rows[key].error is None
+
+    def write(self, name: str, content: str) -> None:
+        """Put a text file beside the rows, whole or not at all."""
+        path = self.folder / name
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_atomically(path, content.encode())
+        except OSError as error:
+            raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Rewrite the file with each key once, and let go of it and of the folder."""
+        os.close(self._file)
+        try:
+            write_atomically(self.path, _lines(self.rows.values()))
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are safe") from error
+        finally:
+            os.close(self._lock)
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"another run is writing to {self.folder}: wait for it, or choose another --out"
+            ) from error
+
+    def _opened(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def _opened_rows(self) -> tuple[dict[str, Row], list[str]]:
+        keyed, faults = _read(self.path)
+        notes = [
+            f"{self.path} line {number}: {fault}; the line moves to rows.rejected.jsonl" for number, fault in faults
+        ]
+        if faults:
+            lines = self.path.read_bytes().splitlines()
+            rejected = b"".join(lines[number - 1] + b"\n" for number, _ in faults)
+            with (self.folder / "rows.rejected.jsonl").open("ab") as file:
+                file.write(rejected)
+        if keyed or faults:
+            write_atomically(self.path, _lines(keyed.values()))
+        return keyed, notes

@@ -1,0 +1,156 @@
+"""Cost: arithmetic, memory traffic and memory of a step, counted rather than guessed."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+from zoo.registry import create
+from zoo.speed.cells import SpeedCell
+from zoo.speed.stopwatch import synchronise
+from zoo.speed.workload import Workload
+
+
+def flops_per_window(cell: SpeedCell) -> int:
+    """Floating-point operations of one window: two for each multiply-add of matrix products and convolutions.
+
+    Counted by PyTorch's FlopCounterMode on the meta device, where a recurrent layer takes PyTorch's native path
+    and so falls apart into its matrix products: an LSTM layer of H units on I inputs counts
+    L * 2 * 4H * (I + H) forward, whatever kernel runs it later. A training step counts forward and backward.
+    Activations, element-wise gates and the optimizer are not counted.
+    """
+    return _counted(cell.variant, json.dumps(cell.params), cell.phase, cell.problem)
+
+
+@lru_cache(maxsize=256)
+def _counted(name: str, params: str, phase: str, problem: Any) -> int:
+    model = create(name, problem, **json.loads(params)).to("meta")
+    x = torch.empty(1, problem.lookback, problem.channels, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        if phase == "train":
+            model.train()(x).sum().backward()
+        else:
+            with torch.no_grad():
+                model.eval()(x)
+    found: int = counter.get_total_flops()
+    return found
+
+
+def least_bytes(work: Workload) -> int:
+    """The least memory traffic of one step, in bytes, as if nothing that was read stayed in a cache.
+
+    Inference reads the input and the weights and writes the forecast. Training reads the input once and the
+    weights forward, backward and in the update, which writes them; it writes and reads the gradients, the
+    optimizer's state, and what autograd keeps for the backward pass.
+    """
+    weights = sum(tensor.nbytes for tensor in (*work.model.parameters(), *work.model.buffers()))
+    output = work.cell.horizon * work.batch_size * 4
+    if work.cell.phase == "infer":
+        return work.input_bytes + weights + output
+    return work.input_bytes + output + 4 * weights + 2 * weights + 2 * work.optimizer_bytes() + 2 * _saved_bytes(work)
+
+
+def _saved_bytes(work: Workload) -> int:
+    """Bytes that autograd keeps between forward and backward, beside weights and the windows' table."""
+    if not work.parts:  # what a compiled or captured step keeps is not seen from here
+        with _eagerly(work) as plain:
+            return _saved_bytes(plain)
+    found = kept_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
+    work.parts[1]()  # lets go of what was kept
+    return found
+
+
+def kept_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
+    """Bytes that autograd keeps of a forward pass for the backward one, each storage once, those of `beside` not."""
+    known = {tensor.untyped_storage().data_ptr() for tensor in beside}
+    found: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        held = forward()  # while it lives, no storage's place is taken by another
+    del held
+    return sum(found.values())
+
+
+def peak_bytes(work: Workload) -> int:
+    """The most bytes that torch's allocator holds in one step: what the step finds there and what it adds.
+
+    A CUDA graph allocates nothing when it runs: it keeps what the same step takes when run eagerly, and that counts.
+    """
+    if work.mode.name == "cuda-graph":
+        with _eagerly(work) as plain:
+            return peak_bytes(plain)
+    if work.device.type != "cuda":
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+            work.run()
+        return work.resident_bytes() + _peak(seen)
+    resident = work.resident_bytes()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    work.run()
+    torch.cuda.synchronize()
+    return resident + torch.cuda.max_memory_allocated() - before
+
+
+def kernels(work: Workload) -> list[tuple[str, float]]:
+    """Where the time of one step went: (name, share), at most eight, largest first.
+
+    On CUDA the names are kernels without template arguments and parameters, elsewhere operators by the time spent in
+    themselves.
+    """
+    is_cuda = work.device.type == "cuda"
+    with profile(activities=[ProfilerActivity.CUDA if is_cuda else ProfilerActivity.CPU]) as seen:
+        work.run()
+        synchronise(work.device)
+    times: dict[str, float] = {}
+    for entry in seen.key_averages():
+        taken = entry.self_device_time_total if is_cuda else entry.self_cpu_time_total
+        times[short_name(entry.key)] = times.get(short_name(entry.key), 0.0) + float(taken)
+    total = sum(times.values()) or 1.0
+    top = sorted(times.items(), key=lambda item: -item[1])[:8]
+    return [(name, round(seconds / total, 4)) for name, seconds in top if seconds > 0]
+
+
+@contextmanager
+def _eagerly(work: Workload) -> Iterator[Workload]:
+    """The same cell built anew in eager mode, after one step."""
+    plain = Workload(replace(work.cell, mode="eager"), work.batch_size, seed=0)
+    try:
+        plain.run()
+        yield plain
+    finally:
+        plain.close()
+
+
+def short_name(kernel: str) -> str:
+    """A C++ kernel's name without its template arguments, parameters, return type and PyTorch's namespace."""
+    name = kernel.replace("(anonymous namespace)::", "")
+    while (shorter := re.sub(r"<[^<>]*>", "", name)) != name:
+        name = shorter
+    return name.split("(")[0].split("::type ")[-1].strip().removeprefix("void ").removeprefix("at::native::")[:60]
+
+
+def _peak(seen: profile) -> int:
+    """The most bytes that were held at once beyond those held at the start, from allocations in their order."""
+    assert seen.profiler is not None and seen.profiler.kineto_results is not None
+    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()  # type: ignore[attr-defined]
+        most = max(most, held)
+    return most
