@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo.run.run import suite_from
+from zoo.cli.options import suite_from
 from zoo.suite import chosen_models, expand, read_suite
 
 SUITES = sorted((Path(__file__).parents[1] / "benchmarks" / "suites").glob("*.toml"))
@@ -73,8 +73,8 @@ def test_command_line_changes_come_over_the_file(suite):
     changed = suite_from(str(suite(BASE)), changes, ["lstm.hidden_size=32", "fit.learning_rate=0.01"])
     cells, _ = expand(changed)
     lstm = next(cell for cell in cells if cell.variant == "lstm")
-    assert lstm.problem["lookback"] == 9
-    assert lstm.problem["targets"] == ["high"]
+    assert lstm.problem.lookback == 9
+    assert lstm.problem.targets == ("high",)
     assert (lstm.params["hidden_size"], lstm.fit["learning_rate"], len(cells)) == (32, 0.01, 3)
 
 

@@ -5,11 +5,11 @@ import sys
 import time
 
 import pytest
-from zoo.run.run import suite_from
 
-from tests.conftest import hears_ctrl_c, run_zoo
+from tests.conftest import hears_ctrl_c, run_zoo_here
+from zoo.cli.options import suite_from
 from zoo.run import executor
-from zoo.run.store import ADDED, FIELDS, RowStore, read_rows
+from zoo.run.store import RowStore, read_rows
 from zoo.suite import expand
 
 NOTHING = {"data": {"targets": ["close"]}, "run": {"models": ["lstm", "naive"], "seeds": 2}}
@@ -30,15 +30,15 @@ def store(tmp_path):
 
 def test_metrics_are_bit_equal_whatever_the_number_of_jobs(prices_csv, tmp_path):
     cells = small_cells(prices_csv)
-    found = []
+    runs = []
     for number, jobs in enumerate([1, 1, 2]):
         store = RowStore(tmp_path / f"out{number}")
         rows = executor.run(cells, store, jobs=jobs, context=CONTEXT)
         store.close()
-        assert [row["error"] for row in rows] == [None] * 3
-        found.append({row["key"]: row["metrics"] for row in rows})
-    assert found[0] == found[1] == found[2]
-    seeds = [metrics["rmse"] for metrics in found[0].values()]
+        assert [row.error for row in rows] == [None] * 3
+        runs.append({row.key: row.metrics for row in rows})
+    assert runs[0] == runs[1] == runs[2]
+    seeds = [metrics.rmse for metrics in runs[0].values()]
     assert len(set(seeds)) == 3
 
 
@@ -50,8 +50,7 @@ def test_killed_worker_costs_its_cell_only(prices_csv, store):
             os.kill(event.pid, signal.SIGKILL)
 
     rows = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=kill)
-    assert all(set(row) == {*FIELDS, *ADDED} for row in rows)
-    errors = {row["key"]: row["error"] for row in rows}
+    errors = {row.key: row.error for row in rows}
     assert errors.pop(cells[0].key) == "the worker was killed by SIGKILL (out of memory?)"
     assert list(errors.values()) == [None] * 3
     stored, left_out = read_rows(store.folder)
@@ -67,17 +66,20 @@ def test_worker_lost_to_an_unnamed_signal_does_not_hang_the_suite(prices_csv, st
             os.kill(event.pid, 40)
 
     (row,) = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=kill)
-    assert row["error"] == "the worker was killed by signal 40"
+    assert row.error == "the worker was killed by signal 40"
 
 
 def test_failing_cell_becomes_a_row_with_its_reason(prices_csv, store):
     cells = small_cells(prices_csv, "fit.learning_rate=1e30", "fit.optimizer=sgd", "fit.clip_norm=0")
     rows = executor.run(cells, store, jobs=1, context=CONTEXT)
-    by_variant = {row["variant"]: row for row in rows}
-    assert "diverged in epoch" in by_variant["lstm"]["error"]
-    assert "1e+30" in by_variant["lstm"]["error"]
-    assert by_variant["lstm"]["metrics"] is None
-    assert by_variant["naive"]["error"] is None
+    by_variant = {row.variant: row for row in rows}
+    assert "diverged in epoch" in by_variant["lstm"].error
+    assert "1e+30" in by_variant["lstm"].error
+    details = (store.folder / by_variant["lstm"].traceback).read_text()
+    assert details.startswith("lstm, seed ") and "Traceback (most recent call last)" in details
+    assert by_variant["lstm"].error in details
+    assert by_variant["lstm"].metrics is None
+    assert by_variant["naive"].error is None
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
@@ -100,13 +102,13 @@ def test_stopped_run_goes_on_where_it_was(prices_csv, tmp_path, how, code):
     assert process.returncode == code
     assert "Traceback" not in said
     (naive,), left_out = read_rows(out)
-    assert (naive["variant"], naive["error"], left_out) == ("naive", None, [])
+    assert (naive.variant, naive.error, left_out) == ("naive", None, [])
     rows.write_text(rows.read_text() + '{"key": "half a li')  # what a power cut may leave
-    ended = run_zoo(*arguments, "--set", "fit.max_epochs=2")
+    ended = run_zoo_here(*arguments, "--set", "fit.max_epochs=2")
     assert ended.returncode == 0, ended.stderr
-    assert "1 of 3 cells are already there" in ended.stderr
+    assert "1 of 3 cells already have rows" in ended.stderr
     found, left_out = read_rows(out)
-    assert sorted(row["variant"] for row in found) == ["lstm", "lstm", "naive"]
+    assert sorted(row.variant for row in found) == ["lstm", "lstm", "naive"]
     assert left_out == []
     assert found[0] == naive
-    assert "1 of 3" not in run_zoo(*arguments, "--set", "fit.max_epochs=2", "--force").stderr
+    assert "1 of 3" not in run_zoo_here(*arguments, "--set", "fit.max_epochs=2", "--force").stderr

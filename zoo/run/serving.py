@@ -1,9 +1,10 @@
-"""The loop of a worker process: requests as JSON lines on standard input, events and answers on another channel.
+"""The loop of a worker process, `python -m zoo.run.serving MODULE`: one JSON line for each request, event and answer.
 
-One torch thread each, so that a cell's figures depend neither on how many run beside it nor on how zoo was
+A worker has one torch thread, so that a cell's figures depend neither on how many run beside it nor on how zoo was
 started.
 """
 
+import importlib
 import json
 import os
 import queue
@@ -11,7 +12,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -25,16 +26,20 @@ Say = Callable[[Message], None]
 Hear = Callable[[], Message]
 
 
-def serve(handle: Callable[[Message, Say, Hear], Message]) -> None:
-    """Answer each request by `handle(request, say, hear)`: say sends an event, hear waits for the reply to one."""
+def serve(module: str, files: Sequence[str]) -> None:
+    """Answer each request by MODULE.answer(request, say, hear): say sends an event, hear waits for the reply to one.
+
+    files: with variants that the user named. Never returns.
+    """
     # What a variant prints goes to stderr; answers have a channel of their own.
     channel = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(THREADS)
     warnings.filterwarnings("ignore", category=PluginWarning)  # the parent warns of it
-    for path in sys.argv[1:]:  # files with variants that the user named
+    for path in files:
         from_file(path)
+    answer: Callable[[Message, Say, Hear], Message] = importlib.import_module(module).answer
     _warm_up()
     incoming: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
@@ -43,7 +48,7 @@ def serve(handle: Callable[[Message, Say, Hear], Message]) -> None:
         channel.write(json.dumps(event) + "\n")
 
     while True:
-        say({"answer": handle(incoming.get(), say, incoming.get)})
+        say({"answer": answer(incoming.get(), say, incoming.get)})
 
 
 def _warm_up() -> None:
@@ -57,4 +62,8 @@ def _warm_up() -> None:
 def _listen(incoming: "queue.Queue[Message]") -> None:
     for line in sys.stdin:
         incoming.put(json.loads(line))
-    os._exit(0)  # the parent is gone, or needs no more: nothing is half-written, files move into place whole
+    os._exit(0)  # the parent is gone or needs no more; files move into place whole, so none is half-written
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], sys.argv[2:])

@@ -1,6 +1,6 @@
 """The worker of accuracy cells: create, fit, evaluate once on test, store the predictions, return the row.
 
-Started as `python -m zoo.run.worker` by zoo.run.executor.
+zoo.run.executor starts it.
 """
 
 import statistics
@@ -20,7 +20,7 @@ from zoo.metrics import forecast_metrics
 from zoo.records import record_from
 from zoo.registry import create, variant
 from zoo.run import environment, predictions
-from zoo.run.serving import THREADS, Hear, Message, Say, serve
+from zoo.run.serving import THREADS, Hear, Message, Say
 from zoo.suite import prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.evaluate import forecast
@@ -113,7 +113,3 @@ def answer(request: Message, say: Say, _: Hear) -> Message:
 
     row = measure(record_from(Cell, request["cell"]), Path(request["folder"]), request["context"], on_epoch)
     return {"row": row.model_dump(mode="json")}
-
-
-if __name__ == "__main__":
-    serve(answer)
