@@ -6,7 +6,7 @@ import torch
 
 import zoo
 from zoo.data.scaling import fit_scaler
-from zoo.data.units import Units
+from zoo.data.scaling import Units
 from zoo.data.windows import windows_between
 
 
@@ -75,7 +75,7 @@ def test_a_million_rows_cost_little_beyond_their_values():
 def test_each_target_is_restored_by_its_own_parameters(name):
     values = np.random.default_rng(0).normal(size=(200, 3)) * [1, 1000, 0.01] + [5, -300, 7]
     scaler = fit_scaler(name, values[:100])
-    from zoo.data.units import fit_units
+    from zoo.data.scaling import fit_units
 
     units = fit_units(("b", "a"), (1, 0), scaler, values[:100])
     np.testing.assert_allclose(units.restore(scaler.transform(values)[:, [1, 0]]), values[:, [1, 0]], rtol=1e-12)
@@ -98,3 +98,20 @@ def test_scalers_are_what_their_names_say():
     np.testing.assert_array_equal(constant.transform(np.full((2, 1), 4.0)), 0)
     with pytest.raises(zoo.InputError, match="unknown scaler 'standart'; did you mean 'standard'"):
         fit_scaler("standart", values)
+import pytest
+import torch
+
+from zoo.data.windows import columns
+
+
+@pytest.mark.parametrize("numbers", [(3,), (1, 2, 3), (3, 0), (4, 2, 0), (0, 0)])
+def test_columns_are_those_that_indexing_by_a_list_gives(numbers):
+    x = torch.randn(4, 7, 5)
+    assert torch.equal(columns(x, numbers), x[..., list(numbers)])
+    assert torch.equal(columns(x[0, 0], numbers), x[0, 0, list(numbers)])
+
+
+def test_neighbours_are_a_view():
+    x = torch.zeros(2, 5)
+    columns(x, (1, 2)).fill_(1)
+    assert x.sum() == 4

@@ -6,7 +6,7 @@ import torch
 import zoo
 from zoo.problem import Problem
 from zoo.testing import CHECKS, check
-from zoo.testing.models import shaken
+from zoo.testing.helpers import shaken
 
 ALL = zoo.list_models()
 LEARNING = [name for name in ALL if not zoo.variant(name).is_deterministic]

@@ -5,7 +5,7 @@ import torch
 
 import zoo
 from zoo.errors import InputError
-from zoo.train.precision import float32_rounding
+from zoo.train.step import float32_rounding
 
 
 def test_float32_is_exact_inside_and_left_as_it_was_outside():
@@ -35,8 +35,8 @@ def test_bfloat16_trains_weights_that_stay_float32(data, name):
 
 
 def test_defaults_are_no_part_of_what_was_asked():
-    assert {"mode", "precision"}.isdisjoint(zoo.FitConfig().asked())
-    assert zoo.FitConfig(mode="compile", precision="bfloat16").asked().items() >= {
+    assert {"mode", "precision"}.isdisjoint(zoo.FitConfig().settings())
+    assert zoo.FitConfig(mode="compile", precision="bfloat16").settings().items() >= {
         ("mode", "compile"),
         ("precision", "bfloat16"),
     }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from zoo.speed.stopwatch import block_seconds
-from zoo.train.precision import float32_rounding
+from zoo.train.step import float32_rounding
 
 SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the square matrices
 BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}  # of the tensor that is copied: far beyond any cache

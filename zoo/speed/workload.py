@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zoo.data.units import Units
+from zoo.data.scaling import Units
 from zoo.data.windows import Windows
 from zoo.layers.normalised import Normalised
 from zoo.registry import create
 from zoo.speed.cells import SpeedCell
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared
-from zoo.train.precision import float32_rounding
+from zoo.train.step import float32_rounding
 from zoo.train.step import Step
 
 MOST_BUFFERS, ENOUGH_BYTES = 16, 64 * 2**20  # inputs rotate, so that none waits in a cache for its next turn

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zoo.data.cleaning import clean
+from zoo.data.table import clean
 from zoo.errors import InputError, UnknownName
 
 NAN = np.nan

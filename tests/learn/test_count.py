@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 import zoo
-from zoo.layers.count import counted
+from zoo.learn.count import counted
 from zoo.problem import Problem
 
 PROBLEM = Problem(7, 5, (3, 1), (2, 2), "instance")
