@@ -387,8 +387,9 @@ def row_from(content: Any) -> Row:
     """The row that a JSON value describes, migrated where it is older; raises ValueError (ValidationError is one)."""
     if not isinstance(content, dict):
         raise ValueError("a row is a JSON object")
-    kind = SpeedRow if content.get("kind") == "speed" else AccuracyRow
-    return record_from(kind, migrated(content))
+    if content.get("kind") == "speed":
+        return record_from(SpeedRow, migrated(content))
+    return record_from(AccuracyRow, migrated(content))
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:
@@ -402,7 +403,7 @@ def migrated(content: dict[str, Any]) -> dict[str, Any]:
     if version != 1:
         raise ValueError(f"schema {version!r} is not one that this version reads (1 to {SCHEMA})")
     row = {name: value for name, value in content.items() if name not in ("schema", "algorithm_expected", "load")}
-    row["schema_version"] = 1
+    row["schema_version"] = SCHEMA
     plugin = row.pop("plugin", None)
     if isinstance(plugin, dict):
         kind = "file" if "file" in plugin else "package"
