@@ -78,8 +78,9 @@ def register(
 ) -> Callable[[V], V]:
     """Put the decorated nn.Module class into the registry under `name`.
 
-    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}. Raises InputError where the name
-    is taken or is not valid (lower case, hyphens between words), and where tags or limits have the wrong type.
+    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}. Raises
+    InputError where the name is taken or is not valid (lower case, hyphens between words), and where tags or limits
+    have the wrong type.
     """
     if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")

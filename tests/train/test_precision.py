@@ -34,7 +34,7 @@ def test_bfloat16_trains_weights_that_stay_float32(data, name):
     assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), exact.parameters(), strict=True))
 
 
-def test_defaults_are_no_part_of_what_was_asked():
+def test_default_mode_and_precision_are_not_stored():
     assert {"mode", "precision"}.isdisjoint(zoo.FitConfig().settings())
     assert zoo.FitConfig(mode="compile", precision="bfloat16").settings().items() >= {
         ("mode", "compile"),
