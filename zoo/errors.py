@@ -16,6 +16,11 @@ class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters, or its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name` (case ignored), or None when nothing comes close."""
     by_folded = {candidate.casefold(): candidate for candidate in known}

@@ -42,7 +42,7 @@ class Code(Record):
     sha256: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.name}" if self.is_plugin else self.name
 
     @property
     def is_plugin(self) -> bool:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, unknown
+from zoo.errors import InputError, first_line, unknown
 from zoo.layers.normalised import Normalised
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import Problem
@@ -169,7 +169,7 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
             raise
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
             given = ", ".join(f"{key}={value!r}" for key, value in resolved.items())
-            raise InputError(f"variant '{name}' cannot be built with {given}: {error}") from error
+            raise InputError(f"variant '{name}' cannot be built with {given}: {first_line(error)}") from error
 
 
 def _names_of(place: Path) -> list[str]:

@@ -125,10 +125,14 @@ def test_nesting_too_deep_for_a_parser_is_refused(kept):
     [
         ("channels", ["a"], "model.json: problem.channels and scaler must have one entry for each of the 1 channels"),
         ("targets", ["open", "close"], "model.json: targets must be the channels at the positions problem.targets"),
-        ("missing", "guess", "model.json: missing: input should be 'refuse', 'ffill', 'interpolate' or 'drop', got 'guess'"),
+        (
+            "missing",
+            "guess",
+            "model.json: missing: input should be 'refuse', 'ffill', 'interpolate' or 'drop', got 'guess'",
+        ),
         ("sorce", "here", "model.json: unknown key 'sorce'; did you mean 'source'"),
         ("format", 3, "model.json: format must be 1 or 2, got 3"),
-        ("variant", "lsmt", "holds variant 'lsmt' of zoo zoo.models.lstm: fit the model again"),
+        ("variant", "lsmt", "holds variant 'lsmt' of zoo.models.lstm: fit the model again"),
         ("params", {"hiden_size": 8}, "unknown parameter 'hiden_size' of variant 'lstm'"),
         ("params", {"name": "x"}, "unknown parameter 'name' of variant 'lstm'"),
         ("params", {"hidden_size": 9}, "do not fit this version's variant 'lstm': fit the model again"),

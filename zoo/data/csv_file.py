@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 
 MISSING_MARKS = ["?", ".", "-", "--", "None", "none", "nil", "NIL"]
 # Currency and thousands signs, with a decimal dot or a decimal comma.
@@ -50,14 +50,14 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     except pd.errors.ParserWarning as error:
         raise InputError(f"{path}: the rows have more fields than the header line has names") from error
     except (pd.errors.ParserError, csv.Error) as error:
-        reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        reason = first_line(error).removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"{path} is not a well-formed CSV: {reason} (the first line must be the header)") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8 (or as .parquet, .csv.gz)") from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from error
     frame.attrs["has_decimal_comma"] = has_decimal_comma
     return frame.dropna(how="all")
 

@@ -11,7 +11,7 @@ from zoo.data import builtin
 from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table
 from zoo.data.times import find_order, is_named_like_time
-from zoo.errors import InputError, nearest
+from zoo.errors import InputError, first_line, nearest
 
 
 def load(
@@ -58,8 +58,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'lstm-zoo[data]'") from error
     except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be read as Parquet: {reason}") from error
+        raise InputError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:

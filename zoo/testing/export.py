@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import torch
 
+from zoo.errors import first_line
 from zoo.testing.helpers import (
     Broken,
     NotApplicable,
     declaration,
-    first_line,
     is_trainable,
     problem,
     require_same,
@@ -44,7 +44,9 @@ def compiles(name: str) -> None:
             if is_trainable(name):
                 forecast.square().mean().backward()
     except Exception as error:
-        raise Broken("a traced forward and backward pass", first_line(error), cause) from error
+        raise Broken(
+            "a traced forward and backward pass", f"{type(error).__name__}: {first_line(error)}", cause
+        ) from error
     finally:
         torch._dynamo.reset()
     require_same(forecast.detach(), expected, "the same forecast compiled and not", cause, tolerance=CLOSE)
@@ -73,7 +75,7 @@ def exports(name: str) -> None:
         session = onnxruntime.InferenceSession(buffer.getvalue(), options)
         (forecast,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     except Exception as error:
-        raise Broken("an ONNX model that runs", first_line(error), cause) from error
+        raise Broken("an ONNX model that runs", f"{type(error).__name__}: {first_line(error)}", cause) from error
     expected = model(x).detach()
     require_same(torch.from_numpy(forecast), expected, "the same forecast from ONNX Runtime", cause, tolerance=CLOSE)
 

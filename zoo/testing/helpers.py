@@ -109,10 +109,5 @@ def gradients(model: nn.Module) -> dict[str, Tensor | None]:
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def first_line(error: Exception) -> str:
-    """The error's type and the first line of its message."""
-    return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}"
-
-
 def _ends(span: Range) -> tuple[Any, ...]:
     return span.options if isinstance(span, Choice) else (span.low, span.high)

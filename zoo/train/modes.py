@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 from zoo.train.step import Step
 
 WARM_UP = 3  # steps before a capture, in which cuDNN and the allocator settle
@@ -121,8 +121,7 @@ def graph_breaks(model: nn.Module, x: Tensor) -> int:
 
 
 def _fallback(mode: str, error: Exception) -> str:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return f"{mode}: {first}; ran eager"
+    return f"{mode}: {first_line(error)}; ran eager"
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
