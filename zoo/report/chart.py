@@ -16,7 +16,17 @@ import numpy as np
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GREY = "#8C8C8C"
 DASHES = {"solid": "-", "dash": "--", "dot": ":"}  # plotly's names and matplotlib's
-MARKERS = {"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "X": "x"}
+MARKERS = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "X": "x",
+    "<": "triangle-left",
+}
+ANCHORS = ("top center", "bottom center", "middle right", "middle left", "top right", "top left", "bottom right",
+           "bottom left")  # fmt: skip
 POINTS = 0.72  # in a pixel of a PNG, which has 100 to the inch
 LONGEST_LABEL = 40  # characters in a line of a legend
 PAGE = 96  # pixels to the inch on the page
@@ -92,7 +102,7 @@ Figure = Sequence[Sequence[Chart]]  # rows of panels
 
 def looks(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     """For each label the colour, dash and marker of its Series, the same in all charts of these labels."""
-    dashes, markers = list(DASHES), list(MARKERS)
+    dashes, markers = list(DASHES), list(MARKERS)[: len(COLOURS)]
     return {
         label: {
             "colour": number,
@@ -131,7 +141,11 @@ def png(figure: Figure, path: Path) -> None:
 def plotly(chart: Chart) -> dict[str, Any]:
     """The chart as data and layout of plotly.js; a trace with `ink` takes the colour of the page's text."""
     places = _text_places(chart)
-    traces = [trace for number, series in enumerate(chart.series) for trace in _traces(series, places.get(number, ()))]
+    traces: list[dict[str, Any]] = []
+    labels = {""}
+    for number, series in enumerate(chart.series):
+        traces += _traces(series, places.get(number, ()), is_listed=series.label not in labels)
+        labels.add(series.label)
     x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}, "type": "log" if chart.log_x else None}
     y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}, "type": "log" if chart.log_y else None}
     ticks = _ticks(chart)
@@ -154,7 +168,7 @@ def plotly(chart: Chart) -> dict[str, Any]:
 
 
 def _draw(chart: Chart, axes: Any) -> None:
-    from matplotlib.dates import ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     for number, series in enumerate(chart.series):
@@ -170,7 +184,7 @@ def _draw(chart: Chart, axes: Any) -> None:
     axes.set_ylabel(chart.y_label, fontsize=9)
     axes.grid(alpha=0.3, linewidth=0.6)
     axes.tick_params(labelsize=8)
-    axes.margins(0.08 if any(series.text for series in chart.series) else 0.03)
+    axes.margins(0.12 if any(series.text for series in chart.series) else 0.03)
     if chart.y_names:
         axes.set_yticks(range(len(chart.y_names)), [fill(name, LONGEST_LABEL) for name in chart.y_names])
         axes.set_ylim(len(chart.y_names) - 0.5, -0.5)
@@ -190,7 +204,8 @@ def _draw(chart: Chart, axes: Any) -> None:
     if ticks := _ticks(chart):
         axes.set_xticks(ticks, [_plain(tick) for tick in ticks])
     if any(np.asarray(series.x).dtype.kind == "M" for series in chart.series):
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+        axes.xaxis.set_major_locator(locator := AutoDateLocator(minticks=3, maxticks=9))
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _draw_series(series: Series, axes: Any) -> None:
@@ -208,13 +223,10 @@ def _draw_series(series: Series, axes: Any) -> None:
 
 
 def _draw_text(series: Series, place: int, anchor: str, axes: Any) -> None:
-    size = POINTS * float(np.broadcast_to(np.asarray(series.size), len(series.x))[place]) / 2 + 2
-    x, y, across, upright = {
-        "top center": (0, size, "center", "bottom"), "bottom center": (0, -size, "center", "top"),
-        "middle right": (size, 0, "left", "center"), "middle left": (-size, 0, "right", "center"),
-    }[anchor]  # fmt: skip
-    axes.annotate(series.text[place], (series.x[place], series.y[place]), (x, y), textcoords="offset points",
-                  ha=across, va=upright, fontsize=8)  # fmt: skip
+    across, up, radius = _offset(series, place, anchor)
+    axes.annotate(series.text[place], (series.x[place], series.y[place]),
+                  (POINTS * radius * across, POINTS * radius * up), textcoords="offset points", fontsize=8,
+                  ha=("center", "left", "right")[across], va=("center", "bottom", "top")[up])  # fmt: skip
 
 
 def _draw_mark(mark: Mark, axes: Any) -> None:
@@ -235,16 +247,14 @@ def _draw_mark(mark: Mark, axes: Any) -> None:
 
 def _legend(canvas: Any, panels: Iterable[Any]) -> None:
     """Each label once, in room of its own: above where they are few and short, else to the right."""
-    handles: dict[str, list[Any]] = {}
+    handles: dict[str, dict[type, Any]] = {}
     for axes in panels:
-        own: dict[str, list[Any]] = {}
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            own.setdefault(label, []).append(handle)  # a line and its markers share one entry
-        handles = own | handles
+            handles.setdefault(label, {}).setdefault(type(handle), handle)  # a line and its markers share an entry
     if not handles:
         return
     names = [fill(label.strip(), LONGEST_LABEL) for label in handles]
-    entries = [tuple(parts) if len(parts) > 1 else parts[0] for parts in handles.values()]
+    entries = [tuple(parts.values()) for parts in handles.values()]
     is_above = sum(len(name) + 6 for name in names) < 13 * canvas.get_figwidth() and len(names) <= 5
     if not is_above:
         longest = max(len(line) for name in names for line in name.splitlines())
@@ -253,7 +263,7 @@ def _legend(canvas: Any, panels: Iterable[Any]) -> None:
     canvas.legend(entries, names, fontsize=9 - is_above, frameon=False, **where)
 
 
-def _traces(series: Series, places: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _traces(series: Series, places: Sequence[str], *, is_listed: bool) -> Iterator[dict[str, Any]]:
     x = _values(series.x)
     shared = {"type": "scatter", "x": x, "legendgroup": series.label or None, "ink": series.colour == "ink" or None,
               "visible": True if series.is_shown else "legendonly"}  # fmt: skip
@@ -263,7 +273,7 @@ def _traces(series: Series, places: Sequence[str]) -> Iterator[dict[str, Any]]:
     trace = shared | {
         "y": _values(series.y),
         "name": _html(series.label),
-        "showlegend": bool(series.label),
+        "showlegend": is_listed,
         "mode": {"line": "lines"}.get(series.kind, series.kind) + "+text" * bool(series.text),
         "opacity": series.opacity,
         "line": line if series.kind != "markers" else None,
@@ -306,33 +316,41 @@ def _annotation(mark: Mark, chart: Chart) -> dict[str, Any]:
 
 
 def _text_places(chart: Chart) -> dict[int, list[str]]:
-    """For each series with texts, on which side of each marker its text covers least of the others."""
-    labelled = [number for number, series in enumerate(chart.series) if series.text]
+    """For each series with texts, on which side of each marker its text covers least of the others, as plotly names it.
+
+    Sizes are those of a PNG, about.
+    """
+    labelled = {number: series for number, series in enumerate(chart.series) if series.text}
     if not labelled:
         return {}
-    width, height = 75 * chart.width, 65 * chart.height  # pixels inside the axes, about
-    xs = _shares([chart.series[number].x for number in labelled], chart.log_x) * width
-    ys = _shares([chart.series[number].y for number in labelled], chart.log_y) * height
-    radii = [
-        np.broadcast_to(np.asarray(chart.series[n].size, dtype=float) / 2, len(chart.series[n].x)) for n in labelled
-    ]
-    texts = [(number, text) for number in labelled for text in chart.series[number].text]
-    boxes = [(x - 4, y - 4, x + 4, y + 4) for x, y in zip(xs, ys, strict=True)]
-    boxes += [(-width, -height, 0, 2 * height), (width, -height, 2 * width, 2 * height)]  # what is outside is taken
+    width, height = 75 * chart.width, 65 * chart.height
+    xs = _shares([series.x for series in labelled.values()], chart.log_x) * width
+    ys = _shares([series.y for series in labelled.values()], chart.log_y) * height
+    spots = [(number, place) for number, series in labelled.items() for place in range(len(series.text))]
+    boxes = [(-width, -height, -10, 2 * height), (width + 10, -height, 2 * width, 2 * height)]  # left and right of all
+    for (number, place), x, y in zip(spots, xs, ys, strict=True):
+        radius = 0.8 * _offset(labelled[number], place, "middle center")[2]
+        boxes.append((x - radius, y - radius, x + radius, y + radius))
     places: dict[int, list[str]] = {number: [] for number in labelled}
-    for (number, text), x, y, radius in zip(texts, xs, ys, np.concatenate(radii), strict=True):
-        long = 6.4 * len(text)
-        options = {
-            "top center": (x - long / 2, y + radius, x + long / 2, y + radius + 14),
-            "bottom center": (x - long / 2, y - radius - 14, x + long / 2, y - radius),
-            "middle right": (x + radius, y - 7, x + radius + long, y + 7),
-            "middle left": (x - radius - long, y - 7, x - radius, y + 7),
-        }
-        covered = {name: sum(_overlap(box, other) for other in boxes) for name, box in options.items()}
-        best = min(options, key=lambda name: covered[name])
+    for (number, place), x, y in zip(spots, xs, ys, strict=True):
+        half, options = 3.1 * len(labelled[number].text[place]), {}
+        for anchor in ANCHORS:
+            across, up, radius = _offset(labelled[number], place, anchor)
+            middle_x, middle_y = x + across * (radius + half), y + up * (radius + 7)
+            options[anchor] = (middle_x - half, middle_y - 7, middle_x + half, middle_y + 7)
+        covered = {anchor: sum(_overlap(box, other) for other in boxes) for anchor, box in options.items()}
+        best = min(covered, key=covered.__getitem__)
         places[number].append(best)
         boxes.append(options[best])
     return places
+
+
+def _offset(series: Series, place: int, anchor: str) -> tuple[int, int, float]:
+    """Where a text stands from the middle of its marker: -1, 0 or 1 across and up, and how many pixels away."""
+    vertical, horizontal = anchor.split()
+    across, up = {"left": -1, "center": 0, "right": 1}[horizontal], {"bottom": -1, "middle": 0, "top": 1}[vertical]
+    size = float(np.broadcast_to(np.asarray(series.size), len(series.x))[place])
+    return across, up, (0.36 if across and up else 0.5) * size + 3
 
 
 def _shares(values: Sequence[Values], is_log: bool) -> np.ndarray:
