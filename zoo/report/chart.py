@@ -146,8 +146,9 @@ def plotly(chart: Chart) -> dict[str, Any]:
     for number, series in enumerate(chart.series):
         traces += _traces(series, places.get(number, ()), is_listed=series.label not in labels)
         labels.add(series.label)
-    x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}, "type": "log" if chart.log_x else None}
-    y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}, "type": "log" if chart.log_y else None}
+    log = {"type": "log", "tickformat": ",~r"}
+    x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}} | (log if chart.log_x else {})
+    y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}} | (log if chart.log_y else {})
     ticks = _ticks(chart)
     if ticks:
         x_axis |= {"tickvals": ticks, "ticktext": [_plain(tick) for tick in ticks]}
@@ -158,8 +159,8 @@ def plotly(chart: Chart) -> dict[str, Any]:
         if ends is not None:
             axis["range"] = [_digits(math.log10(end) if is_log else end) for end in ends]
     layout = {
-        "xaxis": {name: value for name, value in x_axis.items() if value is not None},
-        "yaxis": {name: value for name, value in y_axis.items() if value is not None},
+        "xaxis": x_axis,
+        "yaxis": y_axis,
         "hovermode": "x unified" if chart.is_unified else "closest",
         "shapes": [_shape(mark) for mark in chart.marks if mark.x is None or mark.y is None],
         "annotations": [_annotation(mark, chart) for mark in chart.marks if mark.text],
@@ -270,14 +271,15 @@ def _traces(series: Series, places: Sequence[str], *, is_listed: bool) -> Iterat
     line = {"color": _colour(series), "dash": series.dash, "width": series.width}
     symbol = MARKERS[series.marker] + "-open" * series.is_hollow
     sizes = series.size if isinstance(series.size, (int, float)) else _values(series.size)
+    marker = {"color": _colour(series), "size": sizes, "symbol": symbol, "opacity": series.opacity}
     trace = shared | {
         "y": _values(series.y),
         "name": _html(series.label),
         "showlegend": is_listed,
         "mode": {"line": "lines"}.get(series.kind, series.kind) + "+text" * bool(series.text),
-        "opacity": series.opacity,
+        "opacity": series.opacity if series.kind == "line" else None,
         "line": line if series.kind != "markers" else None,
-        "marker": {"color": _colour(series), "size": sizes, "symbol": symbol} if series.kind != "line" else None,
+        "marker": marker if series.kind != "line" else None,
         "text": [_html(text) for text in series.text] or None,
         "textposition": list(places) or None,
         "cliponaxis": False if series.text else None,

@@ -147,12 +147,13 @@ def forecasts(board: Board, stored: dict[str, Stored], last: int | None = None) 
         shared = next(iter(stored.values()))
         rows = _thinned(len(shared.truth), last)
         when = _when(shared)[rows]
-        series = [Series(NAIVE, when, shared.last[rows, place], colour="grey", dash="dot", is_shown=last is not None)]
+        series = [
+            Series(ACTUAL, when, shared.truth[rows, 0, place], colour="ink"),
+            Series(NAIVE, when, shared.last[rows, place], colour="grey", dash="dot", is_shown=last is not None),
+        ]
         for number, (label, own) in enumerate(stored.items()):
             values = own.forecast[rows, 0, place]
             series.append(Series(label, when, values, is_shown=number == 0, **_line(styles[label])))
-        series.append(Series(ACTUAL, when, shared.truth[rows, 0, place], colour="ink"))
-        series.reverse()
         title = f"Forecasts of {target}, one step ahead"
         charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=TOGGLE))
     return charts
@@ -215,7 +216,7 @@ def tuning(folders: Iterable[Path]) -> Chart | None:
     return Chart("Validation value over trials", "trial", axis, series, note=note) if series else None
 
 
-def ranks(ranking: Ranking) -> Chart:
+def ranks(ranking: Ranking, note: str = "") -> Chart:
     """Mean ranks, best first, and bars that join variants without a clear difference.
 
     Source: Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006), figure 1, turned by
@@ -230,7 +231,7 @@ def ranks(ranking: Ranking) -> Chart:
         for number, group in enumerate(ranking.groups, start=1)
     ]  # fmt: skip
     title, axis = f"Mean ranks over {ranking.data_sets} problems", "mean rank, 1 is best"
-    return Chart(title, axis, "", [dots, *bars], y_names=ranking.names, height=1.2 + 0.27 * len(places))
+    return Chart(title, axis, "", [dots, *bars], y_names=ranking.names, height=1.2 + 0.27 * len(places), note=note)
 
 
 def first_seeds(board: Board) -> dict[str, Stored]:
