@@ -134,8 +134,8 @@ class Board:
 
     @property
     def title(self) -> str:
-        steps = f"{self.horizon} step{'s' * (self.horizon != 1)} ahead"
-        return f"{', '.join(self.targets)} of {self.source}: {steps} from the last {self.lookback}"
+        steps = counted(self.horizon, "step")
+        return f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
 
     @property
     def seeds(self) -> int:
@@ -161,7 +161,12 @@ class Trade:
     is_best: bool
 
 
-def value_of(run: pd.Series, name: str) -> Any:
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def value_of(run: pd.Series | Mapping[str, Any], name: str) -> Any:
     """A row's value, None where it has none; a whole number is an int, since a column with gaps holds floats."""
     value = run.get(name)
     if value is None or value != value:
@@ -236,18 +241,17 @@ def _newest_tuned(groups: dict[tuple[Any, ...], list[Any]], rows: pd.DataFrame) 
 
 
 def _settings(row: pd.Series) -> dict[str, Any]:
-    names = [name for name in row.index if name.startswith(("params.", "fit."))]
-    values = {name.removeprefix("params."): value_of(row, name) for name in names}
-    return {"lookback": value_of(row, "lookback"), **{name: v for name, v in values.items() if v is not None}}
+    names = sorted((name for name in row.index if name.startswith(("params.", "fit."))), key=lambda n: n[0] == "f")
+    values = {name.removeprefix("params."): value_of(row, name) for name in ("lookback", *names)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _label(variant: str, is_tuned: bool, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
     """The variant's name, and the settings in which it differs from its namesakes on the board."""
     names = dict.fromkeys(name for settings in (own, *namesakes) for name in settings)
     differing = [name for name in names if any(other.get(name) != own.get(name) for other in namesakes)]
-    label = f"{variant}, tuned" if is_tuned else variant
-    shown = ", ".join(f"{name}={'none' if own.get(name) is None else own[name]}" for name in differing)
-    return f"{label} ({shown})" if differing else label
+    notes = ["tuned"] * is_tuned + [f"{name}={'none' if own.get(name) is None else own[name]}" for name in differing]
+    return f"{variant} ({', '.join(notes)})" if notes else variant
 
 
 def judged(frame: pd.DataFrame) -> list[Board]:
@@ -373,7 +377,10 @@ def summary_frame(boards: Iterable[Board]) -> pd.DataFrame:
                     "failed": len(values["failed"]),
                     "tuning": (values["tuning"] or {}).get("cost.seconds"),
                     "skill_interval": {"low": low, "high": high},
-                    **{name: values[name] or {"mean": None} for name in (*METRICS, *COST)},
+                    **{
+                        name: values[name] or dict.fromkeys(("mean", "deviation", "low", "high"))
+                        for name in (*METRICS, *COST)
+                    },
                 }
             )
     return pd.json_normalize(lines, sep="_")
