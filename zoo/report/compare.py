@@ -19,7 +19,8 @@ from zoo.stats.timings import holm
 
 LEGEND = (
     "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds; its 95 % interval is a paired "
-    "moving-block bootstrap; p: of equal accuracy, by Diebold-Mariano after Holm's correction."
+    "moving-block bootstrap; p: of equal accuracy, by Diebold-Mariano after Holm's correction; verdict: better or "
+    "worse where both exclude chance, else unclear, and within where the gain is no larger than --fail-on."
 )
 
 
@@ -158,7 +159,7 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     return lines
 
 
-def comparison_tables(comparison: Comparison) -> dict[str, TextTable]:
+def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTable]:
     """For each problem its changes, best gain first."""
     tables = {}
     for problem in dict.fromkeys(change.problem for change in comparison.changes):
@@ -171,11 +172,12 @@ def comparison_tables(comparison: Comparison) -> dict[str, TextTable]:
                 Text(f"{100 * change.gain:+.2f}"),
                 Text(interval_text(change.interval)),
                 Text(p_value(change.p)),
+                Text(change.verdict(share)),
                 Text(str(change.seeds)),
             )
             for change in changes
         )
-        header = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "seeds")
+        header = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "verdict", "seeds")
         tables[problem] = TextTable(header, rows, (False,) * len(rows))
     return tables
 
@@ -229,9 +231,10 @@ def _change(board: Board, before: Line, after: Line) -> Change | None:
         return None
     gain = float((1 - news["rmse"] / olds["rmse"]).mean())
     interval, p = None, None
-    stored = [[pair for _, run in runs.iterrows() if (pair := _losses(run)) is not None] for runs in (olds, news)]
-    if len(stored[0]) == len(stored[1]) == len(seeds) and len({truth.tobytes() for _, truth in sum(stored, [])}) == 1:
-        other, own = (np.stack([losses for losses, _ in group]) for group in stored)
+    stored = [_losses(run) for runs in (olds, news) for _, run in runs.iterrows()]
+    pairs = [pair for pair in stored if pair is not None]
+    if len(pairs) == len(stored) and len({actual.tobytes() for _, actual in pairs}) == 1:
+        other, own = np.split(np.stack([losses for losses, _ in pairs]), 2)
         interval = skill_interval(own, other, horizon=board.horizon)
         test = diebold_mariano(own.mean(axis=0), other.mean(axis=0), horizon=board.horizon)
         if test is not None:  # losses that contradict the gain are no evidence for it

@@ -180,9 +180,8 @@ def _spreads(board: Board, scored: list[Line]) -> list[str]:
     if board.seeds == 0:
         sentences.append("Nothing here learns at random, so there is no spread over seeds to compare with.")
     elif not is_known:
-        sentences.append(
-            f"With {counted(board.seeds, 'seed')} the spread is unknown: run at least {MIN_SEEDS} before you trust the order."
-        )
+        seeds = counted(board.seeds, "seed")
+        sentences.append(f"With {seeds} the spread is unknown: run at least {MIN_SEEDS} before you trust the order.")
     return sentences
 
 
