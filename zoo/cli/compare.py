@@ -45,23 +45,22 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs: throughput row by row (zoo speed), or accuracy variant by variant (zoo bench)."""
-    given = None if fail_on is None else _share(fail_on)
-    kind: ModuleType
+    from zoo.report import compare as accuracy
+
+    kind: ModuleType = accuracy
     if _is_speed(old) or _is_speed(new):
-        from zoo.speed import compare as kind
+        from zoo.speed import compare as speed
 
-        share = USUAL if given is None else given
-    else:
-        from zoo.report import compare as kind
-
-        share = 0.0 if given is None else given
+        kind = speed
+    usual = 0.0 if kind is accuracy else USUAL
+    share = usual if fail_on is None else _share(fail_on)
     comparison = kind.compare(old, new)
     for note in comparison.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
         print_json(kind.summary(comparison, share))
     else:
-        if kind.__name__ == "zoo.report.compare":
+        if kind is accuracy:
             _show(comparison, share)
         elif comparison.changes:
             _show_speed(comparison.changes, share, most=len(comparison.changes) if show_all else MOST)

@@ -209,8 +209,9 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
     for place, row in current.iterrows():
         is_tuned = value_of(row, "tuning.lookback") is not None
         groups.setdefault((row["variant"], is_tuned, tuple(_settings(row).items())), []).append(place)
+    groups = _newest_tuned(groups, current)
     lines = []
-    for (variant, is_tuned, settings), places in _newest_tuned(groups, current).items():
+    for (variant, is_tuned, settings), places in groups.items():
         own = current.loc[places]
         is_failed = own["error"].notna()
         namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
