@@ -1,7 +1,7 @@
 """Boards: the accuracy rows of one problem, one line per variant, with means over seeds, intervals and tests."""
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -210,12 +210,13 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
         is_tuned = value_of(row, "tuning.lookback") is not None
         groups.setdefault((row["variant"], is_tuned, tuple(_settings(row).items())), []).append(place)
     groups = _newest_tuned(groups, current)
+    labels = _labels(list(groups), digits=4)
+    if len(set(labels)) < len(labels):
+        labels = _labels(list(groups), digits=17)
     lines = []
-    for (variant, is_tuned, settings), places in groups.items():
+    for label, (_, is_tuned, settings), places in zip(labels, groups, groups.values(), strict=True):
         own = current.loc[places]
         is_failed = own["error"].notna()
-        namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
-        label = _label(variant, is_tuned, dict(settings), namesakes)
         lines.append(Line(label, own[~is_failed].sort_values("seed"), own[is_failed], dict(settings), is_tuned))
     lines.sort(key=lambda line: (-line.skill.mean if line.skill else float("inf"), line.label))
     return Board(key, current, tuple(lines), earlier)
@@ -247,12 +248,20 @@ def _settings(row: pd.Series) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _label(variant: str, is_tuned: bool, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
-    """The variant's name, and the settings in which it differs from its namesakes on the board."""
-    names = dict.fromkeys(name for settings in (own, *namesakes) for name in settings)
-    differing = [name for name in names if any(other.get(name) != own.get(name) for other in namesakes)]
-    notes = ["tuned"] * is_tuned + [f"{name}={'none' if own.get(name) is None else own[name]}" for name in differing]
-    return f"{variant} ({', '.join(notes)})" if notes else variant
+def _labels(groups: Sequence[tuple[Any, ...]], digits: int) -> list[str]:
+    """For each group its variant, and the settings in which it differs from its namesakes on the board."""
+    labels = []
+    for variant, is_tuned, settings in groups:
+        own = dict(settings)
+        namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
+        names = dict.fromkeys(name for other in (own, *namesakes) for name in other)
+        notes = ["tuned"] * is_tuned
+        for name in names:
+            value = own.get(name, "none")
+            if any(other.get(name, "none") != value for other in namesakes):
+                notes.append(f"{name}={value:.{digits}g}" if isinstance(value, float) else f"{name}={value}")
+        labels.append(f"{variant} ({', '.join(notes)})" if notes else variant)
+    return labels
 
 
 def judged(frame: pd.DataFrame) -> list[Board]:

@@ -57,7 +57,7 @@ def show_table(console: Console, table: TextTable, *choices: tuple[str, ...], is
         if _fits(console, chosen := rich_table(table.only(*names))):
             console.print(chosen)
             return False
-    console.print(_narrow(table.only(*choices[-1])))
+    console.print(_narrow(console, table.only(*choices[-1])))
     return False
 
 
@@ -65,15 +65,26 @@ def _fits(console: Console, table: Table) -> bool:
     return console.measure(table, options=console.options.update(max_width=1000)).maximum <= console.width
 
 
-def _narrow(table: TextTable) -> Table:
-    """Means alone, without borders; labels and intervals may break between words and nothing within one."""
+def _narrow(console: Console, table: TextTable) -> Table:
+    """Means alone, without borders; labels and intervals may break between words, and no number breaks."""
     bare = without_spreads(table)
     drawn = rich_table(bare)
-    drawn.box, drawn.pad_edge = box.SIMPLE_HEAD, False
+    drawn.box, drawn.pad_edge, drawn.collapse_padding = box.SIMPLE_HEAD, False, True
+    longest = []
     for place, (column, name) in enumerate(zip(drawn.columns, bare.header, strict=True)):
-        words = " ".join([name, *(row[place].text for row in bare.rows)]).split()
-        column.no_wrap = place > 0 and name != INTERVAL
-        column.min_width, column.max_width = max(map(len, words)), None
+        texts = [name, *(row[place].text + " (b)" * (place == 0) for row in bare.rows)]
+        words = " ".join(texts).split()
+        longest.append(max(map(len, texts)))
+        column.no_wrap, column.min_width, column.max_width = False, None, None
+        column.width = max(map(len, words if place == 0 or name == INTERVAL else [*words, *texts[1:]]))
+    room = console.width - console.measure(drawn, options=console.options.update(max_width=1000)).minimum
+    label, *figures = drawn.columns
+    for column, length in [*zip(figures, longest[1:], strict=True), (label, longest[0])]:
+        width = column.width or 0
+        extra = min(room, max(0, length - width)) if room > 0 else 0
+        column.width, room = width + extra, room - extra
+    if room < 0:  # a word of a label is longer than the numbers leave room for
+        label.width = max((label.width or 0) + room, 8)
     return drawn
 
 
