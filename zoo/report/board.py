@@ -279,15 +279,15 @@ def with_evidence(board: Board) -> Board:
     any, `untested` says why.
     """
     stored_losses = {line.label: pair for line in board.lines if (pair := _losses(line)) is not None}
-    if not stored_losses:
-        return replace(board, untested="no usable predictions are stored")
-    naive = next(iter(stored_losses.values()))[1]
+    naive = next((other for _, other in stored_losses.values()), None)
     losses = {label: own for label, (own, other) in stored_losses.items() if np.array_equal(other, naive)}
-    means = {label: own.mean(axis=0) for label, own in losses.items()}
     tested = [line for line in board.lines if line.label in losses and not line.is_naive]
+    if naive is None or not tested:
+        return replace(board, untested="no usable predictions are stored")
+    means = {label: own.mean(axis=0) for label, own in losses.items()}
     is_ahead = {line.label: line.skill is not None and line.skill.mean > 0 for line in tested}
     p_naive = _p_values({label: (means[label], naive, ahead) for label, ahead in is_ahead.items()}, board.horizon)
-    best, *rivals = list(is_ahead) or [""]  # lines stand best skill first
+    best, *rivals = is_ahead  # lines stand best skill first
     p_best = _p_values({label: (means[label], means[best], False) for label in rivals}, board.horizon)
     lines = [
         replace(

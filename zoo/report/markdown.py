@@ -58,14 +58,14 @@ def legend(board: Board) -> str:
     tests = ""
     if board.is_tested:
         tests = (
-            " 95 % interval: of skill, by a paired moving-block bootstrap over test windows and seeds. p: of equal "
-            "accuracy with naive, by Diebold-Mariano on squared errors (Harvey, Leybourne and Newbold's form) after "
-            "Holm's correction."
+            " 95 % interval: of skill, by a paired moving-block bootstrap over test windows and seeds. p: the p-value of "
+            "equal accuracy with naive, by Diebold-Mariano on squared errors (Harvey, Leybourne and Newbold's form) "
+            "after Holm's correction."
         )
     return (
         f"How to read it: rmse and mae are in {units}, lower is better. skill: 1 - rmse / naive's rmse on the same "
-        "windows, above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds, which "
-        f"is training's chance and not the test period's.{tests} (b): a baseline. train s: seconds of one training "
+        "windows, above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds (the "
+        f"randomness of training, not of the test period).{tests} (b): a baseline. train s: seconds of one training "
         "run, the mean over seeds. windows/s: training speed. Bold: the best of a column."
     )
 
