@@ -75,8 +75,8 @@ def test_gain_that_is_not_of_tuning_alone_is_said():
         each["fit"] = {"max_epochs": 3, "patience": 4}
     sentences = tuning_verdict(boards(frame([NAIVE, *rows]))[0])  # max_epochs is among the searched ranges here
     assert sentences[1] == (
-        "Tuned lstm also trains with settings that were not searched (fit.patience 2 instead of 4): its gain is not tuning's "
-        "alone."
+        "Tuned lstm also trains with settings that were not searched (fit.patience 2 instead of 4): its gain is not "
+        "tuning's alone."
     )
 
 

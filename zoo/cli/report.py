@@ -129,11 +129,14 @@ def _text(frame: "pd.DataFrame", form: Format) -> str:
     if form is Format.md:
         from zoo.report.board import judged
         from zoo.report.markdown import markdown
-        from zoo.report.speed import speed_markdown
 
         boards = judged(frame)
         parts = [markdown(boards, frame.attrs["left_out"])] if boards else []
-        return "\n".join([*parts, *([speed_markdown(frame)] if (frame["kind"] == "speed").any() else [])])
+        if (frame["kind"] == "speed").any():
+            from zoo.report.speed import speed_markdown
+
+            parts.append(speed_markdown(frame))
+        return "\n".join(parts)
     from zoo.report.formats import as_text
 
     return as_text(frame, form.value)

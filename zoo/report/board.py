@@ -279,10 +279,10 @@ def with_evidence(board: Board) -> Board:
     any, `untested` says why.
     """
     stored_losses = {line.label: pair for line in board.lines if (pair := _losses(line)) is not None}
-    naive = next((other for _, other in stored_losses.values()), None)
+    naive = next((other for _, other in stored_losses.values()), np.empty(0))
     losses = {label: own for label, (own, other) in stored_losses.items() if np.array_equal(other, naive)}
     tested = [line for line in board.lines if line.label in losses and not line.is_naive]
-    if naive is None or not tested:
+    if not tested:
         return replace(board, untested="no usable predictions are stored")
     means = {label: own.mean(axis=0) for label, own in losses.items()}
     is_ahead = {line.label: line.skill is not None and line.skill.mean > 0 for line in tested}

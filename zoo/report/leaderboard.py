@@ -169,11 +169,9 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
     """What the leaderboard says, the answer first."""
     best, problems = leaderboard.standings[0], counted(len(leaderboard.boards), "problem")
     other = next((s for s in leaderboard.standings if s.is_baseline != best.is_baseline), None)
-    kinds = ("a baseline", "recurrent model") if best.is_baseline else ("a recurrent model", "baseline")
-    versus = f"; the best {kinds[1]}, {other.variant}, has {other.ratio:.4f}" if other is not None else ""
-    lines = [
-        f"Over {problems}, {best.variant}, {kinds[0]}, has the lowest error on average: {best.ratio:.4f} of naive's{versus}."
-    ]
+    kind, other_kind = ("a baseline", "recurrent model") if best.is_baseline else ("a recurrent model", "baseline")
+    first = f"Over {problems}, {best.variant}, {kind}, has the lowest error on average: {best.ratio:.4f} of naive's"
+    lines = [f"{first}; the best {other_kind}, {other.variant}, has {other.ratio:.4f}." if other else f"{first}."]
     below_naive = [standing for standing in leaderboard.standings if standing.variant != "naive" and standing.ratio < 1]
     others = [standing for standing in leaderboard.standings if standing.variant != "naive"]
     lines.append(f"{len(below_naive)} of {len(others)} variants have a lower error than naive.")

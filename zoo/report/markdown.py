@@ -58,7 +58,7 @@ def legend(board: Board) -> str:
     tests = ""
     if board.is_tested:
         tests = (
-            " 95 % interval: of skill, by a paired moving-block bootstrap over test windows and seeds. p: the p-value of "
+            " 95 % interval: of skill, by a paired moving-block bootstrap over test windows and seeds. p: p-value of "
             "equal accuracy with naive, by Diebold-Mariano on squared errors (Harvey, Leybourne and Newbold's form) "
             "after Holm's correction."
         )
