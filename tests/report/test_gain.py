@@ -98,10 +98,11 @@ def test_tuned_line_without_its_default_has_no_gain():
 
 def test_tuned_lookback_is_on_the_board_of_the_suites_and_shown():
     default, tuned = pair("lstm", (0.01,), (0.02,))
-    (board,) = boards(frame([NAIVE, default, {**tuned, "problem": {**PROBLEM, "lookback": 30}}]))
+    searched = {**TUNING["study"], "ranges": {"lookback": {}, "hidden_size": {}, "fit.max_epochs": {}}}
+    tuned |= {"problem": {**PROBLEM, "lookback": 30}, "tuning": {**TUNING, "study": searched}}
+    (board,) = boards(frame([NAIVE, default, tuned]))
     assert len(board.lines) == 3
-    report = markdown(boards(frame([NAIVE, default, {**tuned, "problem": {**PROBLEM, "lookback": 30}}])))
-    assert r"lstm (tuned): lookback 30, hidden\_size 32, max\_epochs 3 (study x-lstm, tpe, seed 0)" in report
+    assert r"lstm (tuned): lookback 30, hidden\_size 32, max\_epochs 3 (study x-lstm, tpe, seed 0)" in markdown([board])
 
 
 def test_report_says_how_tuned_rows_came_about():

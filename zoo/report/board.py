@@ -278,7 +278,7 @@ def with_evidence(board: Board) -> Board:
     rmse need not order as the mean of losses). A line without predictions of all its rows has none; where no line has
     any, `untested` says why.
     """
-    stored_losses = {line.label: pair for line in board.lines if (pair := _losses(line)) is not None}
+    stored_losses = {line.label: pair for line in board.lines if (pair := losses_of(line.runs)) is not None}
     naive = next((other for _, other in stored_losses.values()), np.empty(0))
     losses = {label: own for label, (own, other) in stored_losses.items() if np.array_equal(other, naive)}
     tested = [line for line in board.lines if line.label in losses and not line.is_naive]
@@ -302,17 +302,15 @@ def with_evidence(board: Board) -> Board:
     return replace(board, lines=tuple(lines), untested=few)
 
 
-def _losses(line: Line) -> tuple[np.ndarray, np.ndarray] | None:
-    """([S, n] of the line's rows, [n] of naive); None where a row has no predictions."""
-    own, naive = [], None
-    for _, run in line.runs.iterrows():
-        predictions = stored_of(run)
-        losses = predictions.losses() if predictions is not None else None
-        if predictions is None or losses is None:
-            return None
-        naive = predictions.naive_losses()
-        own.append(losses)
-    return (np.stack(own), naive) if naive is not None and len({len(one) for one in own}) == 1 else None
+def losses_of(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
+    """(losses [S, n] of the rows, those of naive [n]); None where a row has no predictions or other windows."""
+    predictions = [stored_of(run) for _, run in runs.iterrows()]
+    own = [one.losses() if one is not None else None for one in predictions]
+    known = [losses for losses in own if losses is not None]
+    if not known or len(known) < len(own) or len({len(losses) for losses in known}) > 1 or predictions[-1] is None:
+        return None
+    naive = predictions[-1].naive_losses()
+    return None if naive is None else (np.stack(known), naive)
 
 
 def _p_values(pairs: Mapping[str, tuple[np.ndarray, np.ndarray, bool]], horizon: int) -> dict[str, float]:
@@ -342,7 +340,7 @@ def trades(board: Board) -> list[Trade]:
     return sorted(ranked, key=lambda trade: (trade.windows_per_second, trade.rmse, trade.label))
 
 
-def summary(boards: Iterable[Board]) -> list[dict[str, Any]]:
+def summary(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """Boards as plain values for JSON: each line's means and deviations over seeds, with the 95 % interval of the mean
     over them (low, high), its interval of skill over seeds and test windows, and p-values."""
     return [
@@ -369,31 +367,19 @@ def summary(boards: Iterable[Board]) -> list[dict[str, Any]]:
     ]
 
 
-def summary_frame(boards: Iterable[Board]) -> pd.DataFrame:
-    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_low, p_naive, ..."""
-    lines = []
+def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
+    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_interval_low, p_naive, ..."""
+    nothing = dict.fromkeys(("mean", "deviation", "low", "high"))
+    rows = []
     for board, plain in zip(boards, summary(boards), strict=True):
-        for values in plain["lines"]:
-            low, high = values["skill_interval"] or (None, None)
-            lines.append(
-                {
-                    "data": board.source,
-                    "targets": " ".join(board.targets),
-                    "horizon": board.horizon,
-                    "lookback": board.lookback,
-                    "normalise": board.first["normalise"],
-                    **values,
-                    "tags": " ".join(values["tags"]),
-                    "failed": len(values["failed"]),
-                    "tuning": (values["tuning"] or {}).get("cost.seconds"),
-                    "skill_interval": {"low": low, "high": high},
-                    **{
-                        name: values[name] or dict.fromkeys(("mean", "deviation", "low", "high"))
-                        for name in (*METRICS, *COST)
-                    },
-                }
-            )
-    return pd.json_normalize(lines, sep="_")
+        where = {"data": board.source, "targets": " ".join(board.targets), "horizon": board.horizon}
+        where |= {"lookback": board.lookback, "normalise": board.first["normalise"]}
+        for line in plain["lines"]:
+            spreads = {name: line[name] or nothing for name in (*METRICS, *COST)}
+            interval = dict(zip(("low", "high"), line["skill_interval"] or (None, None), strict=True))
+            words = {"tags": " ".join(line["tags"]), "failed": len(line["failed"]), "skill_interval": interval}
+            rows.append({**where, **line, **words, "tuning": (line["tuning"] or {}).get("cost.seconds"), **spreads})
+    return pd.json_normalize(rows, sep="_")
 
 
 def _part(run: pd.Series, prefix: str) -> dict[str, Any]:

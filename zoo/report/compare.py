@@ -9,7 +9,7 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.metrics import METRICS
-from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted, stored_of
+from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted, losses_of
 from zoo.report.tables import interval_text, p_value
 from zoo.report.text_table import Text, TextTable
 from zoo.run.results import results
@@ -231,25 +231,16 @@ def _change(board: Board, before: Line, after: Line) -> Change | None:
         return None
     gain = float((1 - news["rmse"] / olds["rmse"]).mean())
     interval, p = None, None
-    stored = [_losses(run) for runs in (olds, news) for _, run in runs.iterrows()]
-    pairs = [pair for pair in stored if pair is not None]
-    if len(pairs) == len(stored) and len({actual.tobytes() for _, actual in pairs}) == 1:
-        other, own = np.split(np.stack([losses for losses, _ in pairs]), 2)
-        interval = skill_interval(own, other, horizon=board.horizon)
-        test = diebold_mariano(own.mean(axis=0), other.mean(axis=0), horizon=board.horizon)
+    other, own = losses_of(olds), losses_of(news)
+    if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
+        interval = skill_interval(own[0], other[0], horizon=board.horizon)
+        test = diebold_mariano(own[0].mean(axis=0), other[0].mean(axis=0), horizon=board.horizon)
         if test is not None:  # losses that contradict the gain are no evidence for it
             p = test[1] if (test[0] < 0) == (gain > 0) else 1.0
     low, high = interval or (None, None)
     means = float(olds["rmse"].mean()), float(news["rmse"].mean())
     problem = f"{', '.join(board.targets)} of {Path(board.source).name}"
     return Change(problem, before.label, after.label, len(seeds), *means, gain, low, high, p)
-
-
-def _losses(run: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
-    """(losses [n], the actual values that they are measured against)."""
-    stored = stored_of(run)
-    losses = stored.losses() if stored is not None else None
-    return None if stored is None or losses is None else (losses, stored.truth)
 
 
 def _outcomes(line: Line) -> pd.DataFrame:

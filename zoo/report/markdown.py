@@ -126,16 +126,9 @@ def _code(board: Board) -> list[tuple[str, str]]:
 
 
 def _tuned_settings(line: Line) -> str:
-    row = line.first
-    ranges = row["tuning.study.ranges"]
-    own_lookback = line.settings["lookback"] != value_of(row, "tuning.lookback")
-    searched = {
-        name.removeprefix("fit."): value
-        for name, value in line.settings.items()
-        if (own_lookback if name == "lookback" else name in ranges or not name.startswith("fit."))
-    }
-    name, sampler, seed = (value_of(row, f"tuning.study.{part}") for part in ("name", "sampler", "seed"))
-    return f"{_settings(searched) or 'the defaults'} (study {name}, {sampler}, seed {seed})"
+    searched = {name.removeprefix("fit."): line.settings.get(name) for name in line.first["tuning.study.ranges"]}
+    name, sampler, seed = (value_of(line.first, f"tuning.study.{part}") for part in ("name", "sampler", "seed"))
+    return f"{_settings(searched)} (study {name}, {sampler}, seed {seed})"
 
 
 def _budget(line: Line) -> str:
@@ -145,7 +138,7 @@ def _budget(line: Line) -> str:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in settings.items()}
-    return ", ".join(f"{name} {value}" for name, value in shown.items())
+    return ", ".join(f"{name} {'none' if value is None else value}" for name, value in shown.items())
 
 
 def _starting(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
