@@ -193,7 +193,7 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
 def _links(boards: Sequence[Board], links: Mapping[str, str]) -> str:
     lines = []
     for board in boards:
-        text = escaped(f"{board.title}, normalised: {board.first['normalise']}")
+        text = escaped(f"{board.title}, normalise: {board.first['normalise']}")
         link = f": [{escaped(board.suite)}]({links[board.suite]})" if board.suite in links else ""
         lines.append(f"- {text}{link}")
     return "\n".join(lines)

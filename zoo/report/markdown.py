@@ -90,7 +90,7 @@ def provenance(board: Board) -> list[tuple[str, str]]:
         ("data", f"{board.source}, {first['data.rows']} rows{span}, fingerprint {first['data.fingerprint'][:16]}"),
         ("channels", ", ".join(first["channels"])),
         ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
-        ("scaler", f"{first['scaler']}, fitted on train rows; windows normalised: {first['normalise']}"),
+        ("scaler", f"{first['scaler']}, fitted on train rows; normalise: {first['normalise']}"),
     ]
     lines += [("note", note) for note in first["data.notes"]]
     fits = [fit for line in board.lines if not line.is_tuned and (fit := _starting(line.settings, "fit."))]

@@ -27,7 +27,7 @@ def show(console: Console, boards: Sequence[Board]) -> None:
         is_whole = show_table(console, accuracy_table(board), MIDDLE, VERDICT)
         _print_dim(console, legend(board) + ("" if is_whole else f" {WIDER}"))
         if findings:
-            console.print("\n".join(findings), markup=False, highlight=False)
+            console.print("\n" + "\n".join(findings) + "\n", markup=False, highlight=False)
         tuning, per_target = tuning_table(board), target_table(board)
         if tuning is not None:
             show_table(console, tuning, TUNING)
