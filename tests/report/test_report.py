@@ -27,6 +27,7 @@ from zoo.report.markdown import markdown
 from zoo.report.tables import accuracy_table, figure, target_table
 from zoo.report.terminal import VERDICT, show
 from zoo.report.text_table import escaped
+from zoo.run.results import results
 
 
 def test_spread_is_the_sample_deviation():
@@ -203,6 +204,29 @@ def test_whatever_may_be_null_can_be_in_a_report(place, everywhere):
     show(console, found)
     assert markdown(found).startswith("# mine") and "nan" not in markdown(found)
     assert "NaN" not in json.dumps(summary(found)) and len(summary_frame(found)) == len(found[0].lines)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("problem", "lookback"), 2**70), (("truth",), "\0"), (("predictions",), "x" * 500), (("versions",), {}),
+        (("params",), {"a.b": 1}), (("params",), {"sizes": [1, 2]}), (("started",), ""), (("data", "notes"), []),
+        (("problem", "targets"), ["close.x"]), (("problem", "split"), [-1, 0, 0]), (("metrics", "skill"), -1e300),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_odd_values_that_a_row_may_hold_can_be_in_a_report(place, value, tmp_path):
+    folder = written(tmp_path / "mine", entries("lstm", 0.5, 0))
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    *outer, name = place
+    values = rows[1]
+    for part in outer:
+        values = values[part]
+    values[name] = value
+    (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    found = judged(results(folder))
+    show(Console(width=80, file=io.StringIO()), found)
+    assert "lstm" in markdown(found) and json.dumps(summary(found))
 
 
 def test_a_board_of_failures_alone_is_a_report():

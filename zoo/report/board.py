@@ -194,11 +194,11 @@ def boards(frame: pd.DataFrame) -> list[Board]:
 
     A tuned lookback stays on the board of the suite's: it forecasts the same test rows.
     """
-    rows = frame[frame["kind"] == "accuracy"]
+    rows = frame[frame["kind"] == "accuracy"].reset_index(drop=True)
     if rows.empty:
         return []
     shared = [rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device")]
-    lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).astype(int)
+    lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).map(int)
     return [_board(key, group) for key, group in rows.groupby([*shared, lookback], sort=False, dropna=False)]
 
 
@@ -322,7 +322,7 @@ def _p_values(pairs: Mapping[str, tuple[np.ndarray, np.ndarray, bool]], horizon:
         elif (test := diebold_mariano(own, other, horizon=horizon)) is not None:
             statistic, p = test
             raw[label] = p if (statistic < 0) == is_ahead else 1.0
-    return dict(zip(raw, holm(list(raw.values())), strict=True)) if raw else {}
+    return dict(zip(raw, holm(list(raw.values())), strict=True))
 
 
 def trades(board: Board) -> list[Trade]:

@@ -20,7 +20,7 @@ from zoo.stats.timings import holm
 LEGEND = (
     "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds; its 95 % interval is a paired "
     "moving-block bootstrap; p: of equal accuracy, by Diebold-Mariano after Holm's correction; verdict: better or "
-    "worse where both exclude chance, else unclear, and within where the gain is no larger than --fail-on."
+    "worse where both exclude chance, else unclear, and within where it is within the threshold (0 without --fail-on)."
 )
 
 
@@ -81,8 +81,8 @@ class Comparison:
 
     def counts(self, share: float) -> dict[str, int]:
         """How many changes have each verdict."""
-        found = [change.verdict(share) for change in self.changes]
-        return {verdict: found.count(verdict) for verdict in ("within", "better", "worse", "unclear")}
+        verdicts = [change.verdict(share) for change in self.changes]
+        return {verdict: verdicts.count(verdict) for verdict in ("within", "better", "worse", "unclear")}
 
     def is_worse(self, share: float) -> bool:
         """Whether a variant is worse beyond `share`, or failed in NEW alone."""
@@ -120,7 +120,7 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
             elif lost.empty:
                 apart.append(f"{after.label} ({_why_apart(before, after)})")
     tested = [change.p for change in changes if change.p is not None]
-    corrected = iter(holm(tested) if tested else [])
+    corrected = iter(holm(tested))
     changes = [change if change.p is None else replace(change, p=next(corrected)) for change in changes]
     return Comparison(
         tuple(sorted(changes, key=lambda change: -change.gain)),

@@ -151,7 +151,8 @@ def _distinct(rows: pd.DataFrame, prefix: str) -> list[dict[str, Any]]:
     names = [name for name in rows if name.startswith(prefix)]
     distinct: list[dict[str, Any]] = []
     for _, row in rows[names].drop_duplicates().iterrows():
-        if (values := _starting(dict(row), prefix)) not in distinct:
+        values = _starting(dict(row), prefix)
+        if values and values not in distinct:
             distinct.append(values)
     return distinct
 
