@@ -102,10 +102,13 @@ def test_tuned_lookback_is_on_the_board_of_the_suites_and_shown():
     tuned |= {"problem": {**PROBLEM, "lookback": 30}, "tuning": {**TUNING, "study": searched}}
     (board,) = boards(frame([NAIVE, default, tuned]))
     assert len(board.lines) == 3
-    assert r"lstm (tuned): lookback 30, hidden\_size 32, max\_epochs 3 (study x-lstm, tpe, seed 0)" in markdown([board])
+    assert (
+        r"lstm (tuned): lookback 30, hidden\_size 32, max\_epochs 3 (study x-lstm, tpe, seed 0, 3 runs a trial)"
+        in markdown([board])
+    )
 
 
 def test_report_says_how_tuned_rows_came_about():
     report = markdown(boards(frame([NAIVE, *pair("lstm", (0.01,) * 3, (0.02,) * 3)])))
-    assert r"- tuning budget of each: trials 30, repeats 3, max\_epochs 3" in report
+    assert r"- tuning budget of each: trials 30, max\_epochs 3" in report
     assert report.index("zoo tune lstm x.csv") < report.index("zoo bench x.csv")

@@ -127,13 +127,14 @@ def _code(board: Board) -> list[tuple[str, str]]:
 
 def _tuned_settings(line: Line) -> str:
     searched = {name.removeprefix("fit."): line.settings.get(name) for name in line.first["tuning.study.ranges"]}
-    name, sampler, seed = (value_of(line.first, f"tuning.study.{part}") for part in ("name", "sampler", "seed"))
-    return f"{_settings(searched)} (study {name}, {sampler}, seed {seed})"
+    study = _starting(dict(line.first), "tuning.study.")
+    runs = counted(study["repeats"], "run")
+    return f"{_settings(searched)} (study {study['name']}, {study['sampler']}, seed {study['seed']}, {runs} a trial)"
 
 
 def _budget(line: Line) -> str:
     budget = _starting(dict(line.first), "tuning.budget.")
-    return _settings({**budget, "repeats": value_of(line.first, "tuning.study.repeats")})
+    return _settings({name: value for name, value in budget.items() if name != "repeats"})  # the study's count
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
