@@ -1,7 +1,7 @@
 """Boards: the accuracy rows of one problem, one line per variant, with means over seeds, intervals and tests."""
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,8 @@ class Board:
 
     @property
     def title(self) -> str:
-        steps = f"{self.horizon} step{'s' * (self.horizon != 1)} ahead"
-        return f"{', '.join(self.targets)} of {self.source}: {steps} from the last {self.lookback}"
+        steps = counted(self.horizon, "step")
+        return f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
 
     @property
     def seeds(self) -> int:
@@ -161,7 +161,12 @@ class Trade:
     is_best: bool
 
 
-def value_of(run: pd.Series, name: str) -> Any:
+def counted(count: int, noun: str) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def value_of(run: pd.Series | Mapping[str, Any], name: str) -> Any:
     """A row's value, None where it has none; a whole number is an int, since a column with gaps holds floats."""
     value = run.get(name)
     if value is None or value != value:
@@ -189,11 +194,11 @@ def boards(frame: pd.DataFrame) -> list[Board]:
 
     A tuned lookback stays on the board of the suite's: it forecasts the same test rows.
     """
-    rows = frame[frame["kind"] == "accuracy"]
+    rows = frame[frame["kind"] == "accuracy"].reset_index(drop=True)
     if rows.empty:
         return []
     shared = [rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device")]
-    lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).astype(int)
+    lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).map(int)
     return [_board(key, group) for key, group in rows.groupby([*shared, lookback], sort=False, dropna=False)]
 
 
@@ -204,12 +209,14 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
     for place, row in current.iterrows():
         is_tuned = value_of(row, "tuning.lookback") is not None
         groups.setdefault((row["variant"], is_tuned, tuple(_settings(row).items())), []).append(place)
+    groups = _newest_tuned(groups, current)
+    labels = _labels(list(groups), digits=4)
+    if len(set(labels)) < len(labels):
+        labels = _labels(list(groups), digits=17)
     lines = []
-    for (variant, is_tuned, settings), places in _newest_tuned(groups, current).items():
+    for label, (_, is_tuned, settings), places in zip(labels, groups, groups.values(), strict=True):
         own = current.loc[places]
         is_failed = own["error"].notna()
-        namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
-        label = _label(variant, is_tuned, dict(settings), namesakes)
         lines.append(Line(label, own[~is_failed].sort_values("seed"), own[is_failed], dict(settings), is_tuned))
     lines.sort(key=lambda line: (-line.skill.mean if line.skill else float("inf"), line.label))
     return Board(key, current, tuple(lines), earlier)
@@ -236,18 +243,25 @@ def _newest_tuned(groups: dict[tuple[Any, ...], list[Any]], rows: pd.DataFrame) 
 
 
 def _settings(row: pd.Series) -> dict[str, Any]:
-    names = [name for name in row.index if name.startswith(("params.", "fit."))]
-    values = {name.removeprefix("params."): value_of(row, name) for name in names}
-    return {"lookback": value_of(row, "lookback"), **{name: v for name, v in values.items() if v is not None}}
+    names = sorted((name for name in row.index if name.startswith(("params.", "fit."))), key=lambda n: n[0] == "f")
+    values = {name.removeprefix("params."): value_of(row, name) for name in ("lookback", *names)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def _label(variant: str, is_tuned: bool, own: dict[str, Any], namesakes: list[dict[str, Any]]) -> str:
-    """The variant's name, and the settings in which it differs from its namesakes on the board."""
-    names = dict.fromkeys(name for settings in (own, *namesakes) for name in settings)
-    differing = [name for name in names if any(other.get(name) != own.get(name) for other in namesakes)]
-    label = f"{variant}, tuned" if is_tuned else variant
-    shown = ", ".join(f"{name}={'none' if own.get(name) is None else own[name]}" for name in differing)
-    return f"{label} ({shown})" if differing else label
+def _labels(groups: Sequence[tuple[Any, ...]], digits: int) -> list[str]:
+    """For each group its variant, and the settings in which it differs from its namesakes on the board."""
+    labels = []
+    for variant, is_tuned, settings in groups:
+        own = dict(settings)
+        namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
+        names = dict.fromkeys(name for other in (own, *namesakes) for name in other)
+        notes = ["tuned"] * is_tuned
+        for name in names:
+            value = own.get(name, "none")
+            if any(other.get(name, "none") != value for other in namesakes):
+                notes.append(f"{name}={value:.{digits}g}" if isinstance(value, float) else f"{name}={value}")
+        labels.append(f"{variant} ({', '.join(notes)})" if notes else variant)
+    return labels
 
 
 def judged(frame: pd.DataFrame) -> list[Board]:
@@ -264,16 +278,16 @@ def with_evidence(board: Board) -> Board:
     rmse need not order as the mean of losses). A line without predictions of all its rows has none; where no line has
     any, `untested` says why.
     """
-    stored_losses = {line.label: pair for line in board.lines if (pair := _losses(line)) is not None}
-    if not stored_losses:
-        return replace(board, untested="no usable predictions are stored")
-    naive = next(iter(stored_losses.values()))[1]
+    stored_losses = {line.label: pair for line in board.lines if (pair := losses_of(line.runs)) is not None}
+    naive = next((other for _, other in stored_losses.values()), np.empty(0))
     losses = {label: own for label, (own, other) in stored_losses.items() if np.array_equal(other, naive)}
-    means = {label: own.mean(axis=0) for label, own in losses.items()}
     tested = [line for line in board.lines if line.label in losses and not line.is_naive]
+    if not tested:
+        return replace(board, untested="no usable predictions are stored")
+    means = {label: own.mean(axis=0) for label, own in losses.items()}
     is_ahead = {line.label: line.skill is not None and line.skill.mean > 0 for line in tested}
     p_naive = _p_values({label: (means[label], naive, ahead) for label, ahead in is_ahead.items()}, board.horizon)
-    best, *rivals = list(is_ahead) or [""]  # lines stand best skill first
+    best, *rivals = is_ahead  # lines stand best skill first
     p_best = _p_values({label: (means[label], means[best], False) for label in rivals}, board.horizon)
     lines = [
         replace(
@@ -288,17 +302,15 @@ def with_evidence(board: Board) -> Board:
     return replace(board, lines=tuple(lines), untested=few)
 
 
-def _losses(line: Line) -> tuple[np.ndarray, np.ndarray] | None:
-    """([S, n] of the line's rows, [n] of naive); None where a row has no predictions."""
-    own, naive = [], None
-    for _, run in line.runs.iterrows():
-        predictions = stored_of(run)
-        losses = predictions.losses() if predictions is not None else None
-        if predictions is None or losses is None:
-            return None
-        naive = predictions.naive_losses()
-        own.append(losses)
-    return (np.stack(own), naive) if naive is not None and len({len(one) for one in own}) == 1 else None
+def losses_of(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
+    """(losses [S, n] of the rows, those of naive [n]); None where a row has no predictions or other windows."""
+    predictions = [stored_of(run) for _, run in runs.iterrows()]
+    own = [one.losses() if one is not None else None for one in predictions]
+    known = [losses for losses in own if losses is not None]
+    if not known or len(known) < len(own) or len({len(losses) for losses in known}) > 1 or predictions[-1] is None:
+        return None
+    naive = predictions[-1].naive_losses()
+    return None if naive is None else (np.stack(known), naive)
 
 
 def _p_values(pairs: Mapping[str, tuple[np.ndarray, np.ndarray, bool]], horizon: int) -> dict[str, float]:
@@ -310,7 +322,7 @@ def _p_values(pairs: Mapping[str, tuple[np.ndarray, np.ndarray, bool]], horizon:
         elif (test := diebold_mariano(own, other, horizon=horizon)) is not None:
             statistic, p = test
             raw[label] = p if (statistic < 0) == is_ahead else 1.0
-    return dict(zip(raw, holm(list(raw.values())), strict=True)) if raw else {}
+    return dict(zip(raw, holm(list(raw.values())), strict=True))
 
 
 def trades(board: Board) -> list[Trade]:
@@ -328,7 +340,7 @@ def trades(board: Board) -> list[Trade]:
     return sorted(ranked, key=lambda trade: (trade.windows_per_second, trade.rmse, trade.label))
 
 
-def summary(boards: Iterable[Board]) -> list[dict[str, Any]]:
+def summary(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """Boards as plain values for JSON: each line's means and deviations over seeds, with the 95 % interval of the mean
     over them (low, high), its interval of skill over seeds and test windows, and p-values."""
     return [
@@ -355,28 +367,19 @@ def summary(boards: Iterable[Board]) -> list[dict[str, Any]]:
     ]
 
 
-def summary_frame(boards: Iterable[Board]) -> pd.DataFrame:
-    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_low, p_naive, ..."""
-    lines = []
+def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
+    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_interval_low, p_naive, ..."""
+    nothing = dict.fromkeys(("mean", "deviation", "low", "high"))
+    rows = []
     for board, plain in zip(boards, summary(boards), strict=True):
-        for values in plain["lines"]:
-            low, high = values["skill_interval"] or (None, None)
-            lines.append(
-                {
-                    "data": board.source,
-                    "targets": " ".join(board.targets),
-                    "horizon": board.horizon,
-                    "lookback": board.lookback,
-                    "normalise": board.first["normalise"],
-                    **values,
-                    "tags": " ".join(values["tags"]),
-                    "failed": len(values["failed"]),
-                    "tuning": (values["tuning"] or {}).get("cost.seconds"),
-                    "skill_interval": {"low": low, "high": high},
-                    **{name: values[name] or {"mean": None} for name in (*METRICS, *COST)},
-                }
-            )
-    return pd.json_normalize(lines, sep="_")
+        where = {"data": board.source, "targets": " ".join(board.targets), "horizon": board.horizon}
+        where |= {"lookback": board.lookback, "normalise": board.first["normalise"]}
+        for line in plain["lines"]:
+            spreads = {name: line[name] or nothing for name in (*METRICS, *COST)}
+            interval = dict(zip(("low", "high"), line["skill_interval"] or (None, None), strict=True))
+            words = {"tags": " ".join(line["tags"]), "failed": len(line["failed"]), "skill_interval": interval}
+            rows.append({**where, **line, **words, "tuning": (line["tuning"] or {}).get("cost.seconds"), **spreads})
+    return pd.json_normalize(rows, sep="_")
 
 
 def _part(run: pd.Series, prefix: str) -> dict[str, Any]:
