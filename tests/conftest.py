@@ -4,9 +4,12 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import io
 import signal
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,34 @@ def run_zoo(*arguments: object, **how: object) -> subprocess.CompletedProcess:
     """The `zoo` command in a process of its own."""
     command = [sys.executable, "-m", "zoo.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **how)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, as subprocess.run tells it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_zoo_here(*arguments: object, cwd: Path | str | None = None) -> Ended:
+    """The `zoo` command in this process: no start of a process, no import of torch; workers are processes all the same."""
+    from zoo.cli import main
+
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before, sys.argv = sys.argv, ["zoo", *map(str, arguments)]
+    code: object = 0
+    try:
+        with redirect_stdout(stdout), redirect_stderr(stderr), chdir(cwd or "."):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code or 0
+    finally:
+        sys.argv = before
+    assert isinstance(code, int), code
+    return Ended(code, stdout.getvalue(), stderr.getvalue())
 
 
 def shared(name: str) -> Path:

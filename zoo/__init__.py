@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zoo.errors import Diverged, InputError
     from zoo.problem import Problem
     from zoo.registry import create, list_models, register, variant
+    from zoo.run.results import results
     from zoo.space import Choice, Float, Int
     from zoo.train.config import FitConfig
     from zoo.train.evaluate import evaluate, forecast
@@ -34,6 +35,7 @@ _HOME = {
     "list_models": "zoo.registry",
     "register": "zoo.registry",
     "variant": "zoo.registry",
+    "results": "zoo.run.results",
     "Choice": "zoo.space",
     "Float": "zoo.space",
     "Int": "zoo.space",

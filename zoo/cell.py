@@ -387,8 +387,9 @@ def row_from(content: Any) -> Row:
     """The row that a JSON value describes, migrated where it is older; raises ValueError (ValidationError is one)."""
     if not isinstance(content, dict):
         raise ValueError("a row is a JSON object")
-    kind = SpeedRow if content.get("kind") == "speed" else AccuracyRow
-    return record_from(kind, migrated(content))
+    if content.get("kind") == "speed":
+        return record_from(SpeedRow, migrated(content))
+    return record_from(AccuracyRow, migrated(content))
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:

@@ -1,41 +1,31 @@
 """Suites: a TOML file (or the same settings by hand) becomes cells, each one training run to measure."""
 
-import hashlib
-import json
 import os
 import tomllib
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
 from zoo.data.builtin import NAMES
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import stamp
-from zoo.errors import InputError, nearest
+from zoo.errors import InputError
+from zoo.records import Record, checked
 from zoo.registry import create, list_models, named, variant
 from zoo.space import resolve
 from zoo.train.config import FitConfig
 from zoo.train.fit import check_step, resolve_device
 
-ROW_SCHEMA = 1
 MOST_SEEDS = 10_000
-S = TypeVar("S", bound=BaseModel)
 
 
-class Strict(BaseModel):
-    """Settings in which an unknown key or a value of the wrong type is an error."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class DataSettings(Strict):
+class DataSettings(Record):
     """[data]: where the numbers are, and which of them are used."""
 
     source: str
@@ -46,17 +36,17 @@ class DataSettings(Strict):
     missing: str | None = None
 
 
-class ProblemSettings(Strict):
+class ProblemSettings(Record):
     """[problem]: what is forecast from what."""
 
     lookback: int = 7
     horizon: int = 1
-    split: list[int | float | str | date] = [0.7, 0.1, 0.2]
+    split: list[int | float | str | date] = Field(default=[0.7, 0.1, 0.2])
     scaler: str = "standard"
     normalise: str = "last"
 
 
-class RunSettings(Strict):
+class RunSettings(Record):
     """[run]: which variants, how often. `models` are names, files (`./mine.py`) or ["all"]; `tags` takes all that carry
     one."""
 
@@ -65,7 +55,7 @@ class RunSettings(Strict):
     seeds: int | list[int] = 5
 
 
-class TuneSettings(Strict):
+class TuneSettings(Record):
     """[tune]: how a study of each variant searches; `fix` and `range` by key, see zoo.tuning.search."""
 
     trials: int | None = None
@@ -74,45 +64,21 @@ class TuneSettings(Strict):
     repeats: int = 1
     sampler: str = "tpe"
     pruner: str | None = None
-    objectives: list[str] = ["valid_loss"]
-    fix: dict[str, Any] = {}
-    range: dict[str, Any] = {}
+    objectives: list[str] = Field(default=["valid_loss"])
+    fix: dict[str, Any] = Field(default={})
+    range: dict[str, Any] = Field(default={})
 
 
-class Suite(Strict):
+class Suite(Record):
     """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
     data: DataSettings
     problem: ProblemSettings = ProblemSettings()
     run: RunSettings = RunSettings()
-    fit: dict[str, Any] = {}
-    models: dict[str, dict[str, Any]] = {}
+    fit: dict[str, Any] = Field(default={})
+    models: dict[str, dict[str, Any]] = Field(default={})
     tune: TuneSettings = TuneSettings()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training run, complete enough to be repeated from its row.
-
-    data: source, columns, time, missing, fingerprint, rows; problem: lookback, horizon, channels and
-    targets by name, split in rows, scaler, normalise, task; fit is None where nothing is descended; tuning
-    tells of the study that params and fit come from, None where they are the suite's own; plugin of the file or
-    package that brings the variant, with the hash of its source, None for the zoo's own.
-    """
-
-    key: str
-    suite: str
-    variant: str
-    seed: int
-    params: dict[str, Any]
-    data: dict[str, Any]
-    problem: dict[str, Any]
-    fit: dict[str, Any] | None
-    device: str
-    tags: tuple[str, ...]
-    tuning: dict[str, Any] | None = None
-    plugin: dict[str, str] | None = None
 
 
 def read_suite(path: Path) -> Suite:
@@ -138,7 +104,7 @@ def beside(path: Path, models: Sequence[Any]) -> list[Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file says; raises InputError for one that cannot be read."""
+    """The content of a TOML file; raises InputError for a file that cannot be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
@@ -152,27 +118,6 @@ def read_toml(path: Path) -> dict[str, Any]:
 def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
     """A suite from nested settings; `where` names their origin in errors."""
     return checked(Suite, settings, where)
-
-
-def checked(model: type[S], settings: Mapping[str, Any], where: str) -> S:
-    """Settings as a model; raises InputError naming the key, the rule and the nearest known key."""
-    try:
-        return model.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        # Where a value may have several types, pydantic adds the type it tried to the place.
-        tried = ("int", "float", "str", "date")
-        place = [str(part) for part in first["loc"] if part not in tried and not str(part).startswith("list[")]
-        key = ".".join(place)
-        if first["type"] == "extra_forbidden":
-            known = _keys_beside(model, first["loc"])
-            guess = nearest(str(first["loc"][-1]), known)
-            hint = f"; did you mean '{guess}'?" if guess else ""
-            raise InputError(f"{where}: unknown key '{key}'{hint} (known: {', '.join(known)})") from error
-        if first["type"] == "missing":
-            raise InputError(f"{where}: key '{key}' is missing") from error
-        message = first["msg"][:1].lower() + first["msg"][1:]
-        raise InputError(f"{where}: {key}: {message}, got {first['input']!r}") from error
 
 
 def chosen_models(run: RunSettings) -> list[str]:
@@ -192,8 +137,8 @@ def chosen_models(run: RunSettings) -> list[str]:
 def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tuple[list[Cell], Data]:
     """The cells of a suite, seed by seed, and the data they run on.
 
-    needs_test: refuse a split that leaves no test rows. Everything that can be wrong is found here,
-    before anything runs: data, split, names, types, and whether each variant builds. Raises InputError.
+    needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
+    types, and whether each variant builds. Raises InputError.
     """
     names = chosen_models(suite.run)
     count = suite.run.seeds
@@ -222,34 +167,31 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
             chosen = variant(name)
             if chosen.is_deterministic and seed != seeds[0]:
                 continue
-            fit_settings = None if chosen.is_deterministic else fit
-            cell_seed = 0 if chosen.is_deterministic else seed
             cell = Cell(
-                key="",
                 suite=suite.name,
                 variant=name,
-                seed=cell_seed,
+                tags=chosen.tags,
+                seed=0 if chosen.is_deterministic else seed,
                 params=params[name],
                 data=described,
                 problem=problem,
-                fit=fit_settings,
+                fit=None if chosen.is_deterministic else fit,
                 device=device_type,
-                tags=chosen.tags,
-                plugin=chosen.plugin,
+                code=chosen.code.portable,
             )
-            cells.append(replace(cell, key=key_of(cell)))
+            cells.append(cell.keyed())
     return cells, data
 
 
 @torch.no_grad()
 def try_out(name: str, data: Data, params: dict[str, Any]) -> None:
-    """Build a variant and run it on two windows, so that parameters that cannot work are found before training."""
+    """Build a variant and run it on two windows: parameters that cannot work are refused before training."""
     model = create(name, data.problem, **params).eval()
     try:
         model(torch.zeros(2, data.problem.lookback, data.problem.channels))
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in params.items())
-        raise InputError(f"variant '{name}' cannot run with {given}: {error}") from error
+        settings = ", ".join(f"{key}={value!r}" for key, value in params.items())
+        raise InputError(f"variant '{name}' cannot run with {settings}: {error}") from error
 
 
 def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
@@ -268,58 +210,34 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     )
 
 
-def describe(data: Data, settings: DataSettings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was prepared, as the `data` and `problem` fields of a row."""
-    bounds = data.split
+def describe(data: Data, settings: DataSettings) -> tuple[DataFields, ProblemFields]:
+    """The data and the problem of a row, from what was prepared."""
     time = data.time
-    described = {
-        "source": settings.source,
-        "fingerprint": data.fingerprint,
-        "rows": data.rows,
-        "columns": settings.columns,
-        "time": settings.time,
-        "missing": data.missing,
-        "first": stamp(time[0]) if time is not None else None,
-        "last": stamp(time[-1]) if time is not None else None,
-        "notes": list(data.notes),
-    }
-    problem = {
-        "task": data.problem.task,
-        "lookback": data.problem.lookback,
-        "horizon": data.problem.horizon,
-        "channels": list(data.channels),
-        "targets": list(data.targets),
-        "split": [bounds.train_end, bounds.valid_end - bounds.train_end, bounds.test_end - bounds.valid_end],
-        "scaler": data.scaler.name,
-        "normalise": data.problem.normalise,
-    }
-    return described, problem
+    return (
+        DataFields(
+            source=settings.source,
+            fingerprint=data.fingerprint,
+            rows=data.rows,
+            columns=None if settings.columns is None else tuple(settings.columns),
+            time=settings.time,
+            missing=data.missing,
+            first=stamp(time[0]) if time is not None else None,
+            last=stamp(time[-1]) if time is not None else None,
+            notes=tuple(data.notes),
+        ),
+        ProblemFields(lookback=data.problem.lookback, **task_of(data).model_dump()),
+    )
 
 
-def key_of(cell: Cell) -> str:
-    """SHA-256 over the canonical JSON of what was asked."""
-    asked = {
-        "variant": cell.variant,
-        "params": cell.params,
-        "problem": cell.problem,
-        "data": {key: cell.data[key] for key in ("fingerprint", "missing")},
-        "fit": cell.fit,
-        "seed": cell.seed,
-        "device": cell.device,
-        "dtype": "float32",
-        "schema": ROW_SCHEMA,
-        **({} if cell.tuning is None else {"is_tuned": True}),  # what the study cost was not asked for
-        **({} if cell.plugin is None else {"source": cell.plugin["sha256"]}),
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _keys_beside(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    for part in location[:-1]:
-        if isinstance(part, int):  # a place in a list: the kind of its items is known already
-            continue
-        inner = model.model_fields[part].annotation
-        inner = typing.get_args(inner)[0] if typing.get_origin(inner) is list else inner
-        assert isinstance(inner, type) and issubclass(inner, BaseModel)
-        model = inner
-    return list(model.model_fields)
+def task_of(data: Data) -> TaskFields:
+    """What is forecast, without the lookback, which tuning may change."""
+    bounds = data.split
+    return TaskFields(
+        task=data.problem.task,
+        horizon=data.problem.horizon,
+        channels=tuple(data.channels),
+        targets=tuple(data.targets),
+        split=(bounds.train_end, bounds.valid_end - bounds.train_end, bounds.test_end - bounds.valid_end),
+        scaler=data.scaler.name,
+        normalise=data.problem.normalise,
+    )

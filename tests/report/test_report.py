@@ -6,9 +6,10 @@ import pytest
 from rich.console import Console
 
 from zoo.report.board import boards, spread_of, summary
-from zoo.report.markdown import escaped, markdown
+from zoo.report.markdown import markdown
 from zoo.report.tables import accuracy_table, figure, target_table
 from zoo.report.terminal import show
+from zoo.report.text_table import escaped
 from zoo.report.verdict import verdict
 
 PROBLEM = {

@@ -1,4 +1,4 @@
-"""zoo list, show, data: what there is."""
+"""zoo list, show, data: the variants and the data."""
 
 import inspect
 from pathlib import Path
@@ -31,13 +31,13 @@ def list_command(
         from_file(path)
     chosen = [variant(name) for name in list_models(tag=tag)]
     if as_json:
-        shown = ("name", "summary", "tags", "source", "plugin")
-        print_json([{name: getattr(v, name) for name in shown} for v in chosen])
+        shown = ("name", "summary", "tags", "source")
+        print_json([{**{name: getattr(v, name) for name in shown}, "code": v.code.model_dump()} for v in chosen])
         return
     width = max(len(v.name) for v in chosen)
     for v in chosen:
         tags = f" [{', '.join(v.tags)}]" if v.tags else ""
-        print(f"{v.name:<{width}}  {v.summary}{tags}{f' ({v.origin})' if v.origin else ''}")
+        print(f"{v.name:<{width}}  {v.summary}{tags}{f' ({v.code})' if v.code.is_plugin else ''}")
 
 
 @app.command()
@@ -50,8 +50,8 @@ def show(
 
     chosen = [variant(each) for each in named(name)]
     if as_json:
-        found = [_as_json(each) for each in chosen]
-        print_json(found[0] if len(found) == 1 else found)
+        entries = [_as_json(each) for each in chosen]
+        print_json(entries[0] if len(entries) == 1 else entries)
         return
     print("\n\n".join(_described(each) for each in chosen))
 
@@ -59,10 +59,11 @@ def show(
 def _as_json(v: "Variant") -> dict[str, Any]:
     from dataclasses import asdict
 
-    shown = ("name", "summary", "source", "tags", "limits", "plugin")
+    shown = ("name", "summary", "source", "tags", "limits")
     layers = [asdict(layer) for layer in _weights(v)]
     return {
         **{name: getattr(v, name) for name in shown},
+        "code": v.code.model_dump(),
         "doc": _doc(v),
         "parameters": {
             p.name: {
@@ -79,8 +80,8 @@ def _described(v: "Variant") -> str:
     from zoo.space import described
 
     lines = [f"{v.name}: {v.summary}", f"  source  {v.source}", f"  tags    {', '.join(v.tags)}"]
-    lines += [f"  limit   {limit}" for limit in v.limits]
-    lines.append(f"  code    {v.origin or f'{v.build.__module__}.{v.build.__qualname__}'}")
+    lines += [f"  limit   {topic}: {reason}" for topic, reason in v.limits.items()]
+    lines.append(f"  code    {v.code if v.code.is_plugin else f'{v.build.__module__}.{v.build.__qualname__}'}")
     lines += [""] + [f"  {line}".rstrip() for line in _doc(v).splitlines()] + [""]
     lines.append("  parameters" if v.parameters else "  no parameters to set")
     lines += [f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip() for p in v.parameters.values()]
@@ -96,7 +97,7 @@ def _described(v: "Variant") -> str:
 
 
 def _doc(v: "Variant") -> str:
-    """What its class says of itself, not what nn.Module says."""
+    """The class's own docstring, not that of nn.Module."""
     return inspect.cleandoc(v.build.__doc__ or "")
 
 
@@ -117,7 +118,7 @@ def data_command(
     columns: Columns = None,
     as_json: Json = False,
 ) -> None:
-    """List the built-in data sets, or say what is in a file: columns, frequency, gaps, outliers."""
+    """List the built-in data sets, or describe a file: columns, frequency, gaps, outliers."""
     from zoo.data.builtin import BUILT_IN
 
     if source is None:
@@ -131,8 +132,8 @@ def data_command(
     from zoo.data.describe import describe, lines
     from zoo.data.sources import load
 
-    found = describe(load(source, columns=names_in(columns), time=time))
+    facts = describe(load(source, columns=names_in(columns), time=time))
     if as_json:
-        print_json(found)
+        print_json(facts)
     else:
-        print("\n".join(lines(found)))
+        print("\n".join(lines(facts)))

@@ -1,4 +1,4 @@
-"""zoo fit and predict: one model, kept and used."""
+"""zoo fit and predict: train one model, save it, use it."""
 
 import sys
 from contextlib import contextmanager
@@ -26,6 +26,7 @@ from zoo.cli.options import (
     names_in,
     print_json,
     problem_changes,
+    suite_from,
     typed_line,
 )
 from zoo.errors import InputError
@@ -36,14 +37,25 @@ if TYPE_CHECKING:
     from zoo.train.fit import Epoch
 
 
-FORECAST = "%.7g"  # what float32 holds
+FORECAST = "%.7g"  # the digits of float32
 
 
-@app.command()
+FIT_EXAMPLES = """
+Examples:\n
+  zoo fit lstm prices.csv --targets close --out models/lstm\n
+  zoo fit ./mine.py prices.csv --targets close --set fit.max_epochs=50 --out models/mine
+"""
+PREDICT_EXAMPLES = """
+Examples:\n
+  zoo predict models/lstm prices.csv --out forecasts.csv
+"""
+
+
+@app.command(epilog=FIT_EXAMPLES)
 def fit(
     name: Annotated[str, typer.Argument(help="A variant, or a file with one: ./mine.py.")],
     source: Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in name.")],
-    out: Annotated[Path, typer.Option(help="Folder to keep the model in.")],
+    out: Annotated[Path, typer.Option(help="Folder to save the model in.")],
     targets: Targets = None,
     lookback: Lookback = None,
     horizon: Horizon = None,
@@ -59,8 +71,7 @@ def fit(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train one variant and keep it. --split 0.9,0.1,0 trains up to the newest rows and scores nothing."""
-    from zoo.run.run import suite_from
+    """Train one variant and save the model. With --split 0.9,0.1,0 it trains up to the newest rows and scores nothing."""
     from zoo.run.single import fit_and_save
 
     changes = {
@@ -70,23 +81,28 @@ def fit(
     }
     suite = suite_from(source, changes, settings or [])
     with _epoch_line() as on_epoch:
-        found = fit_and_save(suite, out, device=device, command=typed_line(), on_epoch=on_epoch)
-    for note in found["notes"]:
+        outcome = fit_and_save(suite, out, device=device, command=typed_line(), on_epoch=on_epoch)
+    for note in outcome["notes"]:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json(found)
+        print_json(outcome)
         return
-    epochs = f"kept epoch {found['best_epoch']} of {found['epochs']}"
-    print(f"{found['variant']}: {epochs}, {found['train_seconds']:.1f} s, in {out}")
-    if found["epochs"] and found["best_epoch"] == 0:
-        print("note: validation never improved on the untrained start, so that is what was kept", file=sys.stderr)
-    if found["metrics"] is not None:
-        skill = found["metrics"]["skill"]
+    epochs = f"weights of epoch {outcome['best_epoch']} of {outcome['epochs']}"
+    print(f"{outcome['variant']}: {epochs}, {outcome['train_seconds']:.1f} s, in {out}")
+    if outcome["epochs"] and outcome["best_epoch"] == 0:
+        print(
+            "note: no epoch was better on validation than the untrained model, so the untrained weights were saved",
+            file=sys.stderr,
+        )
+    if outcome["metrics"] is not None:
+        skill = outcome["metrics"]["skill"]
         shown = "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"
-        print(f"test: rmse {found['metrics']['rmse']:.5g}, mae {found['metrics']['mae']:.5g}, skill over naive {shown}")
+        print(
+            f"test: rmse {outcome['metrics']['rmse']:.5g}, mae {outcome['metrics']['mae']:.5g}, skill over naive {shown}"
+        )
 
 
-@app.command()
+@app.command(epilog=PREDICT_EXAMPLES)
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
     source: Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in name.")],
@@ -95,7 +111,7 @@ def predict(
     time: Time = None,
     missing: Missing = None,
     variants: Annotated[
-        Path | None, typer.Option(help="The file with the model's variant, where it came from one.")
+        Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
     ] = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -110,25 +126,25 @@ def predict(
         from_file(variants)
     saved = load_model(model)
     table = load(source, columns=names_in(columns), time=time)
-    found = forecast_next(saved, table, missing=missing, device=device)
+    forecasts = forecast_next(saved, table, missing=missing, device=device)
     for note in table.notes:
         print(f"note: {note}", file=sys.stderr)
-    if table.time is not None and len(found.columns) == len(saved.targets) + 1:
+    if table.time is not None and len(forecasts.columns) == len(saved.targets) + 1:
         print("note: the spacing of the rows is irregular: forecasts have no timestamps", file=sys.stderr)
     if out is not None:
         try:
-            write_atomically(out, found.to_csv(index=False, float_format=FORECAST).encode())
+            write_atomically(out, forecasts.to_csv(index=False, float_format=FORECAST).encode())
         except OSError as error:
             raise InputError(f"cannot write {out}: {error.strerror}; choose another --out") from error
     if as_json:
-        print_json(found.to_dict(orient="records"))
+        print_json(forecasts.to_dict(orient="records"))
     elif out is None:
-        print(found.to_csv(index=False, float_format=FORECAST), end="")
+        print(forecasts.to_csv(index=False, float_format=FORECAST), end="")
 
 
 @contextmanager
 def _epoch_line() -> "Iterator[Callable[[Epoch], None]]":
-    """A callback that keeps one line on a terminal up to date; elsewhere it says nothing."""
+    """A callback that updates one line on a terminal; elsewhere it is silent."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

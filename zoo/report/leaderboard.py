@@ -11,9 +11,9 @@ import numpy as np
 from zoo.errors import InputError
 from zoo.report.board import ROUNDING, Board, Line, boards
 from zoo.report.evidence import SIGNIFICANT
-from zoo.report.markdown import escaped, pipe_table
 from zoo.report.results import read_results
-from zoo.report.tables import Text, TextTable, p_value
+from zoo.report.tables import p_value
+from zoo.report.text_table import Text, TextTable, escaped, markdown_table
 from zoo.run.store import read_rows
 from zoo.stats.ranks import FEWEST, Ranking, ranking
 
@@ -161,7 +161,7 @@ def leaderboard_table(found: Leaderboard) -> TextTable:
 def leaderboard_markdown(found: Leaderboard, links: dict[str, str], picture: str | None = None) -> str:
     """The leaderboard as Markdown; links: for each suite, the report that it links to; picture: of the ranks."""
     listed = [f"- {_linked(board, links)}" for board in found.boards]
-    parts = ["# Leaderboard", *map(escaped, sentences(found)), pipe_table(leaderboard_table(found)), LEGEND]
+    parts = ["# Leaderboard", *map(escaped, sentences(found)), markdown_table(leaderboard_table(found)), LEGEND]
     if picture is not None and found.ranks is not None:
         parts += [f"![mean ranks of the variants]({picture})", ranks_legend(found.ranks)]
     parts.append("Problems:\n\n" + "\n".join(listed))

@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from zoo.report.board import Board, Line, Row, current
-from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
+from zoo.report.tables import accuracy_table, target_table, tuning_table
+from zoo.report.text_table import escaped, markdown_table
 from zoo.report.verdict import verdict
 
 PICTURES = {
@@ -49,15 +48,15 @@ def _section(board: Board, names: dict[str, str], pictures: Sequence[str]) -> li
             f"**{sentence}**" if number == 0 else sentence
             for number, sentence in enumerate(map(escaped, verdict(board)))
         ),
-        pipe_table(accuracy_table(board)),
+        markdown_table(accuracy_table(board)),
         legend(board),
     ]
     tuning = tuning_table(board)
     if tuning is not None:
-        parts += [pipe_table(tuning), TUNING_LEGEND]
+        parts += [markdown_table(tuning), TUNING_LEGEND]
     per_target = target_table(board)
     if per_target is not None:
-        parts.append(pipe_table(per_target))
+        parts.append(markdown_table(per_target))
     parts += [f"![{PICTURES[name]}]({path})" for name, path in names.items() if path in pictures]
     failures = [(row, line) for line in board.lines for row in line.failed]
     if failures:
@@ -133,13 +132,6 @@ def provenance(board: Board) -> list[tuple[str, str]]:
     return lines
 
 
-def escaped(text: str) -> str:
-    """Text that Markdown and the HTML in it leave alone."""
-    for sign in "\\`*_|<>[]#":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return text.replace("\n", " ")
-
-
 def _tuned_settings(line: Line) -> str:
     row, tuning = line.first, line.tuning
     assert tuning is not None
@@ -161,14 +153,3 @@ def _distinct(rows: Sequence[Row], name: str) -> list[Any]:
         if row.get(name) is not None and row[name] not in found:
             found.append(row[name])
     return found
-
-
-def pipe_table(table: TextTable) -> str:
-    """A table in Markdown: the first column to the left, figures to the right, the best bold, (b) for baselines."""
-    rows = []
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        shown = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]
-        shown[0] += " (b)" if is_baseline else ""
-        rows.append(shown)
-    align = ("left",) + ("right",) * (len(table.header) - 1)
-    return tabulate(rows, [escaped(h) for h in table.header], tablefmt="pipe", colalign=align, disable_numparse=True)

@@ -1,36 +1,14 @@
 """Tables: a board as a header and cells of text, the same for the terminal and for Markdown."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zoo.report.board import Board, Line, Spread
 from zoo.report.gain import gains, points
+from zoo.report.text_table import Text, TextTable
 
 HEADER = ("variant", "rmse", "mae", "r2", "skill %", "seeds", "parameters", "train s", "windows/s")
 INTERVAL, P_NAIVE = "95 % interval", "p"  # of skill, after it, where predictions are stored
-
-
-@dataclass(frozen=True)
-class Text:
-    """One cell of a table; the best of its column is shown bold."""
-
-    text: str
-    is_best: bool = False
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A header, rows of cells, and for each row whether it is a baseline."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Text, ...], ...]
-    baseline: tuple[bool, ...]
-
-    def only(self, *names: str) -> "TextTable":
-        """The named columns, in the table's order."""
-        kept = [number for number, name in enumerate(self.header) if name in names]
-        rows = tuple(tuple(row[number] for number in kept) for row in self.rows)
-        return TextTable(tuple(self.header[number] for number in kept), rows, self.baseline)
 
 
 def accuracy_table(board: Board) -> TextTable:

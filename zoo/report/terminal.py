@@ -8,7 +8,8 @@ from rich.table import Table
 
 from zoo.report.board import Board
 from zoo.report.markdown import legend
-from zoo.report.tables import INTERVAL, P_NAIVE, TextTable, accuracy_table, target_table, tuning_table
+from zoo.report.tables import INTERVAL, P_NAIVE, accuracy_table, target_table, tuning_table
+from zoo.report.text_table import rich_table
 from zoo.report.verdict import verdict
 
 MIDDLE = ("variant", "rmse", "skill %", INTERVAL, P_NAIVE, "seeds", "train s")
@@ -43,17 +44,3 @@ def show(console: Console, found: Sequence[Board]) -> None:
 
 def _width(console: Console, table: Table) -> int:
     return console.measure(table, options=console.options.update(max_width=1000)).maximum
-
-
-def rich_table(table: TextTable, title: str | None) -> Table:
-    """The table for a terminal: the best of a column bold, baselines dim and marked (b)."""
-    shown = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
-    first, *figures = table.header
-    shown.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings
-    for name in figures:
-        shown.add_column(escape(name), justify="right", no_wrap=True)
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
-        texts[0] += " (b)" if is_baseline else ""
-        shown.add_row(*texts, style="dim" if is_baseline else "")
-    return shown

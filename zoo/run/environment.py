@@ -1,4 +1,4 @@
-"""What a row says of where it was measured: versions, machine, commit."""
+"""The environment of a row: versions, machine, commit."""
 
 import importlib.metadata
 import os
@@ -12,18 +12,18 @@ PACKAGES = ("lstm-zoo", "torch", "numpy", "pandas", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that shape a result."""
-    found = {"python": platform.python_version()}
+    values = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            values[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+            values[package] = "unknown"
+    return values
 
 
 def machine(device: str) -> dict[str, Any]:
     """The processor, its usable cores, the system, and the accelerator where the device is one."""
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         "cpu": _processor(),
         "cores": usable_cores(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -31,8 +31,8 @@ def machine(device: str) -> dict[str, Any]:
     if device == "cuda":
         import torch
 
-        found["gpu"] = torch.cuda.get_device_name()
-    return found
+        values["gpu"] = torch.cuda.get_device_name()
+    return values
 
 
 def usable_cores() -> int:

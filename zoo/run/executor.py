@@ -2,15 +2,17 @@
 
 import queue
 import threading
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.run.accuracy import blank_row
+from zoo.cell import AccuracyRow, Cell
+from zoo.records import record_from
 from zoo.run.process import WorkerDied, WorkerProcess
-from zoo.run.store import Row, RowStore
-from zoo.suite import Cell
+from zoo.run.store import RowStore
+from zoo.run.worker import failed
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Event:
     cell: Cell
     pid: int | None = None
     epoch: dict[str, Any] | None = None
-    row: Row | None = None
+    row: AccuracyRow | None = None
 
 
 def run(
@@ -31,19 +33,19 @@ def run(
     jobs: int,
     context: dict[str, Any],
     on_event: Callable[[Event], None] = lambda _: None,
-) -> list[Row]:
+) -> list[AccuracyRow]:
     """Measure the cells on `jobs` worker processes and append each row to the store the moment it ends.
 
     A worker that dies costs its cell a failure row, and another takes its place. KeyboardInterrupt stops
-    the workers and is raised again; what was stored stays.
+    the workers and is raised again; stored rows stay.
     """
     waiting: queue.Queue[Cell] = queue.Queue()
     for cell in cells:
         waiting.put(cell)
     events: queue.Queue[Event] = queue.Queue()
-    hands = [_Hand(number, waiting, events, store.folder, context) for number in range(min(jobs, len(cells)))]
-    threads = [threading.Thread(target=hand.serve, daemon=True) for hand in hands]
-    rows: list[Row] = []
+    feeders = [_Feeder(number, waiting, events, store.folder, context) for number in range(min(jobs, len(cells)))]
+    threads = [threading.Thread(target=feeder.serve, daemon=True) for feeder in feeders]
+    rows: list[AccuracyRow] = []
     try:
         for thread in threads:
             thread.start()
@@ -54,15 +56,15 @@ def run(
                 rows.append(event.row)
             on_event(event)
     finally:
-        for hand in hands:
-            hand.stop()
+        for feeder in feeders:
+            feeder.worker.stop()
         for thread in threads:
             if thread.is_alive():
                 thread.join(timeout=5)
     return rows
 
 
-class _Hand:
+class _Feeder:
     """Feeds one worker process, and its successors where it dies, until no cell waits."""
 
     def __init__(
@@ -86,21 +88,19 @@ class _Hand:
                 try:
                     row = self._measured(cell)
                 except WorkerDied as death:
-                    row = blank_row(cell, self.context) | {"error": str(death)}
+                    row = failed(cell, self.folder, self.context, str(death), death.log)
                 except Exception as error:  # the suite waits for a row, whatever happened here
-                    row = blank_row(cell, self.context) | {"error": f"{type(error).__name__}: {error}"}
+                    text = f"{type(error).__name__}: {error}"
+                    row = failed(cell, self.folder, self.context, text, traceback.format_exc())
                 self.events.put(Event(self.number, cell, row=row))
         except queue.Empty:
             pass
         finally:
             self.worker.close()
 
-    def stop(self) -> None:
-        """Kill the worker; its thread then ends."""
-        self.worker.stop()
-
-    def _measured(self, cell: Cell) -> Row:
+    def _measured(self, cell: Cell) -> AccuracyRow:
         def on_event(epoch: dict[str, Any]) -> None:
             self.events.put(Event(self.number, cell, self.worker.pid, epoch=epoch))
 
-        return self.worker.ask({"cell": asdict(cell), "out": str(self.folder), "context": self.context}, on_event)
+        request = {"cell": cell.model_dump(mode="json"), "folder": str(self.folder), "context": self.context}
+        return record_from(AccuracyRow, self.worker.ask(request, on_event)["row"])

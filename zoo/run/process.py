@@ -25,7 +25,11 @@ MEMORY = {
 
 
 class WorkerDied(Exception):
-    """The worker ended before it answered; the message says why."""
+    """The worker ended before it answered; the message says why, `log` is what it wrote to standard error."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
 
 
 class WorkerProcess:
@@ -49,7 +53,7 @@ class WorkerProcess:
         """
         try:
             if self.process is None or self.process.poll() is not None:
-                self._bury()
+                self._end()
                 self.process = self._started()
                 if self.is_stopped:
                     self.process.kill()
@@ -68,20 +72,20 @@ class WorkerProcess:
                     self._send(reply)
         except (OSError, json.JSONDecodeError):  # a broken pipe, or half a line from a worker that died
             self.process.kill()
-        raise WorkerDied(self._obituary(self.process.wait()))
+        raise self._death(self.process.wait())
 
     def stop(self) -> None:
-        """Kill the worker, from whatever thread; who waits for its answer sees WorkerDied."""
+        """Kill the worker, from any thread; the thread that waits for its answer gets WorkerDied."""
         self.is_stopped = True
         if self.process is not None:
             self.process.kill()
 
     def close(self) -> None:
-        """Kill the worker and let go of its pipes and its log."""
-        self._bury()
+        """Kill the worker and close its pipes and its log."""
+        self._end()
         self.log.close()
 
-    def _bury(self) -> None:
+    def _end(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -112,17 +116,18 @@ class WorkerProcess:
             env={**os.environ, **limits, "PYTHONPATH": path},
         )
 
-    def _obituary(self, code: int) -> str:
-        """Why the worker ended, from its exit code and the last line it wrote."""
+    def _death(self, code: int) -> WorkerDied:
+        """Why the worker ended, from its exit code and the last line that it wrote."""
         self.log.seek(0)
-        said = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
+        log = self.log.read().decode(errors="replace")
+        lines = [line for line in log.splitlines() if line.strip()]
         if code < 0:
             name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")
             hint = " (out of memory?)" if name == "SIGKILL" else ""
-            return f"the worker was killed by {name}{hint}"
-        return f"the worker ended with exit code {code}" + (f": {said[-1]}" if said else "")
+            return WorkerDied(f"the worker was killed by {name}{hint}", log)
+        return WorkerDied(f"the worker ended with exit code {code}" + (f": {lines[-1]}" if lines else ""), log)
 
 
 def default_jobs(device: str) -> int:
-    """Worker processes where none are asked for: one for each core, or one for an accelerator."""
+    """The default number of worker processes: one for each core, or one for an accelerator."""
     return usable_cores() if device == "cpu" else 1

@@ -18,8 +18,8 @@ import torch
 
 from zoo.plugins import PluginWarning
 from zoo.registry import from_file
-from zoo.run.accuracy import THREADS
 
+THREADS = 1  # of every worker: two are slower than one for models this small, and change the sums
 Message = dict[str, Any]
 Say = Callable[[Message], None]
 Hear = Callable[[], Message]
@@ -27,13 +27,13 @@ Hear = Callable[[], Message]
 
 def serve(handle: Callable[[Message, Say, Hear], Message]) -> None:
     """Answer each request by `handle(request, say, hear)`: say sends an event, hear waits for the reply to one."""
-    # Whatever a variant prints goes to stderr; the parent's lines have a channel of their own.
+    # What a variant prints goes to stderr; answers have a channel of their own.
     channel = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     torch.set_num_threads(THREADS)
-    warnings.filterwarnings("ignore", category=PluginWarning)  # the parent has said so
-    for path in sys.argv[1:]:  # the files with variants that its user named
+    warnings.filterwarnings("ignore", category=PluginWarning)  # the parent warns of it
+    for path in sys.argv[1:]:  # files with variants that the user named
         from_file(path)
     _warm_up()
     incoming: queue.Queue[Message] = queue.Queue()

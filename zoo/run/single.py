@@ -43,7 +43,7 @@ def fit_and_save(
         "variant": cell.variant,
         "seed": cell.seed,
         "fit": cell.fit,
-        "split": cell.problem["split"],
+        "split": list(cell.problem.split),
         "metrics": metrics,
         "notes": list(data.notes),
         "train_seconds": history.seconds,

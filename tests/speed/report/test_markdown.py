@@ -6,7 +6,7 @@ import io
 from rich.console import Console
 
 from tests.speed.report.rows import bare_row, largest_row, scaling_rows, speed_row, speed_rows, sweep_rows
-from zoo.report.markdown import escaped
+from zoo.report.text_table import escaped
 from zoo.speed.report.markdown import speed_markdown
 from zoo.speed.report.summary import speed_summary
 from zoo.speed.report.terminal import show_speed

@@ -14,7 +14,8 @@ from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks
 from zoo.report.markdown import TUNING_LEGEND, legend, provenance
 from zoo.report.predictions import Load
 from zoo.report.results import Results
-from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
+from zoo.report.tables import accuracy_table, target_table, tuning_table
+from zoo.report.text_table import TextTable
 from zoo.report.verdict import verdict
 from zoo.speed.report.method import failures, method, speed_provenance, subject
 from zoo.speed.report.sheets import fullest, sheets

@@ -7,7 +7,7 @@ from typing import Any
 from tabulate import tabulate
 
 from zoo.report.board import Row
-from zoo.report.markdown import escaped, pipe_table
+from zoo.report.text_table import escaped, markdown_table
 from zoo.speed.report.method import failures, method, speed_provenance, subject
 from zoo.speed.report.paths import PATHS_LEGEND, path_lines
 from zoo.speed.report.rows import canonical, size_of
@@ -51,7 +51,7 @@ def speed_markdown(rows: Sequence[Row], pictures: Sequence[str] = ()) -> str:
     parts += _scaling(rows, pictures)
     largest = largest_table(rows)
     if largest is not None:
-        parts += ["## Largest batch", pipe_table(largest), LARGEST_LEGEND]
+        parts += ["## Largest batch", markdown_table(largest), LARGEST_LEGEND]
     parts += ["## Method", *map(escaped, method(rows))]
     failed = failures(rows)
     if failed:
@@ -75,13 +75,13 @@ def _throughput(rows: Sequence[Row], pictures: Sequence[str]) -> list[str]:
     found = sheets(rows)
     full = fullest(found)
     for sheet in full:
-        parts += [f"### {escaped(sheet.title)}", pipe_table(throughput_table(sheet))]
+        parts += [f"### {escaped(sheet.title)}", markdown_table(throughput_table(sheet))]
     for place, phase in dict.fromkeys((sheet.place, sheet.phase) for sheet in found):
         others = [sheet for sheet in found if sheet not in full and (sheet.place, sheet.phase) == (place, phase)]
         table = lookback_table(others)
         if table is not None:
             title = f"{PHASES[phase].capitalize()}, other lookbacks{others[0].suffix}"
-            parts += [f"### {escaped(title)}", pipe_table(table)]
+            parts += [f"### {escaped(title)}", markdown_table(table)]
     return [*parts, THROUGHPUT_LEGEND]
 
 
@@ -91,7 +91,7 @@ def _cost(rows: Sequence[Row], pictures: Sequence[str]) -> list[str]:
         if sheet.common:
             batch = sheet.common[-1]
             title = escaped(f"{sheet.title}, batch {batch:,}")
-            parts += [f"### {title}", pipe_table(cost_table(sheet, batch))]
+            parts += [f"### {title}", markdown_table(cost_table(sheet, batch))]
     parts.append(COST_LEGEND)
     return [*parts, CACHES_LEGEND] if any(row["device"] == "cpu" for row in rows) else parts
 
@@ -113,7 +113,7 @@ def _scaling(rows: Sequence[Row], pictures: Sequence[str]) -> list[str]:
     for over in ("batch_size", "lookback"):
         table = scaling_table(found, over)
         if table is not None:
-            parts += [f"### Step time over {over.replace('_', ' ')}", pipe_table(table)]
+            parts += [f"### Step time over {over.replace('_', ' ')}", markdown_table(table)]
     return [*parts, SCALING_LEGEND]
 
 

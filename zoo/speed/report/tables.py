@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from zoo.report.board import Row
-from zoo.report.tables import Text, TextTable
+from zoo.report.text_table import Text, TextTable
 from zoo.speed.report.rows import is_measured, labels, parameter_count, thinned, value
 from zoo.speed.report.sheets import MOST_COLUMNS, Sheet
 from zoo.speed.report.words import counted, short

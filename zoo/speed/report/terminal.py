@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from zoo.report.board import Row
-from zoo.report.tables import TextTable
-from zoo.report.terminal import rich_table
+from zoo.report.text_table import TextTable, rich_table
 from zoo.speed.report.method import failures
 from zoo.speed.report.rows import thinned
 from zoo.speed.report.sheets import fullest, sheets

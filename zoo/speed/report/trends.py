@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from zoo.report.board import Row
-from zoo.report.tables import Text, TextTable
+from zoo.report.text_table import Text, TextTable
 from zoo.speed.report.paths import path_changes
 from zoo.speed.report.rows import asked, canonical, is_measured, labels, place_of, usual, value
 from zoo.speed.report.words import PHASES, cell_place, short

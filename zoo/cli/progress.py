@@ -1,0 +1,34 @@
+"""The progress line of a terminal: its counter and its time left stay, whatever the width."""
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
+
+
+def progress_line() -> Progress:
+    """A progress line on standard error; tasks have the fields `counter` and `left`, and a description that may be cut.
+
+    Counter and time left come first, so that a narrow terminal cuts the description alone.
+    """
+    return Progress(
+        TextColumn("{task.fields[counter]}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=12),
+        TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        console=Console(stderr=True),
+        transient=True,
+        expand=True,
+    )
+
+
+def counter(ended: int, count: int) -> str:
+    """How many of how many have ended."""
+    return f"{ended}/{count}"
+
+
+def left_text(seconds: float, ended: int, count: int) -> str:
+    """The time left, as `about 3:20 left`, from the pace so far; empty before the first end."""
+    if not ended:
+        return ""
+    left = seconds * (count - ended) / ended
+    return f"about {left // 60:.0f}:{left % 60:02.0f} left"

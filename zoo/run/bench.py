@@ -1,0 +1,85 @@
+"""run_suite: from a suite to stored rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.cell import AccuracyRow, Cell
+from zoo.errors import InputError
+from zoo.registry import variant
+from zoo.run import environment, executor
+from zoo.run.executor import Event
+from zoo.run.process import default_jobs
+from zoo.run.store import RowStore
+from zoo.run.tuned import read_tuned, tuned_cells
+from zoo.suite import Suite, expand
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is about to do: all its cells, those to measure now, and notes for the user."""
+
+    cells: tuple[Cell, ...]
+    waiting: tuple[Cell, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """The rows of a suite's cells that have ended, in the suite's order; is_stopped: by Ctrl-C, before the last."""
+
+    rows: tuple[AccuracyRow, ...]
+    cells: int
+    is_stopped: bool
+
+
+def run_suite(
+    suite: Suite,
+    folder: Path,
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    force: bool = False,
+    tuned: Path | None = None,
+    command: str | None = None,
+    on_plan: Callable[[Plan], Callable[[Event], None]] = lambda _: lambda _: None,
+) -> SuiteRun:
+    """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
+
+    tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
+    kept in the rows. on_plan: called once with the plan; what it returns is called with each event.
+    Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
+    """
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be >= 1, got {jobs}")
+    cells, data = expand(suite, device=device)
+    notes = list(data.notes)
+    if tuned is not None:
+        names = list(dict.fromkeys(cell.variant for cell in cells))
+        best = read_tuned(tuned, names)
+        cells += tuned_cells(cells, data, best)
+        without = [name for name in names if name not in best and variant(name).parameters]
+        notes += [f"{tuned} holds no tuned settings of {', '.join(without)}"] if without else []
+    store = RowStore(folder)
+    try:
+        waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
+        for cell in cells:  # the study went on and confirmed its settings: the cost is newer
+            row = store.rows.get(cell.key)
+            if isinstance(row, AccuracyRow) and row.error is None and row.tuning != cell.tuning:
+                store.append(row.model_copy(update={"tuning": cell.tuning}))
+        if len(waiting) < len(cells):
+            notes.append(f"{len(cells) - len(waiting)} of {len(cells)} cells already have rows (--force reruns them)")
+        on_event = on_plan(Plan(tuple(cells), tuple(waiting), (*store.notes, *notes)))
+        context = {"commit": environment.commit(), "command": command}
+        is_stopped = False
+        try:
+            jobs = jobs or default_jobs(cells[0].device)
+            executor.run(waiting, store, jobs=jobs, context=context, on_event=on_event)
+        except KeyboardInterrupt:
+            is_stopped = True
+        rows = [row for cell in cells if isinstance(row := store.rows.get(cell.key), AccuracyRow)]
+        if is_stopped:
+            rows = [row for row in rows if row.error is None]
+        return SuiteRun(tuple(rows), len(cells), is_stopped)
+    finally:
+        store.close()

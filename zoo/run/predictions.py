@@ -1,0 +1,135 @@
+"""Predictions: the test forecasts of a cell, kept beside its row and read when a report needs them.
+
+OUT/predictions/<key>.npz holds forecast float32 [n, T, D] in the data's units, train_loss float32 [E] of each epoch and
+valid_loss [E + 1], whose first is from before training (empty without validation). What all cells of a problem share
+stands once, in truth-<hash>.npz: truth [n, T, D], last [n, D], target_row [n], time [n] where the data have it, and
+deviation [D], the unit of scaled errors.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo.cell import Cell
+from zoo.files import write_atomically
+
+if TYPE_CHECKING:  # a report reads predictions without torch
+    from zoo.data.prepare import Data
+    from zoo.train.fit import History
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The forecasts of one cell and the actual values, for n test windows in time order.
+
+    forecast, truth: float64 [n, T, D] and last: [n, D], in the data's units; target_row: [n], the row of each window's
+    first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled
+    errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training. None where an older
+    version did not store them.
+    """
+
+    forecast: np.ndarray
+    truth: np.ndarray
+    last: np.ndarray
+    target_row: np.ndarray
+    deviation: np.ndarray | None = None
+    time: np.ndarray | None = None
+    train_loss: np.ndarray | None = None
+    valid_loss: np.ndarray | None = None
+
+    def losses(self) -> np.ndarray | None:
+        """[n]: the mean squared error of each window over its steps and targets, weighted as in skill."""
+        return self._losses(self.forecast)
+
+    def naive_losses(self) -> np.ndarray | None:
+        """[n]: the same of repeating the last values."""
+        return self._losses(self.last[:, None])
+
+    def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
+        unit: np.ndarray | float = 1.0  # skill of one target has no unit
+        if self.truth.shape[2] > 1:
+            if self.deviation is None:
+                return None
+            unit = self.deviation
+        return np.asarray((((forecast - self.truth) / unit) ** 2).mean(axis=(1, 2)))
+
+
+def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored | None:
+    """The predictions that a row of `folder` names; None where it names none, or a file is missing or damaged."""
+    if not isinstance(predictions, str) or not isinstance(truth, str):
+        return None
+    shared, own = _shared(folder / truth), _arrays(folder / predictions)
+    if shared is None or own is None:
+        return None
+    try:
+        whole = Stored(
+            forecast=own["forecast"].astype(np.float64),
+            truth=shared["truth"],
+            last=shared["last"],
+            target_row=shared["target_row"],
+            deviation=shared.get("deviation"),
+            time=shared.get("time"),
+            train_loss=own.get("train_loss"),
+            valid_loss=own.get("valid_loss"),
+        )
+    except (KeyError, ValueError):
+        return None
+    return whole if whole.forecast.shape == whole.truth.shape and whole.truth.ndim == 3 else None
+
+
+def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history: "History") -> dict[str, str]:
+    """Write the forecasts [n, T, D] of a cell; returns the file names that its row keeps."""
+    place = folder / "predictions"
+    place.mkdir(parents=True, exist_ok=True)
+    asked = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
+    shared = place / f"truth-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.npz"
+    if not shared.exists() or b"deviation.npy" not in shared.read_bytes():  # an earlier version stored less
+        rows = data.test.target_rows()
+        arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
+        arrays["deviation"] = data.test.units.deviation
+        if data.time is not None:
+            arrays["time"] = data.time.to_numpy()[rows]
+        write_atomically(shared, _npz(arrays))
+    valid = [history.initial_valid_loss, *(epoch.valid_loss for epoch in history.epochs)]
+    losses = {
+        "train_loss": [epoch.train_loss for epoch in history.epochs],
+        "valid_loss": [loss for loss in valid if loss is not None],
+    }
+    arrays = {"forecast": forecasts, **{name: np.array(values) for name, values in losses.items()}}
+    own = place / f"{cell.key}.npz"
+    write_atomically(own, _npz({name: values.astype(np.float32) for name, values in arrays.items()}))
+    return {"predictions": f"predictions/{own.name}", "truth": f"predictions/{shared.name}"}
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def _shared(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        return _shared_at(path, path.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=4)
+def _shared_at(path: Path, _: int) -> dict[str, np.ndarray] | None:
+    return _arrays(path)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, AttributeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        return None
