@@ -11,6 +11,7 @@ from zoo.run import environment
 from zoo.run.process import Message, WorkerDied, WorkerProcess
 from zoo.run.store import RowStore
 from zoo.speed.cells import Method, SpeedSuite, expand_speed
+from zoo.speed.worker import failed_row
 
 WORKER = "zoo.speed.worker"
 
@@ -176,7 +177,7 @@ class _Run:
                 _answer(self._request([(cell, self.rows.get(cell.key)) for cell in left.values()], context), on_event)
             except WorkerDied as death:
                 cell = left.get(running) or next(iter(left.values()))
-                ends(_died(cell, context, str(death)), None)
+                ends(failed_row(cell, context, str(death)).model_dump(mode="json"), None)
 
     def _visit_alone(self, cell: SpeedCell) -> None:
         """Time a cell again by the same method, with no other cell in its processes; its row gets the ratio."""
@@ -230,12 +231,6 @@ def cell_name(cell: SpeedCell) -> str:
     """A cell in a few words."""
     extra = [word for word in (cell.dtype, cell.mode) if word not in ("float32", "eager")]
     return " ".join([cell.variant, cell.phase, *extra, f"batch {cell.batch_size} lookback {cell.lookback}"])
-
-
-def _died(cell: SpeedCell, context: dict[str, Any], error: str) -> dict[str, Any]:
-    from zoo.speed.worker import failed_row
-
-    return failed_row(cell, context, error).model_dump(mode="json")
 
 
 def _speed_row(fields: dict[str, Any]) -> SpeedRow:
