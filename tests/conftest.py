@@ -82,7 +82,7 @@ class Ended:
 
 
 def run_zoo_here(*arguments: object, cwd: Path | str | None = None) -> Ended:
-    """The `zoo` command in this process: no start of a process, no import of torch; workers are processes all the same."""
+    """The `zoo` command in this process, which spares the start of one; its workers are still processes."""
     from zoo.cli import main
 
     stdout, stderr = io.StringIO(), io.StringIO()

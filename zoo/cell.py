@@ -403,7 +403,7 @@ def migrated(content: dict[str, Any]) -> dict[str, Any]:
     if version != 1:
         raise ValueError(f"schema {version!r} is not one that this version reads (1 to {SCHEMA})")
     row = {name: value for name, value in content.items() if name not in ("schema", "algorithm_expected", "load")}
-    row["schema_version"] = 1
+    row["schema_version"] = SCHEMA
     plugin = row.pop("plugin", None)
     if isinstance(plugin, dict):
         kind = "file" if "file" in plugin else "package"

@@ -5,10 +5,10 @@ import sys
 import time
 
 import pytest
+from zoo.run.run import suite_from
 
 from tests.conftest import hears_ctrl_c, run_zoo
 from zoo.run import executor
-from zoo.run.run import suite_from
 from zoo.run.store import ADDED, FIELDS, RowStore, read_rows
 from zoo.suite import expand
 

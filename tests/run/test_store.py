@@ -2,52 +2,53 @@ import json
 
 import pytest
 
-from tests.conftest import run_zoo
+from tests.conftest import run_zoo_here
+from tests.rows import accuracy_row, failed_row
 from zoo.errors import InputError
-from zoo.run.store import FIELDS, RowStore, read_rows
+from zoo.run.store import RowStore, read_rows
 
 
-def row(key, **fields):
-    return dict.fromkeys(FIELDS) | {"key": key} | fields
+def line(row):
+    return row.model_dump_json()
 
 
-def test_last_line_of_a_key_wins_and_broken_lines_are_cut(tmp_path):
-    lines = [
-        json.dumps(row("a", n=1)),
-        '{"key": "b", "n": NaN}',
-        json.dumps(row("b")),
-        json.dumps(row("a", n=2)),
-        '{"key": "c", "er',
-    ]
+def test_last_line_of_a_key_wins_and_bad_lines_move_aside(tmp_path):
+    old, new, other = accuracy_row(key="a"), accuracy_row(key="a", epochs=3), accuracy_row(key="b")
+    not_a_number = line(other).replace('"train_seconds":1.5', '"train_seconds":NaN')
+    half = '{"key": "c", "er'
     path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join([line(old), not_a_number, line(other), line(new), half]))
     rows, left_out = read_rows(tmp_path)
-    assert rows == [row("a", n=2), row("b")]
-    assert left_out == ["line 2 of rows.jsonl is not a row: left out", "line 5 of rows.jsonl is not a row: left out"]
+    assert rows == [new, other]
+    assert [sentence.split(":")[0] for sentence in left_out] == ["rows.jsonl line 2", "rows.jsonl line 5"]
+    assert all("not a row" in sentence and "the line is left out" in sentence for sentence in left_out)
     store = RowStore(tmp_path)
-    store.append(row("d"))
+    store.append(accuracy_row(key="d"))
     store.close()
-    assert [json.loads(line) for line in path.read_text().splitlines()] == [row("a", n=2), row("b"), row("d")]
+    assert [json.loads(text)["key"] for text in path.read_text().splitlines()] == ["a", "b", "d"]
+    assert (tmp_path / "rows.rejected.jsonl").read_text().splitlines() == [not_a_number, half]
+    assert all("rows.rejected.jsonl" in note for note in store.notes)
 
 
 def test_failed_rows_are_not_done(tmp_path):
     store = RowStore(tmp_path / "new" / "folder")
-    store.append(row("a"))
-    store.append({"key": "b", "error": "lost"})
+    store.append(accuracy_row(key="a"))
+    store.append(failed_row(key="b"))
     assert [store.is_done(key) for key in "abc"] == [True, False, False]
     store.close()
 
 
-def test_nan_is_never_written(tmp_path):
+def test_closing_leaves_each_key_once(tmp_path):
     store = RowStore(tmp_path)
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        store.append(row("a", metric=float("nan")))
+    for epochs in (1, 2, 3):
+        store.append(accuracy_row(epochs=epochs))
+    assert (tmp_path / "rows.jsonl").read_text().count("\n") == 3
     store.close()
-    assert read_rows(tmp_path) == ([], [])
+    (row,) = [json.loads(text) for text in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert row["epochs"] == 3
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):
-    pytest.importorskip("fcntl")
     first = RowStore(tmp_path)
     with pytest.raises(InputError, match="another run is writing to"):
         RowStore(tmp_path)
@@ -57,23 +58,24 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
 
 def test_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match="cannot write to .*file.*; choose another --out"):
+    with pytest.raises(InputError, match=r"cannot write to .*file.*; choose another --out"):
         RowStore(tmp_path / "file" / "out")
 
 
-def test_row_of_another_version_stays_in_the_file_but_not_in_the_report(tmp_path):
-    old = {"key": "old", "error": None}
-    (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n" + json.dumps(row("a")) + "\n")
+def test_row_of_an_unknown_schema_is_named_and_moves_aside(tmp_path):
+    newer = line(accuracy_row(key="new")).replace('"schema_version":2', '"schema_version":99')
+    (tmp_path / "rows.jsonl").write_text(newer + "\n" + line(accuracy_row(key="a")) + "\n")
     rows, left_out = read_rows(tmp_path)
-    assert [found["key"] for found in rows] == ["a"]
-    assert left_out[0].startswith("row old lacks suite, variant")
+    assert [row.key for row in rows] == ["a"]
+    assert "schema 99 is not one that this version reads (1 to 2)" in left_out[0]
     RowStore(tmp_path).close()
-    assert json.loads((tmp_path / "rows.jsonl").read_text().splitlines()[0]) == old
+    assert (tmp_path / "rows.rejected.jsonl").read_text() == newer + "\n"
 
 
 def test_a_run_that_is_forced_leaves_each_key_once(prices_csv, tmp_path):
     command = ("bench", prices_csv, "--targets", "close", "--models", "naive,drift", "--out", tmp_path / "out")
     for more in ((), ("--force",)):
-        assert run_zoo(*command, *more).returncode == 0
-    keys = [json.loads(line)["key"] for line in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
+        ended = run_zoo_here(*command, *more)
+        assert ended.returncode == 0, ended.stderr
+    keys = [json.loads(text)["key"] for text in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
     assert len(set(keys)) == len(keys) == 2

@@ -71,7 +71,7 @@ def fit(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train one variant and save the model. With --split 0.9,0.1,0 it trains up to the newest rows and scores nothing."""
+    """Train one variant and save the model; --split 0.9,0.1,0 trains up to the newest rows and scores nothing."""
     from zoo.run.single import fit_and_save
 
     changes = {
