@@ -141,29 +141,28 @@ def progress() -> Iterator[Callable[["SpeedEvent"], None]]:
     if not sys.stderr.isatty():
         yield _plain
         return
-    from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.table import Column
 
-    # The description gives way on a narrow terminal; the counter and the time left stay whole.
-    description = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"))
-    left = TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True))
-    columns = (description, BarColumn(bar_width=12), MofNCompleteColumn(table_column=Column(no_wrap=True)), left)
+    from zoo.cli.progress import counter, left_text, progress_line
+
     began = time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task("starting", total=None, left="")
+    with progress_line() as line:
+        task = line.add_task("starting", total=None, counter="", left="")
 
         def on_event(event: "SpeedEvent") -> None:
             complete = event.visit - (event.cell is not None and event.row is None)
-            seconds = (time.monotonic() - began) * (event.visits - complete) / complete if complete else None
-            left = "" if seconds is None else f"{seconds // 60:.0f}:{seconds % 60:02.0f} left"
-            name = {"description": escape(_name(event))} if event.cell is not None else {}
-            bar.update(task, completed=complete, total=event.visits, left=left, **name)
+            line.update(
+                task,
+                completed=complete,
+                total=event.visits,
+                counter=counter(complete, event.visits),
+                left=left_text(time.monotonic() - began, complete, event.visits),
+                description=escape(event.text or _name(event)),
+            )
             if event.text:
-                bar.console.print(escape(event.text), highlight=False)
+                line.console.print(escape(event.text), highlight=False)
             elif event.row is not None and event.is_complete:
-                bar.console.print(escape(f"{_name(event)}: {_outcome(event.row)}"), highlight=False)
+                line.console.print(escape(f"{_name(event)}: {_outcome(event.row)}"), highlight=False)
 
         yield on_event
 

@@ -177,7 +177,7 @@ class _Run:
                 _answer(self._request([(cell, self.rows.get(cell.key)) for cell in left.values()], context), on_event)
             except WorkerDied as death:
                 cell = left.get(running) or next(iter(left.values()))
-                ends(failed_row(cell, context, str(death)).model_dump(mode="json"), None)
+                ends(failed_row(cell, context, str(death)).model_dump(mode="json"), death.log or None)
 
     def _visit_alone(self, cell: SpeedCell) -> None:
         """Time a cell again by the same method, with no other cell in its processes; its row gets the ratio."""
@@ -203,10 +203,12 @@ class _Run:
 
     def _store(self, fields: dict[str, Any], traceback: str | None) -> SpeedRow:
         row = _speed_row(fields)
+        name = f"errors/{row.key[:16]}.txt"
         if traceback is not None:
-            name = f"errors/{row.key[:16]}.txt"
             self.store.write(name, traceback)
             row = row.model_copy(update={"traceback": name})
+        else:
+            (self.store.folder / name).unlink(missing_ok=True)
         self.store.append(row)
         self.rows[row.key] = row
         return row

@@ -72,8 +72,10 @@ def visited(
     The first visit also takes everything else that a row says. context: commit, command, ceilings, reference (the best
     reading so far): what the cells of a run share.
     """
-    if variant(cell.variant).code.portable != cell.code:
-        raise RuntimeError(f"the source of variant '{cell.variant}' has changed since the run began: start it again")
+    if cell.code is not None and variant(cell.variant).code.sha256 != cell.code.sha256:
+        raise RuntimeError(
+            f"the source of variant '{cell.variant}' has changed since the run began: start the run again"
+        )
     fields = _origin(cell, context) if so_far is None else so_far.model_dump(mode="json")
     timing = Timing(reference)
     batch_size = cell.batch_size if so_far is None else so_far.batch_measured
