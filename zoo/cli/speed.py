@@ -52,9 +52,7 @@ def speed(
     seconds: Annotated[float | None, _option(HOW, "Time limit of one cell (default: 3).")] = None,
     passes: Annotated[int | None, _option(HOW, "Fresh processes that time each cell (default: 3).")] = None,
     out: Annotated[Path | None, _option(OUTPUT, "Output folder (default: results/NAME).")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Time existing rows again.", rich_help_panel=OUTPUT)
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Time existing rows again.", rich_help_panel=OUTPUT)] = False,
     as_json: Json = False,
 ) -> None:
     """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them.

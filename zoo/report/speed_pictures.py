@@ -117,7 +117,7 @@ def _roofline(rows: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> Figure:
             charts.append(
                 _chart(title, "FLOP per byte", "GFLOP/s", series, marks=marks, y_range=ends, width=4.6, height=4.0)
             )
-    return [charts]
+    return [charts] if charts else []
 
 
 def _cliffs(rows: pd.DataFrame) -> Figure:
@@ -183,7 +183,7 @@ def _scaling(rows: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> Figure:
 
 def _side_by_side(figure: list[list[Chart]]) -> Figure:
     """Rows of one panel each as one row."""
-    return [[chart for row in figure for chart in row]] if all(len(row) == 1 for row in figure) else figure
+    return [[row[0] for row in figure]] if figure and all(len(row) == 1 for row in figure) else figure
 
 
 def _chart(title: str, x_label: str, y_label: str, series: Sequence[Series], **how: Any) -> Chart:

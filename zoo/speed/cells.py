@@ -186,6 +186,4 @@ def _check_device(speed: SpeedSettings, device: str) -> None:
     usable = [dtype for dtype in DTYPES[device] if is_new or dtype not in ("tf32", "bfloat16")]
     for dtype in speed.dtype:
         if dtype not in usable:
-            raise InputError(
-                f"dtype {dtype} is not supported on this {device} device; choose from {', '.join(usable)}"
-            )
+            raise InputError(f"dtype {dtype} is not supported on this {device} device; choose from {', '.join(usable)}")

@@ -217,7 +217,12 @@ class _Run:
         pairs = [
             [cell.model_dump(mode="json"), None if row is None else row.model_dump(mode="json")] for cell, row in visits
         ]
-        return {"visits": pairs, "method": self.method.model_dump(), "context": context, "threads": visits[0][0].threads}
+        return {
+            "visits": pairs,
+            "method": self.method.model_dump(),
+            "context": context,
+            "threads": visits[0][0].threads,
+        }
 
     def _measure_tops(self, cell: SpeedCell, dtypes: Sequence[str]) -> None:
         self.tell(f"measuring what this device can do in {', '.join(dtypes)}")

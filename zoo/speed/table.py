@@ -115,7 +115,9 @@ def sheets(rows: pd.DataFrame) -> list[Sheet]:
         if sheet.common:
             largest = group[group["batch_size"] == sheet.common[-1]].set_index("label")[RATE]
             speed = group["label"].map(largest).fillna(0.0)
-            sheet = Sheet(sheet.phase, sheet.where, group.assign(speed=-speed).sort_values(["speed", "label"], kind="stable"))
+            sheet = Sheet(
+                sheet.phase, sheet.where, group.assign(speed=-speed).sort_values(["speed", "label"], kind="stable")
+            )
         found.append((tuple(first[list(PLACE)].astype(str)), phase != "train", lookback, sheet))
     return [sheet for *_, sheet in sorted(found, key=lambda item: item[:3])]
 
@@ -125,7 +127,9 @@ def fullest(found: Sequence[Sheet]) -> list[Sheet]:
 
     Lookbacks with fewer were measured to see how cost grows, not to compare variants.
     """
-    most = {phase: max(len(sheet.rows) for sheet in found if sheet.phase == phase) for phase in {s.phase for s in found}}
+    most = {
+        phase: max(len(sheet.rows) for sheet in found if sheet.phase == phase) for phase in {s.phase for s in found}
+    }
     return [sheet for sheet in found if 2 * len(sheet.rows) >= most[sheet.phase]]
 
 
@@ -222,7 +226,7 @@ def exponents(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for over, fixed in (("batch_size", "lookback"), ("lookback", "batch_size")):
         for group in sweeps(usual(rows), over, 4):
-            sizes, times, half = list(group[over]), list(group[TIME]), len(group) // 2
+            sizes, times, half = [int(size) for size in group[over]], list(group[TIME]), len(group) // 2
             first = group.iloc[0]
             found.append(
                 {
@@ -248,7 +252,9 @@ def speed_summary(frame: pd.DataFrame) -> list[dict[str, Any]]:
         params = [name for name in rows if name.startswith("params.")]
         cells = []
         for _, row in group.iterrows():
-            cell: dict[str, Any] = {"params": {n.removeprefix("params."): plain(row[n]) for n in params if _value(row[n]) is not None}}
+            cell: dict[str, Any] = {
+                "params": {n.removeprefix("params."): plain(row[n]) for n in params if _value(row[n]) is not None}
+            }
             for name in names:
                 field, dot, part = name.partition(".")
                 if dot:

@@ -138,4 +138,3 @@ def _windows(cell: SpeedCell, count: int, random: torch.Generator) -> Windows:
     units = Units(("target",), np.zeros(1), one, one, one)
     raw = np.empty((0, cell.channels))
     return Windows(values, starts, cell.lookback, cell.horizon, cell.problem.targets, raw, units)
-
