@@ -1,6 +1,6 @@
 """Speed in words: which model is fastest, how the figures were measured, and what failed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
