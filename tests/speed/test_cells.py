@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from zoo.errors import InputError
+from zoo.records import checked
 from zoo.registry import list_models
 from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
-from zoo.records import checked
 
 SHIPPED = Path(__file__).parents[3] / "benchmarks/suites"
 

@@ -36,8 +36,8 @@ Lookbacks = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
 class Grid(Record):
     """[[grid]]: every batch size with every lookback."""
 
-    batch_size: Batches = [64, 512, 4096]
-    lookback: Lookbacks = [7, 96]
+    batch_size: Batches = Field(default=[64, 512, 4096])
+    lookback: Lookbacks = Field(default=[7, 96])
 
 
 class SpeedSettings(Grid):
@@ -79,9 +79,9 @@ class SpeedSuite(Record):
 
     name: str = Field(pattern=r"^[\w.-]+$")
     speed: SpeedSettings = SpeedSettings()
-    grid: list[Grid] = []
+    grid: list[Grid] = Field(default=[])
     method: Method = Method()
-    models: dict[str, dict[str, Any]] = {}
+    models: dict[str, dict[str, Any]] = Field(default={})
 
 
 def read_speed_suite(path: Path) -> SpeedSuite:

@@ -60,7 +60,7 @@ def _saved_bytes(work: Workload) -> int:
 
 
 def kept_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
-    """Bytes that autograd keeps of a forward pass for the backward one: each storage once, without those of `beside`."""
+    """Bytes that autograd keeps of a forward pass for the backward one: each storage once, not those of `beside`."""
     known = {tensor.untyped_storage().data_ptr() for tensor in beside}
     saved: dict[int, int] = {}
 

@@ -91,7 +91,7 @@ def fastest(run: Part, device: torch.device, *, seconds: float) -> float:
 
 
 def ceilings(device: str, dtype: str) -> dict[str, float]:
-    """What the device can do at most: FLOP/s of a large matrix product in `dtype`, bytes/s (read and written) of a copy.
+    """What the device can do at most: FLOP/s of a large matrix product in `dtype`, bytes/s (read, written) of a copy.
 
     On the process's threads.
     """
