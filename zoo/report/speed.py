@@ -42,9 +42,11 @@ THROUGHPUT = (
 COST = (
     "ms/step: median time of a step; ± %: half width of its 95 % interval; forward, backward, optimizer: shares of an "
     "eager training step; p50, p95, p99: percentiles of the latency of one forecast at batch 1; peak MB: the most "
-    "memory that torch allocated during a step (10^6 bytes; weights, optimizer state and input included); kFLOP/window: "
+    "memory that torch allocated during a step (10^6 bytes; weights, optimizer state and input "
+    "included); kFLOP/window: "
     "matrix products and convolutions, 2 for each multiply-add; ceiling %: the least possible time of the step, by the "
-    "measured ceilings of arithmetic and memory traffic, over the measured time. On a CPU it can exceed 100 %, because small "
+    "measured ceilings of arithmetic and memory traffic, over the measured time. On a CPU it can exceed "
+    "100 %, because small "
     "data stay in the caches."
 )
 KERNELS = "The operators (CPU) or kernels (GPU) with the largest shares of the time, in the largest cell of each line."
