@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import run_zoo
 from zoo import cli
 from zoo.errors import InputError
-from zoo.speed.report.compare import compare, sentences, summary
+from zoo.speed.compare import compare, sentences, summary
 from zoo.stats.timings import difference_p, ratio_interval
 
 ASKED = {

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.cell import SpeedRow
 from zoo.errors import InputError
-from zoo.run.store import Row, read_all
+from zoo.run.store import read_rows
 from zoo.stats.timings import difference_p, holm, ratio_interval
 
 SIGNIFICANT = 0.05  # Holm's p below it: hardly by chance
@@ -17,7 +18,6 @@ ASKED = (
     "variant", "params", "phase", "device", "dtype", "batch_size", "lookback", "channels", "horizon", "threads",
     "normalise", "mode",
 )  # fmt: skip
-MEASURED = ("batch_measured", "repeats", "fallback", "machine", "versions", "commit", "error")
 UNLISTED = ("device", "channels", "horizon", "threads", "normalise")  # asked for, and without a column of their own
 
 
@@ -110,7 +110,7 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
         )
     labels = _labels({**old, **new})
     names = {key: _name(labels[key], row) for key, row in {**old, **new}.items()}
-    ended = [key for key in both if old[key]["error"] is None and new[key]["error"] is None]
+    ended = [key for key in both if old[key].error is None and new[key].error is None]
     changes = _changes([(labels[key], old[key], new[key]) for key in ended])
     return Comparison(
         changes=tuple(sorted(changes, key=lambda change: change.ratio)),
@@ -174,37 +174,20 @@ def summary(comparison: Comparison, share: float) -> dict[str, Any]:
     }
 
 
-def _speed_rows(folder: Path) -> tuple[dict[str, Row], list[str]]:
+def _speed_rows(folder: Path) -> tuple[dict[str, SpeedRow], list[str]]:
     """The speed rows of a folder by key, and sentences on what was left out."""
-    rows, left_out = read_all(folder)
+    rows, left_out = read_rows(folder)
     path = folder / "rows.jsonl"
     if not rows:
-        raise InputError(f"no rows in {path}: run zoo speed --out {folder} first")
-    found = [row for row in rows if row.get("kind") == "speed"]
-    if not found:
-        raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
-    usable = {}
-    for row in found:
-        fault = _fault(row)
-        if fault is None:
-            usable[row["key"]] = row
-        else:
-            left_out.append(f"row {row['key'][:16]} {fault}: left out")
+        why = f" ({left_out[0]})" if left_out else ""
+        raise InputError(f"no rows in {path}{why}: run zoo speed --out {folder} first")
+    usable = {row.key: row for row in rows if isinstance(row, SpeedRow)}
     if not usable:
-        raise InputError(f"no speed row of {path} can be compared ({left_out[-1]}): run zoo speed --out {folder} anew")
-    return usable, [f"{path}: {sentence}" for sentence in left_out]
+        raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
+    return usable, [f"{folder}: {sentence}" for sentence in left_out]
 
 
-def _fault(row: Row) -> str | None:
-    lacking = [name for name in (*ASKED, *MEASURED) if name not in row]
-    if lacking:
-        return f"lacks {', '.join(lacking)} (another version wrote it)"
-    if row["error"] is None and not (row["repeats"] and min(row["repeats"]) > 0 and row["batch_measured"]):
-        return "has no repeats above 0 seconds, and no error either"
-    return None
-
-
-def _changes(cells: Sequence[tuple[str, Row, Row]]) -> list[Change]:
+def _changes(cells: Sequence[tuple[str, SpeedRow, SpeedRow]]) -> list[Change]:
     """One for each (label, old row, new row)."""
     times = [(_window_seconds(old), _window_seconds(new)) for _, old, new in cells]
     p_values = holm([difference_p(before, after) for before, after in times])
@@ -214,51 +197,51 @@ def _changes(cells: Sequence[tuple[str, Row, Row]]) -> list[Change]:
         changes.append(
             Change(
                 label=label,
-                **{name: old[name] for name in ASKED},
-                old_batch=old["batch_measured"],
-                new_batch=new["batch_measured"],
-                old_seconds=statistics.median(old["repeats"]),
-                new_seconds=statistics.median(new["repeats"]),
+                **{name: getattr(old, name) for name in ASKED},
+                old_batch=old.batch_measured or 0,
+                new_batch=new.batch_measured or 0,
+                old_seconds=statistics.median(old.repeats or ()),
+                new_seconds=statistics.median(new.repeats or ()),
                 ratio=speed.value,
                 low=speed.low,
                 high=speed.high,
                 p=p,
-                is_calm=all(row.get("is_calm", True) for row in (old, new)),
+                is_calm=all(row.is_calm is not False for row in (old, new)),
             )
         )
     return changes
 
 
-def _window_seconds(row: Row) -> list[float]:
+def _window_seconds(row: SpeedRow) -> list[float]:
     # Per window: the largest batch that fits need not be the same in both folders.
-    return [seconds / row["batch_measured"] for seconds in row["repeats"]]
+    return [seconds / (row.batch_measured or 1) for seconds in row.repeats or ()]
 
 
-def _failure(name: str, old: Row, new: Row) -> Failure:
-    if new["error"] is None:
-        return Failure(name, "OLD", str(old["error"]))
-    return Failure(name, "NEW" if old["error"] is None else "both", str(new["error"]))
+def _failure(name: str, old: SpeedRow, new: SpeedRow) -> Failure:
+    if new.error is None:
+        return Failure(name, "OLD", str(old.error))
+    return Failure(name, "NEW" if old.error is None else "both", str(new.error))
 
 
-def _labels(rows: dict[str, Row]) -> dict[str, str]:
+def _labels(rows: dict[str, SpeedRow]) -> dict[str, str]:
     """By key: the variant, and its settings that differ from those of its namesakes."""
     labels = {}
-    settings = {key: {**{name: row[name] for name in UNLISTED}, **row["params"]} for key, row in rows.items()}
+    settings = {key: {**{name: getattr(row, name) for name in UNLISTED}, **row.params} for key, row in rows.items()}
     for key, row in rows.items():
-        namesakes = [settings[other] for other in rows if rows[other]["variant"] == row["variant"]]
+        namesakes = [settings[other] for other in rows if rows[other].variant == row.variant]
         own = settings[key]
         differing = [name for name in own if any(other.get(name) != own[name] for other in namesakes)]
         shown = ", ".join(f"{name}={own[name]}" for name in differing)
-        labels[key] = f"{row['variant']} ({shown})" if shown else str(row["variant"])
+        labels[key] = f"{row.variant} ({shown})" if shown else row.variant
     return labels
 
 
-def _name(label: str, row: Row) -> str:
-    shape = f"lookback {row['lookback']}, batch {row['batch_size']}"
-    return f"{label} {row['phase']} {row['dtype']} {row['mode']}, {shape}"
+def _name(label: str, row: SpeedRow) -> str:
+    shape = f"lookback {row.lookback}, batch {row.batch_size}"
+    return f"{label} {row.phase} {row.dtype} {row.mode}, {shape}"
 
 
-def _differences(pairs: Sequence[tuple[Row, Row]]) -> list[str]:
+def _differences(pairs: Sequence[tuple[SpeedRow, SpeedRow]]) -> list[str]:
     """Sentences on how the rows of some pair were not measured alike."""
     origins = [(_origin(old), _origin(new)) for old, new in pairs]
     parts = {}
@@ -275,25 +258,25 @@ def _differences(pairs: Sequence[tuple[Row, Row]]) -> list[str]:
     return said
 
 
-def _origin(row: Row) -> dict[str, str]:
+def _origin(row: SpeedRow) -> dict[str, str]:
     """What a timing depends on besides the cell, by name."""
-    commit, dirty, _ = (row["commit"] or "unknown").partition("-dirty")
-    origin = {**row["machine"], "torch": row["versions"]["torch"], "threads": row["threads"]}
+    commit, dirty, _ = (row.commit or "unknown").partition("-dirty")
+    origin = {**row.machine.model_dump(exclude_none=True), "torch": row.versions.get("torch"), "threads": row.threads}
     return {name: str(value) for name, value in origin.items()} | {"commit": commit[:12] + dirty}
 
 
-def _fallbacks(name: str, old: Row, new: Row) -> list[str]:
-    if bool(old["fallback"]) == bool(new["fallback"]):
+def _fallbacks(name: str, old: SpeedRow, new: SpeedRow) -> list[str]:
+    if bool(old.fallback) == bool(new.fallback):
         return []
-    where = "OLD" if old["fallback"] else "NEW"
+    where = "OLD" if old.fallback else "NEW"
     return [f"{name} was measured in another mode in {where} alone ({old['fallback'] or new['fallback']})."]
 
 
-def _disjoint(old: dict[str, Row], new: dict[str, Row]) -> str:
+def _disjoint(old: dict[str, SpeedRow], new: dict[str, SpeedRow]) -> str:
     """In brackets, what was asked for and shares no value; nothing where there is none."""
     parts = []
     for name in ASKED:
-        olds, news = ({json.dumps(row[name], sort_keys=True) for row in rows.values()} for rows in (old, new))
+        olds, news = ({json.dumps(getattr(row, name), sort_keys=True) for row in rows.values()} for rows in (old, new))
         if olds.isdisjoint(news):
             parts.append(f"{name} is {_listed(sorted(olds))} in OLD, {_listed(sorted(news))} in NEW")
     return f" ({', '.join(parts)})" if parts else ""
