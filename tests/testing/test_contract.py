@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import unittest
+from types import MappingProxyType
 from typing import Annotated
 
 import numpy as np
@@ -220,7 +221,7 @@ def registered(monkeypatch):
     registry.list_models()
     monkeypatch.setattr(registry, "_variants", dict(registry._variants))
 
-    def put(build, limits={}, tags=("lstm",)):
+    def put(build, limits=MappingProxyType({}), tags=("lstm",)):
         registry.register("under-test", summary="", source="", tags=tags, limits=limits)(build)
         return "under-test"
 
