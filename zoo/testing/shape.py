@@ -66,13 +66,13 @@ def growth_is_declared(name: str) -> None:
     if not sizes[SHORT]["parameters"]:
         raise NotApplicable("has no parameters")
     for what, usual in GROWTH.items():
-        small, large = sizes[SHORT][what], sizes[LONG][what]
-        if small == 0:
+        short, long = sizes[SHORT][what], sizes[LONG][what]
+        if short == 0:
             continue
-        exponent = math.log(large / small) / math.log(LONG / SHORT)
+        exponent = math.log(long / short) / math.log(LONG / SHORT)
         declared = _exponent(variant(name).limits.get(what), usual)
         if exponent > declared + SLACK:
-            shown = f"{small:,} at lookback {SHORT} and {large:,} at {LONG}: lookback^{exponent:.2f}"
+            shown = f"{short:,} at lookback {SHORT} and {long:,} at {LONG}: lookback^{exponent:.2f}"
             way_out = declaration(what, f"grow as lookback^{math.ceil(exponent - SLACK)}, ...")
             raise Broken(
                 f"{what} growing at most as lookback^{declared:g}", shown,

@@ -187,7 +187,8 @@ def load_model(folder: str | Path) -> SavedModel:
             f"{folder / 'weights.safetensors'} is damaged or belongs to another model: fit the model again"
         )
     notes = _check_code(file, folder)
-    model = create(file.variant, Problem(**file.problem.model_dump()), **file.params)
+    params: dict[str, Any] = file.params
+    model = create(file.variant, Problem(**file.problem.model_dump()), **params)
     try:
         model.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:
