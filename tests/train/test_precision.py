@@ -22,6 +22,7 @@ def test_tf32_needs_a_gpu(data):
         zoo.fit(zoo.create("lstm", data.problem), data.train, None, zoo.FitConfig(precision="tf32", device="cpu"))
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16 recurrences")
 @pytest.mark.parametrize("name", zoo.list_models(tag="lstm"))
 def test_bfloat16_trains_weights_that_stay_float32(data, name):
     model = zoo.create(name, data.problem)
