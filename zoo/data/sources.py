@@ -40,7 +40,7 @@ def load(
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:  # a name that is too long, or that holds a null byte
-        raise InputError(f"{name!r} cannot be read: {error}") from error
+        raise InputError(f"{name[:100]!r} cannot be read: {first_line(error)}") from error
     if not exists:
         guess = nearest(name, builtin.NAMES)
         hint = f"; did you mean the built-in '{guess}'?" if guess else f" (built in: {', '.join(builtin.NAMES)})"
