@@ -278,12 +278,12 @@ def test_newline_in_a_column_name_becomes_a_space(tmp_path):
 def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path, content, rule):
     path = tmp_path / "prices.csv"
     path.write_bytes(content)
-    with pytest.raises(zoo.InputError, match=rule) as refusal:
-        zoo.load(path)
+    with pytest.raises(InputError, match=rule) as refusal:
+        load(path)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("name", ["a" * 5000, "."])
 def test_a_name_that_is_no_file_is_refused(name):
-    with pytest.raises(zoo.InputError, match="cannot be read|is a folder"):
-        zoo.load(name)
+    with pytest.raises(InputError, match="cannot be read|is a folder"):
+        load(name)
