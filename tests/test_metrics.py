@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from zoo.data.units import Units
+from zoo.data.scaling import Units
 from zoo.metrics import METRICS, forecast_metrics
 
 RANDOM = np.random.default_rng(0)

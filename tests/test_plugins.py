@@ -1,5 +1,6 @@
 """Variants from outside: a file that the user names, or an installed package; neither is ever silent or fatal."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -8,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import run_zoo
+from tests.conftest import run_zoo, run_zoo_here
 from zoo import registry
 from zoo.errors import InputError
-from zoo.plugins import PluginWarning
+from zoo.plugins import PluginWarning, _package_hash
 from zoo.registry import from_file, list_models
 from zoo.run.store import read_rows
 from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
@@ -64,31 +65,43 @@ def package(folder, name="my-lstm-variants", module="my_lstm_variants", text=FIL
     return {"env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}}
 
 
+def old_format(model, file):
+    """Rewrite model.json as format 1 wrote it, with a hash of the whole file."""
+    content = json.loads((model / "model.json").read_text())
+    del content["checksum"], content["code"]
+    plugin = {"file": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    content |= {"format": 1, "plugin": plugin}
+    checksum = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    (model / "model.json").write_text(json.dumps({**content, "checksum": checksum}))
+
+
 def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     """new, list, show, check, bench, speed and report on one new file, and nothing else is touched."""
-    begun = run_zoo("new", "gated-lstm", "--out", "own", cwd=tmp_path)
+    assert "gated-lstm" not in run_zoo_here("list").stdout
+    begun = run_zoo_here("new", "gated-lstm", "--out", "own", cwd=tmp_path)
     assert begun.returncode == 0 and "zoo check ./own/gated_lstm.py" in begun.stdout
     file = tmp_path / "own/gated_lstm.py"
     before = file.read_bytes()
-    listed = run_zoo("list", file)
+    listed = run_zoo_here("list", file)
     assert [line for line in listed.stdout.splitlines() if line.startswith("gated-lstm ") and "gated_lstm.py" in line]
-    assert "gated-lstm" not in run_zoo("list").stdout
-    shown = run_zoo("show", file)
+    shown = run_zoo_here("show", file)
     assert shown.returncode == 0 and "hidden_size = 64" in shown.stdout
-    checked = run_zoo("check", file)
+    checked = run_zoo_here("check", file, "--only", "corners,batch,seeds,weights,learning")
     assert checked.returncode == 0 and " 0 fail" in checked.stdout, checked.stdout
     models = f"{file},naive"
     asked = (prices_csv, "--targets", "close", "--models", models, *SHORT, "--out", tmp_path / "out")
-    ended = run_zoo("bench", *asked)
+    ended = run_zoo_here("bench", *asked)
     assert ended.returncode == 0, ended.stderr
     rows, _ = read_rows(tmp_path / "out")
-    (row,) = [row for row in rows if row["variant"] == "gated-lstm"]
-    assert row["error"] is None and row["plugin"]["file"] == "gated_lstm.py"
-    assert "already there" in run_zoo("bench", *asked).stderr
-    reported = run_zoo("report", tmp_path / "out")
+    (row,) = [row for row in rows if row.variant == "gated-lstm"]
+    assert row.error is None and (row.code.kind, row.code.name) == ("file", "gated_lstm.py")
+    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
+    reported = run_zoo_here("report", tmp_path / "out")
     assert "gated-lstm" in reported.stdout and "gated_lstm.py" in (tmp_path / "out/report.md").read_text()
-    file.write_bytes(before + b"# changed\n")
-    assert "already there" not in run_zoo("bench", *asked).stderr.replace("1 of 2 cells are already there", "")
+    file.write_bytes(before + b"# a comment\n")
+    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
+    file.write_bytes(before + b"changed = True\n")
+    assert "1 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
     assert file.read_bytes().startswith(before) and sorted(p.name for p in file.parent.glob("*.py")) == [
         "gated_lstm.py",
         "test_gated_lstm.py",
@@ -96,27 +109,30 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
 
 
 def test_the_test_that_comes_with_a_new_variant_passes(tmp_path):
-    assert run_zoo("new", "gated-gru", "--out", tmp_path).returncode == 0
+    assert run_zoo_here("new", "gated-gru", "--out", tmp_path).returncode == 0
     asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "batch or seeds", tmp_path]
     ended = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ended.returncode == 0 and "2 passed" in ended.stdout, ended.stdout
 
 
-def test_a_model_of_a_file_is_kept_and_used_with_that_file_alone(tmp_path, prices_csv):
+def test_a_model_of_a_file_is_saved_and_used_with_that_file_alone(tmp_path, prices_csv):
     file, model = written(tmp_path), tmp_path / "model"
-    fitted = run_zoo("fit", file, prices_csv, "--targets", "close", "--set", "fit.max_epochs=1", "--out", model)
-    assert fitted.returncode == 0 and fitted.stdout.startswith("mine: kept epoch"), fitted.stderr
-    bare = run_zoo("predict", model, prices_csv)
+    fitted = run_zoo_here("fit", file, prices_csv, "--targets", "close", "--set", "fit.max_epochs=1", "--out", model)
+    assert fitted.returncode == 0 and fitted.stdout.startswith("mine: weights of epoch"), fitted.stderr
+    del registry._variants["mine"]
+    bare = run_zoo_here("predict", model, prices_csv)
     assert (bare.returncode, bare.stderr.count("\n")) == (2, 1) and "--variants mine.py" in bare.stderr
-    assert run_zoo("predict", model, prices_csv, "--variants", file).returncode == 0
-    file.write_text(file.read_text() + "# other\n")
-    changed = run_zoo("predict", model, prices_csv, "--variants", file)
+    assert run_zoo_here("predict", model, prices_csv, "--variants", file).returncode == 0
+    old_format(model, file)
+    assert run_zoo_here("predict", model, prices_csv, "--variants", file).returncode == 0
+    file.write_text(file.read_text() + "other = True\n")
+    changed = run_zoo_here("predict", model, prices_csv, "--variants", file)
     assert changed.returncode == 2 and "has changed; fit again" in changed.stderr
 
 
 def test_a_file_is_tuned_by_worker_processes(tmp_path, prices_csv):
     asked = ("--targets", "close", "--trials", 2, "--fix", "fit.max_epochs=1", "--jobs", 2, "--out", tmp_path / "out")
-    ended = run_zoo("tune", written(tmp_path), prices_csv, *asked)
+    ended = run_zoo_here("tune", written(tmp_path), prices_csv, *asked)
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "out/best.json").read_text())["params"]["hidden_size"] in range(8, 17)
 
@@ -128,9 +144,9 @@ def test_a_suite_names_a_file_from_its_own_folder(tmp_path, prices_csv):
         f'name = "own"\n[data]\nsource = "{prices_csv}"\ntargets = ["close"]\n'
         '[run]\nmodels = ["./mine.py", "naive"]\nseeds = 1\n[fit]\nmax_epochs = 1\n[models.mine]\nhidden_size = 9\n'
     )
-    ended = run_zoo("bench", suite, "--jobs", 1, "--out", tmp_path / "out", cwd=tmp_path)
+    ended = run_zoo_here("bench", suite, "--jobs", 1, "--out", tmp_path / "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert {(row["variant"], row["params"].get("hidden_size")) for row in read_rows(tmp_path / "out")[0]} == {
+    assert {(row.variant, row.params.get("hidden_size")) for row in read_rows(tmp_path / "out")[0]} == {
         ("mine", 9),
         ("naive", None),
     }
@@ -139,10 +155,10 @@ def test_a_suite_names_a_file_from_its_own_folder(tmp_path, prices_csv):
 def test_cells_of_a_file_are_keyed_by_its_source(tmp_path):
     file, keys = written(tmp_path), []
     suite = SpeedSuite(name="own", speed={"models": [str(file)], "batch_size": [8], "lookback": [4]})
-    for text in ("", "# other\n"):
+    for text in ("", "other = True\n"):
         file.write_text(file.read_text() + text)
         cells, _ = expand_speed(suite, device="cpu")
-        assert {cell.plugin["file"] for cell in cells} == {"mine.py"}
+        assert {cell.code.name for cell in cells} == {"mine.py"}
         keys.append({cell.key for cell in cells})
     assert len(keys[0]) == len(keys[1]) == 3 and not keys[0] & keys[1]
 
@@ -151,7 +167,10 @@ def test_cells_of_a_file_are_keyed_by_its_source(tmp_path):
     ("text", "rule"),
     [
         (None, "no such file: .*mine.py"),
-        ("x = (", "mine.py cannot be loaded: SyntaxError"),
+        ("x = (", r"mine.py cannot be loaded: SyntaxError: '\(' was never closed \(line 1\)"),
+        ("x = 1\0", "mine.py cannot be loaded: .*null bytes"),
+        ("x = " + 5000 * "(", "mine.py cannot be loaded: .*too many nested parentheses"),
+        ("x = " + 100_000 * "-" + "1", "mine.py cannot be loaded: (RecursionError|MemoryError)"),
         ("\nx = 1 / 0\n", r"mine.py cannot be loaded: ZeroDivisionError: division by zero \(line 2\)"),
         ("x = 1\n", "mine.py registers no variant"),
         ("import sys\nsys.exit(0)\n", r"mine.py cannot be loaded: SystemExit: 0 \(line 2\)"),
@@ -166,9 +185,18 @@ def test_a_file_that_brings_no_variant_is_refused_with_the_reason(tmp_path, text
     assert "mine" not in list_models()
 
 
+def test_a_file_that_is_no_text_and_a_folder_are_refused(tmp_path):
+    (tmp_path / "mine.py").write_bytes(b"x = '\xff'")
+    with pytest.raises(InputError, match="mine.py is not UTF-8 text: save it as UTF-8"):
+        from_file(tmp_path / "mine.py")
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(InputError, match="folder.py is a folder: name a Python file"):
+        from_file(tmp_path / "folder.py")
+
+
 def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path, prices_csv):
     path = written(tmp_path, text="x = 1 / 0\n")
-    ended = run_zoo("bench", prices_csv, "--targets", "close", "--models", path, "--out", tmp_path / "out")
+    ended = run_zoo_here("bench", prices_csv, "--targets", "close", "--models", path, "--out", tmp_path / "out")
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert "mine.py cannot be loaded: ZeroDivisionError" in ended.stderr and not (tmp_path / "out").exists()
 
@@ -181,7 +209,7 @@ def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_pa
     ended = run_zoo("bench", *asked, **how)
     assert ended.returncode == 0, ended.stderr
     (row,) = read_rows(tmp_path / "out")[0]
-    assert row["error"] is None and row["plugin"]["package"] == "my-lstm-variants 1.2"
+    assert row.error is None and (row.code.kind, row.code.name) == ("package", "my-lstm-variants 1.2")
 
 
 @pytest.mark.parametrize(
@@ -221,30 +249,26 @@ def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):
     assert "'packaged' is already registered by package my-lstm-variants 1.2" in ended.stderr
 
 
-def test_what_a_row_says_of_a_package_covers_all_its_files_and_its_version(tmp_path):
+def test_the_hash_of_a_package_covers_all_its_files_and_its_version(tmp_path, monkeypatch):
     (tmp_path / "my_variants").mkdir()
     (tmp_path / "my_variants/__init__.py").write_text("")
     core = tmp_path / "my_variants/core.py"
-    found = []
+    hashes = set()
+    monkeypatch.syspath_prepend(tmp_path)
     for version, text in (("1.0", "x = 1"), ("1.0", "x = 2"), ("2.0", "x = 2")):
         core.write_text(text)
-        code = (
-            "import sys; sys.path.insert(0, sys.argv[1])\n"
-            "from zoo.plugins import _package_hash; print(_package_hash(sys.argv[2], 'my_variants'))"
-        )
-        asked = [sys.executable, "-c", code, str(tmp_path), f"my-variants {version}"]
-        found.append(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
-    assert len(set(found)) == 3
+        hashes.add(_package_hash(f"my-variants {version}", "my_variants"))
+    assert len(hashes) == 3
 
 
-def test_what_was_loaded_is_what_is_kept_though_the_file_changes(tmp_path):
+def test_a_loaded_variant_keeps_the_code_that_it_was_loaded_from(tmp_path):
     file = written(tmp_path, name="kept")
     from_file(file)
-    before = registry.variant("kept").plugin
-    file.write_text(file.read_text() + "# later\n")
-    assert registry.variant("kept").plugin == before
+    before = registry.variant("kept").code
+    file.write_text(file.read_text() + "later = True\n")
+    assert registry.variant("kept").code == before
     file.unlink()
-    assert registry.variant("kept").plugin == before
+    assert registry.variant("kept").code == before
 
 
 def test_all_and_a_file_are_all_and_the_file(tmp_path):
@@ -265,10 +289,10 @@ def test_a_speed_suite_names_a_file_from_its_own_folder(tmp_path, monkeypatch):
 def test_settings_tuned_on_other_code_are_refused(tmp_path, prices_csv):
     file = written(tmp_path)
     asked = ("--targets", "close", "--trials", 1, "--fix", "fit.max_epochs=1", "--out", tmp_path / "tuned")
-    assert run_zoo("tune", file, prices_csv, *asked).returncode == 0
-    file.write_text(file.read_text() + "# later\n")
+    assert run_zoo_here("tune", file, prices_csv, *asked).returncode == 0
+    file.write_text(file.read_text() + "later = True\n")
     bench = ("bench", prices_csv, "--targets", "close", "--models", f"{file},naive", *SHORT)
-    ended = run_zoo(*bench, "--tuned", tmp_path / "tuned", "--out", tmp_path / "out")
+    ended = run_zoo_here(*bench, "--tuned", tmp_path / "tuned", "--out", tmp_path / "out")
     assert ended.returncode == 2 and "'mine' was tuned with other code than it has now: tune it again" in ended.stderr
 
 
@@ -276,34 +300,34 @@ def test_settings_tuned_on_other_code_are_refused(tmp_path, prices_csv):
     ("name", "rule"),
     [
         ("Mine", "lower case with hyphens"),
-        ("torch", "in the way of the module torch"),
-        ("lstm", "there is a variant 'lstm' already"),
+        ("torch", "torch.py would hide the module torch"),
+        ("lstm", "a variant 'lstm' exists already"),
         ("a_b", "lower case"),
     ],
 )
 def test_new_refuses_a_name_that_cannot_be_one(tmp_path, name, rule):
-    ended = run_zoo("new", name, "--out", tmp_path / "own")
+    ended = run_zoo_here("new", name, "--out", tmp_path / "own")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1) and rule in ended.stderr
     assert not (tmp_path / "own").exists()
 
 
 @pytest.mark.parametrize("name", ["none", "head"])
 def test_a_name_that_python_needs_becomes_another_class(tmp_path, name):
-    assert run_zoo("new", name, "--out", tmp_path).returncode == 0
+    assert run_zoo_here("new", name, "--out", tmp_path).returncode == 0
     assert f"class {name.capitalize()}Variant(nn.Module)" in (tmp_path / f"{name}.py").read_text()
     assert from_file(tmp_path / f"{name}.py") == [name]
 
 
 def test_new_overwrites_nothing(tmp_path):
     (tmp_path / "test_mine.py").write_text("mine")
-    ended = run_zoo("new", "mine", "--out", tmp_path)
-    assert ended.returncode == 2 and "is there already" in ended.stderr
+    ended = run_zoo_here("new", "mine", "--out", tmp_path)
+    assert ended.returncode == 2 and "exists already" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["test_mine.py"]
 
 
 def test_check_of_a_wrong_variant_ends_with_1_and_says_why(tmp_path):
     file = written(tmp_path, text=FILE.replace("x)[0]", "x - x.mean(0))[0]"))
-    ended = run_zoo("check", file, "--only", "batch,seeds", "--json")
-    found = json.loads(ended.stdout)["mine"]
-    assert ended.returncode == 1 and [result["status"] for result in found] == ["fails", "holds"]
-    assert "a mean or softmax over the batch axis" in found[0]["text"]
+    ended = run_zoo_here("check", file, "--only", "batch,seeds", "--json")
+    results = json.loads(ended.stdout)["mine"]
+    assert ended.returncode == 1 and [result["status"] for result in results] == ["fails", "holds"]
+    assert "a mean or softmax over the batch axis" in results[0]["text"]

@@ -64,10 +64,16 @@ def test_a_name_that_commands_could_not_take_is_refused(name):
         registry.register(name, summary="", source="")
 
 
-@pytest.mark.parametrize("what", ["tags", "tasks", "limits"])
-def test_a_text_where_a_tuple_is_meant_is_refused(what):
-    with pytest.raises(zoo.InputError, match=rf"{what} must be a tuple of texts, \(\"onnx: why\",\), got a text"):
-        registry.register("mine", summary="", source="", **{what: "onnx: why"})
+@pytest.mark.parametrize("tags", ["lstm", (1,)])
+def test_tags_that_are_not_texts_are_refused(tags):
+    with pytest.raises(zoo.InputError, match=r"variant 'mine': tags must be a tuple of texts, \(\"lstm\",\), got "):
+        registry.register("mine", summary="", source="", tags=tags)
+
+
+@pytest.mark.parametrize("limits", ["onnx: why", ("onnx: why",), {"onnx": 1}, {1: "why"}])
+def test_limits_that_do_not_map_a_topic_to_a_reason_are_refused(limits):
+    with pytest.raises(zoo.InputError, match=r"'mine': limits must map a topic to a reason, \{\"onnx\": \"why\"\}"):
+        registry.register("mine", summary="", source="", limits=limits)
 
 
 def test_a_lazy_layer_is_refused_with_the_way_out(data, monkeypatch):

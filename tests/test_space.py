@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 import pytest
 
 from zoo.errors import InputError, UnknownName
-from zoo.space import Choice, Float, Int, described, parameters_of, ranges_of, resolve
+from zoo.space import Choice, Float, Int, range_text, parameters_of, ranges_of, resolve
 
 
 class Example:
@@ -58,6 +58,6 @@ def test_unknown_parameter_suggests_the_nearest():
 
 
 def test_ranges_are_described_in_words():
-    assert described(Int(1, 8, log=True)) == "1 to 8, on a log scale"
-    assert described(Choice("a", 1)) == "one of 'a', 1"
-    assert described(None) == ""
+    assert range_text(Int(1, 8, log=True)) == "1 to 8, on a log scale"
+    assert range_text(Choice("a", 1)) == "one of 'a', 1"
+    assert range_text(None) == ""

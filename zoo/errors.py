@@ -1,4 +1,4 @@
-"""Errors that are the caller's to mend: a rule, the value that broke it, and the way out."""
+"""Errors that the caller can correct: a rule, the value that broke it, and the way out."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -16,6 +16,11 @@ class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters, or its type where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name` (case ignored), or None when nothing comes close."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
@@ -24,7 +29,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> UnknownName:
-    """The error for a name that is not known: it suggests the nearest one and lists the rest."""
+    """The error for an unknown name: it suggests the nearest known one and lists them all."""
     names = list(known)
     guess = nearest(name, names)
     hint = f"; did you mean '{guess}'?" if guess else ""

@@ -1,11 +1,11 @@
-"""Files that come into place whole or not at all."""
+"""Writing a file whole or not at all."""
 
 import os
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put content at path, on the disk when this returns; an interruption leaves what was there."""
+    """Write content to path and sync it to the disk; an interruption leaves the old file."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as file:

@@ -1,11 +1,11 @@
-"""What a task fixes: the metrics of a point forecast, in the data's own units and in scaled ones."""
+"""The metrics of a point forecast, in the data's own units and in scaled ones."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from zoo.data.units import Units
+from zoo.data.scaling import Units
 
 METRICS = (
     "rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae",
@@ -66,8 +66,8 @@ def _one_target(
     naive_rmse = float(np.sqrt(np.mean((last[:, None] - truth) ** 2)))
     scale = np.abs(truth) + np.abs(forecast)
     ratio = np.divide(np.abs(error), scale, out=np.zeros_like(error), where=scale > 0)
-    moved, called = np.sign(truth - last[:, None]), _direction(forecast, last[:, None])
-    has_direction = bool(moved.any() and called.any())
+    moved, predicted = np.sign(truth - last[:, None]), _direction(forecast, last[:, None])
+    has_direction = bool(moved.any() and predicted.any())
     return {
         "rmse": mse**0.5,
         "mae": mae,
@@ -76,7 +76,7 @@ def _one_target(
         "mape": float(100 * np.mean(np.abs(error / truth))) if (truth != 0).all() else None,
         "smape": float(200 * np.mean(ratio)),
         "mase": mae / step if step > 0 else None,
-        "directional_accuracy": float(np.mean(called[moved != 0] == moved[moved != 0])) if has_direction else None,
+        "directional_accuracy": float(np.mean(predicted[moved != 0] == moved[moved != 0])) if has_direction else None,
         "skill": 1 - mse**0.5 / naive_rmse if naive_rmse > 0 else None,
         "scaled_mse": float(np.mean((error / deviation) ** 2)),
         "scaled_mae": mae / deviation,
@@ -94,6 +94,6 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _direction(forecast: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """-1, 0, 1: the way a forecast moves; what float32 rounding alone can move is 0."""
+    """-1, 0, 1: the way a forecast moves; 0 for a change that float32 rounding alone explains."""
     change = forecast - last
     return np.where(np.abs(change) > 1e-6 * np.abs(last), np.sign(change), 0.0)

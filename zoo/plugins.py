@@ -20,7 +20,7 @@ from zoo.records import Record
 
 GROUP = "zoo.variants"  # of entry points; each names a module, or something in one, whose import registers variants
 HOME = Path(__file__).parent
-PARTS = ("zoo.layers.", "zoo.models.")  # modules that variants are built from
+PARTS = ("zoo.layers.", "zoo.learn.", "zoo.models.")  # modules that variants are built from
 WRAPPER = HOME / "layers" / "normalised.py"  # is part of every model
 
 
@@ -42,7 +42,7 @@ class Code(Record):
     sha256: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.name}" if self.is_plugin else self.name
 
     @property
     def is_plugin(self) -> bool:
@@ -81,7 +81,7 @@ def code_of(build: type) -> Code:
 
 
 def run_file(path: Path) -> ModuleType:
-    """Run a Python file as a module of its own; raises InputError where there is none or it fails."""
+    """Run a Python file as a module of its own; raises InputError for a file that is missing or fails."""
     code = Code(kind="file", name=str(path), sha256=file_hash(path))
     name = f"zoo_file_{path.stem}_{code.sha256[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -94,7 +94,7 @@ def run_file(path: Path) -> ModuleType:
     except InputError as error:
         del sys.modules[name]
         raise InputError(f"{path}: {error}") from error
-    except (Exception, SystemExit) as error:  # a script that ends itself, too
+    except (Exception, SystemExit) as error:  # SystemExit: a script that ends itself
         del sys.modules[name]
         raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}{_line(error, path)}") from error
     return module
@@ -111,14 +111,21 @@ def installed() -> list[tuple[Code, EntryPoint]]:
 
 
 def file_hash(path: Path) -> str:
-    """source_hash of one file that the user named; raises InputError where there is none or it is not Python."""
+    """source_hash of one file that the user named; raises InputError for one that is missing or not Python."""
     try:
         return source_hash([path])
-    except (FileNotFoundError, IsADirectoryError) as error:
+    except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder: name a Python file") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except (SyntaxError, ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save it as UTF-8") from error
+    except SyntaxError as error:
+        line = f" (line {error.lineno})" if error.lineno else ""
+        raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error.msg}{line}") from error
+    except (ValueError, RecursionError, MemoryError) as error:  # null bytes; nesting that is too deep to parse
         raise InputError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
 
 

@@ -44,6 +44,8 @@ def reason(error: ValidationError, kind: type[BaseModel]) -> str:
         return f"unknown key '{field}'{hint} (known: {', '.join(known)})"
     if first["type"] == "missing":
         return f"key '{field}' is missing"
+    if first["type"] == "value_error":  # the rule of a validator of ours, which names its fields
+        return first["msg"].removeprefix("Value error, ")
     shown = repr(first["input"])
     return f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {shown[:60]}{'...' * (len(shown) > 60)}"
 

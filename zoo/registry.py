@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, unknown
+from zoo.errors import InputError, first_line, unknown
 from zoo.layers.normalised import Normalised
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import Problem
@@ -28,9 +28,9 @@ V = TypeVar("V", bound=type[nn.Module])
 class Variant:
     """A registered architecture.
 
-    tags: `lstm`, `baseline`, `deterministic` (learns nothing at random: one cell, not one per seed), ...;
-    limits: topic -> why it does not do it; source: paper and section, and where it departs; code: where its class comes
-    from.
+    source: paper and section, and where it departs; tags: `lstm`, `baseline`, `deterministic` (every seed gives the
+    same forecasts: one cell, not one per seed), ...; limits: topic -> reason why it does not do that; code: where its
+    class comes from.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Variant:
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _variants: dict[str, Variant] = {}
-_files: dict[Path, str] = {}  # each file that was run, and the hash of its source then
+_files: dict[Path, str] = {}  # each file that was run, and the hash that its source had
 _discovered: list[bool] = []
 
 
@@ -78,14 +78,15 @@ def register(
 ) -> Callable[[V], V]:
     """Put the decorated nn.Module class into the registry under `name`.
 
-    tags: words to select variants by; limits: what it does not do, as {"onnx": "why"}. Raises InputError where the name
-    is taken or is not valid (lower case, hyphens between words), and where tags or limits have the wrong type.
+    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}. Raises
+    InputError where the name is taken or is not valid (lower case, hyphens between words), and where tags or limits
+    have the wrong type.
     """
     if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
     if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
         raise InputError(f"variant '{name}': tags must be a tuple of texts, (\"lstm\",), got {tags!r}")
-    if not isinstance(limits, Mapping):
+    if not isinstance(limits, Mapping) or not all(isinstance(text, str) for pair in limits.items() for text in pair):
         raise InputError(f'variant \'{name}\': limits must map a topic to a reason, {{"onnx": "why"}}, got {limits!r}')
 
     def add(build: V) -> V:
@@ -146,7 +147,7 @@ def files() -> list[Path]:
     return list(_files)
 
 
-def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Normalised:
+def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> Normalised:
     """A new model: the variant with `params` over its defaults, its weights drawn from `seed`.
 
     Maps scaled x [B, L, C] to a scaled forecast [B, *problem.output_shape]. The global random state is
@@ -168,7 +169,7 @@ def create(name: str, problem: Problem, *, seed: int = 0, **params: Any) -> Norm
             raise
         except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
             given = ", ".join(f"{key}={value!r}" for key, value in resolved.items())
-            raise InputError(f"variant '{name}' cannot be built with {given}: {error}") from error
+            raise InputError(f"variant '{name}' cannot be built with {given}: {first_line(error)}") from error
 
 
 def _names_of(place: Path) -> list[str]:

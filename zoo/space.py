@@ -73,9 +73,9 @@ class Parameter:
                 return int(value)
             elif type(value) is kind:
                 return value
-        if value == "none" and type(None) in self.types:  # how text says it
+        if value == "none" and type(None) in self.types:  # from the command line, where all values are text
             return None
-        rule = " or ".join(_described(kind) for kind in self.types)
+        rule = " or ".join(_type_text(kind) for kind in self.types)
         raise InputError(f"{owner}: {self.name} must be {rule}, got {value!r}")
 
 
@@ -83,7 +83,7 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
     """The keyword-only parameters of a callable (or class), in the order of its signature."""
     target = function.__init__ if inspect.isclass(function) else function
     hints = typing.get_type_hints(target, include_extras=True)
-    found = {}
+    parameters = {}
     for name, argument in inspect.signature(target).parameters.items():
         if argument.kind is not inspect.Parameter.KEYWORD_ONLY:
             continue
@@ -93,8 +93,8 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
             span = next((extra for extra in extras if isinstance(extra, Int | Float | Choice)), None)
         is_union = typing.get_origin(hint) in (Union, types.UnionType)
         kinds = typing.get_args(hint) if is_union else (hint,)
-        found[name] = Parameter(name, tuple(kinds), argument.default, span)
-    return found
+        parameters[name] = Parameter(name, tuple(kinds), argument.default, span)
+    return parameters
 
 
 def ranges_of(function: Callable[..., Any]) -> dict[str, Range]:
@@ -129,14 +129,14 @@ def scalar(text: str) -> Any:
     return text
 
 
-def _described(kind: Any) -> str:
+def _type_text(kind: Any) -> str:
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(repr(option) for option in typing.get_args(kind))
-    named = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "none"}
-    return named.get(kind, str(kind))
+    texts = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "none"}
+    return texts.get(kind, str(kind))
 
 
-def described(span: Range | None) -> str:
+def range_text(span: Range | None) -> str:
     """A range in words, for `zoo show`."""
     if span is None:
         return ""

@@ -154,7 +154,7 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     check_step(config)
     device_type = resolve_device(config.device).type
-    fit = config.asked()
+    fit = config.settings()
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")

@@ -262,3 +262,28 @@ def test_separator_inside_quotes_does_not_count(tmp_path):
 
 def test_newline_in_a_column_name_becomes_a_space(tmp_path):
     assert load(written(tmp_path, 'date,"close\n(USD)"\n2020-01-02,1\n2020-01-03,2\n')).columns == ("close (USD)",)
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "is empty: it needs a header line"),
+        (b"\n\n\n", "is empty: it needs a header line"),
+        (b"\0\0\0", "is empty: it holds no rows"),
+        (b"\xff\xfe\x00\x01", "is not UTF-8 text"),
+        (b'a,"b\n1,2\n', "is not a well-formed CSV: EOF inside string"),
+        (b"a" * 200_000 + b",b\n1,2\n", "is not a well-formed CSV: field larger than field limit"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_in_one_line(tmp_path, content, rule):
+    path = tmp_path / "prices.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rule) as refusal:
+        load(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "."])
+def test_a_name_that_is_no_file_is_refused(name):
+    with pytest.raises(InputError, match="cannot be read|is a folder"):
+        load(name)

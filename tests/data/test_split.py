@@ -47,7 +47,7 @@ def test_shares_are_exact(first, second, rows):
         ((0.9, 0.3, -0.2), "must be finite numbers >= 0"),
         ((0.7, 0.1, float("nan")), "must be finite"),
         ((float("inf"), 1, 2), "must be finite"),
-        ((80, 15, 15), "asks for 110 rows, the data has 100"),
+        ((80, 15, 15), "needs 110 rows, the data has 100"),
         ((80, 10.5, 5), "must be whole numbers"),
         ((True, 0, 0), "three shares"),
         ((0.5, 0.3, "rest"), "three shares"),

@@ -5,24 +5,24 @@ import pytest
 import torch
 
 import zoo
-from zoo.data.scaling import fit_scaler
-from zoo.data.units import Units
-from zoo.data.windows import windows_between
+from zoo.data.scaling import Units, fit_scaler, fit_units
+from zoo.data.windows import Windows, columns
+
+NO_STARTS = torch.empty(0, dtype=torch.int64)
 
 
-def made(rows=50, channels=3, lookback=5, horizon=2, targets=(2, 0), first=0, end=None):
+def counted(rows=50, channels=3, lookback=5, horizon=2, targets=(2, 0), first=0, end=None):
     raw = np.arange(rows * channels, dtype=float).reshape(rows, channels)
     ones = np.ones(len(targets))
     units = Units(tuple(map(str, targets)), 0 * ones, ones, ones, ones)
-    return windows_between(
-        first, rows if end is None else end, values=torch.from_numpy(raw.astype(np.float32)), raw=raw,
-        lookback=lookback, horizon=horizon, targets=targets, units=units,
-    )  # fmt: skip
+    values = torch.from_numpy(raw.astype(np.float32))
+    windows = Windows(values, NO_STARTS, lookback, horizon, targets, raw, units)
+    return windows.between(first, rows if end is None else end)
 
 
 @pytest.mark.parametrize("targets", [(2, 0), (1,), (0, 1, 2)])
 def test_batches_hold_what_slicing_gives(targets):
-    windows = made(targets=targets)
+    windows = counted(targets=targets)
     x, y = next(windows.batches(1000))
     assert len(x) == len(windows) == 50 - 5 - 2 + 1
     for n in range(len(windows)):
@@ -33,7 +33,7 @@ def test_batches_hold_what_slicing_gives(targets):
 
 
 def test_every_target_row_is_in_its_part_and_lookback_reaches_back():
-    windows = made(first=30, end=40)
+    windows = counted(first=30, end=40)
     rows = windows.target_rows()
     assert rows[0] == 30
     assert rows[-1] + windows.horizon == 40
@@ -42,12 +42,12 @@ def test_every_target_row_is_in_its_part_and_lookback_reaches_back():
 
 
 def test_first_part_begins_at_row_zero():
-    assert made(first=0, end=20).starts[0] == 0
-    assert made(first=3, end=20).target_rows()[0] == 5
+    assert counted(first=0, end=20).starts[0] == 0
+    assert counted(first=3, end=20).target_rows()[0] == 5
 
 
 def test_shuffling_follows_the_generator_and_misses_nothing():
-    windows = made()
+    windows = counted()
     orders = [windows.order(torch.Generator().manual_seed(seed)).tolist() for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == list(range(len(windows)))
@@ -59,11 +59,11 @@ def test_a_million_rows_cost_little_beyond_their_values():
     raw = np.zeros((1_000_000, 5))
     values = torch.zeros(1_000_000, 5)
     units = Units(("a",), *(np.ones(1),) * 4)
-    how = {"raw": raw, "lookback": 96, "horizon": 1, "targets": (3,), "units": units}
+    table = Windows(values, NO_STARTS, 96, 1, (3,), raw, units)
     best = float("inf")
     for _ in range(5):
         started = time.perf_counter()
-        windows = windows_between(0, len(raw), values=values, **how)
+        windows = table.between(0, len(raw))
         best = min(best, time.perf_counter() - started)
     assert best < 0.05
     assert windows.values is values
@@ -75,8 +75,6 @@ def test_a_million_rows_cost_little_beyond_their_values():
 def test_each_target_is_restored_by_its_own_parameters(name):
     values = np.random.default_rng(0).normal(size=(200, 3)) * [1, 1000, 0.01] + [5, -300, 7]
     scaler = fit_scaler(name, values[:100])
-    from zoo.data.units import fit_units
-
     units = fit_units(("b", "a"), (1, 0), scaler, values[:100])
     np.testing.assert_allclose(units.restore(scaler.transform(values)[:, [1, 0]]), values[:, [1, 0]], rtol=1e-12)
     assert units.deviation == pytest.approx(values[:100, [1, 0]].std(axis=0))
@@ -98,3 +96,16 @@ def test_scalers_are_what_their_names_say():
     np.testing.assert_array_equal(constant.transform(np.full((2, 1), 4.0)), 0)
     with pytest.raises(zoo.InputError, match="unknown scaler 'standart'; did you mean 'standard'"):
         fit_scaler("standart", values)
+
+
+@pytest.mark.parametrize("numbers", [(3,), (1, 2, 3), (3, 0), (4, 2, 0), (0, 0)])
+def test_columns_are_those_that_indexing_by_a_list_gives(numbers):
+    x = torch.randn(4, 7, 5)
+    assert torch.equal(columns(x, numbers), x[..., list(numbers)])
+    assert torch.equal(columns(x[0, 0], numbers), x[0, 0, list(numbers)])
+
+
+def test_neighbours_are_a_view():
+    x = torch.zeros(2, 5)
+    columns(x, (1, 2)).fill_(1)
+    assert x.sum() == 4

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.layers.normalised import Normalised
+from zoo.layers.normalised import Normalised, Solvable
 from zoo.problem import Problem
 
 X = 5 + 3 * torch.randn(4, 6, 3, generator=torch.Generator().manual_seed(0))
 
 
 class Recorder(nn.Module):
-    """Keeps what it saw and answers zeros."""
+    """Remembers its input and forecasts zeros."""
 
     def __init__(self):
         super().__init__()
@@ -61,3 +61,27 @@ def test_what_solve_learns_from_is_what_the_variant_sees(normalise, data):
         with suppress(RuntimeError):  # the recorder's answer has another shape; what it saw is what counts
             model(outside[0])
         torch.testing.assert_close(inside[0], model.variant.seen)
+
+
+def test_a_variant_is_trainable_with_weights_to_train_and_no_solve():
+    class Solved(Recorder):
+        def solve(self, train, valid):
+            pass
+
+    frozen = Recorder()
+    frozen.learned.requires_grad_(False)
+    problem = Problem(6, 3, (2, 0), (2, 2), "instance")
+    for variant, is_trainable in ((Recorder(), True), (Solved(), False), (frozen, False), (nn.Identity(), False)):
+        model = Normalised(variant, problem)
+        assert model.is_trainable is is_trainable
+        assert model.is_affine is is_trainable  # an affine map would be trained alone
+        assert isinstance(variant, Solvable) is isinstance(variant, Solved)
+
+
+@pytest.mark.parametrize("normalise", ["last", "instance"])
+def test_level_and_scale_are_computed_once_for_each_forecast(normalise, monkeypatch):
+    model, calls = wrapped(normalise), []
+    compute = model._level_and_scale
+    monkeypatch.setattr(model, "_level_and_scale", lambda x: calls.append(1) or compute(x))
+    model(X)
+    assert len(calls) == 1

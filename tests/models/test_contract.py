@@ -6,10 +6,10 @@ import torch
 import zoo
 from zoo.problem import Problem
 from zoo.testing import CHECKS, check
-from zoo.testing.models import shaken
+from zoo.testing.helpers import is_trainable, shaken
 
 ALL = zoo.list_models()
-LEARNING = [name for name in ALL if not zoo.variant(name).is_deterministic]
+LEARNING = [name for name in ALL if is_trainable(name)]
 
 
 def problem(normalise="last"):
@@ -45,4 +45,4 @@ def test_instance_normalisation_trains_no_map_alone(name):
     model = zoo.create(name, problem("instance"))
     own = sum(1 for _ in model.variant.parameters())
     maps = sum(1 for _ in model.parameters()) - own
-    assert maps == (2 if own and not hasattr(model.variant, "solve") else 0)
+    assert maps == (2 if model.is_trainable else 0)

@@ -5,45 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from tests.conftest import run_zoo
-from tests.report.test_report import PROBLEM, row
+from tests.conftest import run_zoo_here as run_zoo
+from tests.report.rows import PROBLEM, STEPS, TUNING, entries, forecasts, written
 from zoo.errors import InputError
 from zoo.report.compare import compare, sentences, summary
 from zoo.stats.accuracy import diebold_mariano
 from zoo.stats.intervals import skill_interval
-
-WINDOWS = 400
-STEPS = np.random.default_rng(0).standard_normal((WINDOWS, 1, 1))
-TUNING = {"lookback": 7, "study": {"name": "s", "sampler": "TPE", "seed": 0, "ranges": {}}, "trials": 3, "pruned": 0,
-          "failed": 0, "seconds": 1.0, "command": "zoo tune", "budget": {}}  # fmt: skip
-
-
-def forecasts(share, seed):
-    return share * STEPS + 0.3 * np.random.default_rng(1000 + seed).standard_normal(STEPS.shape)
-
-
-def written(folder, entries, *, problem=PROBLEM):
-    """A folder of rows with their predictions; entries are (variant, seed, forecast, fields)."""
-    (folder / "predictions").mkdir(parents=True)
-    truth = {"truth": STEPS, "last": np.zeros((WINDOWS, 1)), "target_row": np.arange(WINDOWS)}
-    np.savez(folder / "predictions/truth.npz", **truth)
-    lines = []
-    for number, (variant, seed, forecast, fields) in enumerate(entries):
-        found = row(variant, seed, 0.0, problem=problem, truth="predictions/truth.npz", started="2026", schema=1)
-        found |= {"stopped": "patience", "predictions": None, "key": f"{variant}{seed}{number}{folder.name}", **fields}
-        if forecast is not None:
-            rmse = float(np.sqrt(np.mean((forecast - STEPS) ** 2)))
-            skill = 1 - rmse / float(np.sqrt(np.mean(STEPS**2)))
-            found["metrics"] = found["metrics"] | {"rmse": rmse, "skill": skill}
-            np.savez(folder / f"predictions/{number}.npz", forecast=forecast)
-            found["predictions"] = f"predictions/{number}.npz"
-        lines.append(json.dumps(found))
-    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n")
-    return folder
-
-
-def entries(variant, share, first_seed, seeds=3, **fields):
-    return [(variant, seed, forecasts(share, first_seed + seed), fields) for seed in range(seeds)]
 
 
 def test_gain_is_paired_by_seed_and_has_the_interval_and_p_of_its_losses(tmp_path):
@@ -73,12 +40,11 @@ def test_worse_beyond_the_share_fails_and_chance_does_not(tmp_path):
 
 
 def test_a_tuned_line_is_set_against_the_default_it_came_from(tmp_path):
-    default = entries("lstm", 0.2, 0, key="the same")
-    default = [(name, seed, forecast, {"key": f"same{seed}"}) for name, seed, forecast, _ in default]
+    default = [(name, seed, forecast, {"key": f"same{seed}"}) for name, seed, forecast, _ in entries("lstm", 0.2, 0)]
     tuned = entries("lstm", 0.5, 10, params={"hidden_size": 9}, tuning=TUNING)
     found = compare(written(tmp_path / "old", default), written(tmp_path / "new", [*default, *tuned]))
     assert found.same == ("lstm",)
-    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm", "lstm, tuned")]
+    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm", "lstm (tuned)")]
 
 
 def test_lines_of_a_sweep_are_matched_by_their_settings(tmp_path):
@@ -125,8 +91,8 @@ def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
     both = compare(old, written(tmp_path / "new", [*broken, *later]))
     assert both.apart == ("bilstm (no seed in common)", "lstm (failed in OLD: Boom)")
     assert both.same == () and not both.is_worse(0.0)
-    mended = compare(old, written(tmp_path / "mended", entries("lstm", 0.5, 0)))
-    assert mended.apart == ("lstm (failed in OLD: Boom)",) and mended.only_old == ("bilstm",)
+    repaired = compare(old, written(tmp_path / "repaired", entries("lstm", 0.5, 0)))
+    assert repaired.apart == ("lstm (failed in OLD: Boom)",) and repaired.only_old == ("bilstm",)
 
 
 def test_one_line_against_a_sweep_needs_the_same_settings(tmp_path):
@@ -140,7 +106,7 @@ def test_one_line_against_a_sweep_needs_the_same_settings(tmp_path):
 def test_other_problems_are_refused(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0))
     new = written(tmp_path / "new", entries("lstm", 0.2, 0), problem={**PROBLEM, "horizon": 5})
-    with pytest.raises(InputError, match="forecasts nothing that"):
+    with pytest.raises(InputError, match="no problem in common"):
         compare(old, new)
 
 

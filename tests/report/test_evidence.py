@@ -3,50 +3,36 @@
 import numpy as np
 import pytest
 
-from tests.report.test_report import NAIVE, row
-from zoo.report.board import summary
-from zoo.report.evidence import judged
+from tests.report.rows import STEPS, WINDOWS, entries, forecasts, read, written
+from zoo.report.board import judged, summary
 from zoo.report.markdown import markdown
-from zoo.report.predictions import Stored, nothing_stored, stored_in
 from zoo.report.tables import accuracy_table
 from zoo.report.verdict import beats_naive, verdict
+from zoo.run.predictions import Stored, stored
+from zoo.run.results import results
 from zoo.stats.accuracy import diebold_mariano
 from zoo.stats.intervals import skill_interval
 
-WINDOWS = 400
-STEPS = np.random.default_rng(0).standard_normal((WINDOWS, 1, 1))
+BASELINE = {"tags": ["baseline", "deterministic"], "fit": None}
+NAIVE = ("naive", 0, np.zeros_like(STEPS), BASELINE)
+GOOD = entries("lstm", 0.5, 0)
+NOISE = entries("bilstm", 0.0, 10, noise=0.02)
 
 
-def shrunk(share, seed, noise=0.3):
-    """Forecasts that foresee `share` of each step, with a noise of their own."""
-    return share * STEPS + noise * np.random.default_rng(seed).standard_normal(STEPS.shape)
+def board_of(folder, *groups, **how):
+    (board,) = judged(read(folder / "mine", [NAIVE, *(entry for group in groups for entry in group)], **how))
+    return board
 
 
-def stored(forecast, deviation=None):
-    return Stored(forecast, STEPS, np.zeros((WINDOWS, 1)), np.arange(WINDOWS), deviation)
+def without_predictions(group):
+    return [(variant, seed, forecast, {**fields, "truth": None}) for variant, seed, forecast, fields in group]
 
 
-def skill_of(forecast):
-    return 1 - float(np.sqrt(np.mean((forecast - STEPS) ** 2) / np.mean(STEPS**2)))
-
-
-def made(forecasts):
-    """(rows, load): one row for each (variant, seed) and its forecast, naive beside them."""
-    rows = [row(variant, seed, skill_of(forecast)) for (variant, seed), forecast in forecasts.items()]
-    kept = {one["key"]: forecast for one, forecast in zip(rows, forecasts.values(), strict=True)}
-    kept[NAIVE["key"]] = np.zeros_like(STEPS)
-    return [NAIVE, *rows], lambda one: stored(kept[one["key"]])
-
-
-GOOD = {("lstm", seed): shrunk(0.5, seed) for seed in range(3)}
-NOISE = {("bilstm", seed): shrunk(0.0, 10 + seed, noise=0.02) for seed in range(3)}
-
-
-def test_line_has_the_interval_and_p_of_its_predictions():
-    (board,) = judged(*made({**GOOD, **NOISE}))
+def test_line_has_the_interval_and_p_of_its_predictions(tmp_path):
+    board = board_of(tmp_path, GOOD, NOISE)
     best, other = board.lines[0], next(line for line in board.lines if line.variant == "bilstm")
     losses = {
-        name: np.stack([((forecast - STEPS) ** 2)[:, 0, 0] for forecast in group.values()])
+        name: np.stack([((forecast - STEPS) ** 2)[:, 0, 0] for _, _, forecast, _ in group])
         for name, group in (("lstm", GOOD), ("bilstm", NOISE))
     }
     naive = (STEPS**2)[:, 0, 0]
@@ -60,93 +46,82 @@ def test_line_has_the_interval_and_p_of_its_predictions():
     assert (naive_line.interval, naive_line.p_naive, naive_line.p_best) == (None, None, None)
 
 
-def test_skill_beyond_chance_beats_naive_and_skill_within_it_does_not():
-    (board,) = judged(*made({**GOOD, **NOISE}))
+def test_skill_beyond_chance_beats_naive_and_skill_within_it_does_not(tmp_path):
+    board = board_of(tmp_path, GOOD, NOISE)
     assert {line.variant: beats_naive(line) for line in board.lines} == {"lstm": True, "bilstm": False, "naive": False}
-    first, *more = verdict(board)
-    assert first.startswith("1 of 2 beat naive (Diebold-Mariano, p < 0.05 after Holm's correction over 2): lstm (+")
+    _, first, *more = verdict(board)
+    assert first.startswith(
+        "1 of 2 beat naive by more than chance (Diebold-Mariano, p < 0.05 after Holm's correction over 2): lstm (+"
+    )
     assert "95 % interval +" in first
     assert "lstm is significantly better than all others." in more
 
 
-def test_where_nothing_beats_naive_the_verdict_says_so():
-    (board,) = judged(*made(NOISE))
-    first = verdict(board)[0]
-    assert first.startswith("No variant beats naive (repeating the last value; Diebold-Mariano, p < 0.05")
+def test_where_nothing_beats_naive_the_verdict_says_so(tmp_path):
+    first = verdict(board_of(tmp_path, NOISE))[1]
+    assert first.startswith("No variant beats naive by more than chance (Diebold-Mariano, p < 0.05")
     assert "95 % interval -" in first
 
 
-def test_a_best_that_does_not_beat_naive_is_not_said_to_be_better_than_it():
-    (board,) = judged(*made({("ridge", 0): shrunk(0.0, 5, noise=0.01), ("lstm", 0): -0.5 * STEPS}))
-    first, second, *_ = verdict(board)
+def test_a_best_that_does_not_beat_naive_is_not_called_better_than_it(tmp_path):
+    ridge = [("ridge", 0, forecasts(0.0, 5, noise=0.01), BASELINE)]
+    _, first, second, *_ = verdict(board_of(tmp_path, ridge, [("lstm", 0, -0.5 * STEPS, {})]))
     assert first.startswith("No variant beats naive")
     assert second == "ridge is significantly better than all others but naive."
 
 
-def test_forecasters_that_are_alike_are_not_ordered():
-    twins = {("lstm", 0): shrunk(0.5, 1), ("bilstm", 0): shrunk(0.5, 2)}
-    (board,) = judged(*made(twins))
+def test_forecasters_that_are_alike_are_not_ordered(tmp_path):
+    board = board_of(tmp_path, entries("lstm", 0.5, 1, seeds=1), entries("bilstm", 0.5, 2, seeds=1))
     best = board.lines[0].label
-    assert f"Nothing is significantly worse than {best}, the best of 2: their order may be chance." in verdict(board)
+    assert f"No clear winner: nothing is significantly worse than {best}, the best of 2." in verdict(board)
     assert any("the spread over seeds is unknown" in sentence for sentence in verdict(board))
 
 
-def test_a_line_without_predictions_is_not_tested_and_named():
-    rows, load = made({**GOOD, **NOISE})
-    (board,) = judged(rows, lambda one: None if one["variant"] == "bilstm" else load(one))
+def test_a_line_without_predictions_is_not_tested_and_named(tmp_path):
+    board = board_of(tmp_path, GOOD, without_predictions(NOISE))
     line = next(line for line in board.lines if line.variant == "bilstm")
     assert (line.interval, line.p_naive) == (None, None)
-    assert "Not tested, for want of usable predictions: bilstm." in verdict(board)
+    assert "Not tested, because usable predictions are missing: bilstm." in verdict(board)
 
 
-def test_an_untested_best_line_is_not_said_to_fail():
-    rows, load = made({**GOOD, **NOISE})
-    (board,) = judged(rows, lambda one: None if one["variant"] == "lstm" else load(one))
-    first = verdict(board)[0]
+def test_an_untested_best_line_is_not_called_a_failure(tmp_path):
+    answer, first, *_ = verdict(board_of(tmp_path, without_predictions(GOOD), NOISE))
     assert first.startswith("No tested variant beats naive") and "the best, bilstm, has" in first
+    assert answer.startswith("Unclear. The best recurrent model, lstm, is ") and "predictions are missing" in answer
 
 
-def test_losses_that_contradict_skill_are_no_evidence_for_it():
+def test_losses_that_contradict_skill_are_no_evidence_for_it(tmp_path):
     """Four seeds good and one ruinous: the mean skill is the best, the mean loss is not."""
-    uneven = {("lstm", seed): STEPS * (1 - ratio) for seed, ratio in enumerate((0.8, 0.8, 0.8, 0.8, 1.5))}
-    even = {("bilstm", seed): STEPS * (1 - 0.96) for seed in range(5)}
-    (board,) = judged(*made({**uneven, **even}))
+    uneven = [("lstm", seed, STEPS * (1 - ratio), {}) for seed, ratio in enumerate((0.8, 0.8, 0.8, 0.8, 1.5))]
+    board = board_of(tmp_path, uneven, [("bilstm", seed, STEPS * (1 - 0.96), {}) for seed in range(5)])
     assert [line.variant for line in board.lines if not line.is_naive] == ["lstm", "bilstm"]
     assert board.lines[1].p_best == 1.0
     assert not any("significantly better" in sentence for sentence in verdict(board))
 
 
-def test_too_few_windows_for_a_test_are_said():
-    rows, load = made(GOOD)
-
-    def short(one):
-        found = load(one)
-        return Stored(*(part[:9] for part in (found.forecast, found.truth, found.last, found.target_row)))
-
-    (board,) = judged(rows, short)
+def test_too_few_windows_for_a_test_are_named(tmp_path):
+    board = board_of(tmp_path, GOOD, windows=9)
     reason = "9 test windows are too few for a horizon of 1"
-    assert f"Whether that holds over other test periods was not tested: {reason}." in verdict(board)
+    assert f"Whether this holds over other test periods was not tested: {reason}." in verdict(board)
 
 
-def test_without_any_predictions_spread_over_seeds_decides():
-    rows, _ = made(GOOD)
-    (board,) = judged(rows, nothing_stored)
-    first, *more = verdict(board)
+def test_without_any_predictions_spread_over_seeds_decides(tmp_path):
+    board = board_of(tmp_path, without_predictions(GOOD))
+    _, first, *more = verdict(board)
     assert "by more than the spread over seeds" in first
     assert any("not tested: no usable predictions are stored" in sentence for sentence in more)
     assert "p" not in accuracy_table(board).header
 
 
-def test_interval_and_p_stand_in_table_legend_and_json():
-    rows, load = made({**GOOD, **NOISE})
-    (board,) = judged(rows, load)
+def test_interval_and_p_stand_in_table_legend_and_json(tmp_path):
+    board = board_of(tmp_path, GOOD, NOISE)
     table = accuracy_table(board)
     at = table.header.index("95 % interval")
     assert table.header[at - 1 : at + 2] == ("skill %", "95 % interval", "p")
     low, high = board.lines[0].interval
     assert table.rows[0][at].text == f"{100 * low:+.2f} to {100 * high:+.2f}" and table.rows[0][at + 1].text == "<0.001"
-    text = markdown(judged(rows, load))
-    assert "moving-block bootstrap" in text and "Diebold-Mariano" in text
+    text = markdown([board])
+    assert "moving-block bootstrap" in text and "Diebold-Mariano" in text and "&lt;" not in text
     plain = summary([board])[0]["lines"][0]
     assert plain["skill_interval"] == [low, high] and plain["p_naive"] == board.lines[0].p_naive
 
@@ -178,22 +153,15 @@ def test_missing_or_damaged_files_are_no_predictions(damage, tmp_path):
         np.savez(own, forecast=STEPS[1:])
     elif damage == "no forecast":
         np.savez(own, other=STEPS)
-    asked = {"predictions": "own.npz", "truth": "truth.npz"}
-    assert stored_in(tmp_path)(asked) is None
+    assert stored(tmp_path, "own.npz", "truth.npz") is None
     np.savez(own, forecast=STEPS)
-    found = stored_in(tmp_path)(asked)
+    found = stored(tmp_path, "own.npz", "truth.npz")
     assert np.array_equal(found.forecast, STEPS) and found.deviation is None
-    assert stored_in(tmp_path)({"predictions": None, "truth": None}) is None
+    assert stored(tmp_path, None, None) is None
 
 
-def test_seeds_of_unequal_windows_have_no_evidence():
-    rows, load = made(GOOD)
-
-    def cut(one):
-        found = load(one)
-        if one["seed"] == 1:
-            return Stored(*(part[1:] for part in (found.forecast, found.truth, found.last, found.target_row)), None)
-        return found
-
-    (board,) = judged(rows, cut)
+def test_seeds_of_unequal_windows_have_no_evidence(tmp_path):
+    folder = written(tmp_path / "mine", [NAIVE, *GOOD])
+    np.savez(folder / "predictions/2.npz", forecast=GOOD[1][2][1:])
+    (board,) = judged(results(folder))
     assert all(line.interval is None for line in board.lines)

@@ -12,8 +12,9 @@ from tests.report.test_report import LSTM, NAIVE, PROBLEM, row
 from tests.speed.report.rows import speed_row
 from zoo.report.board import boards, summary
 from zoo.report.flat import accuracy_csv
-from zoo.report.latex import escaped, latex
+from zoo.report.latex import latex
 from zoo.report.results import read_results
+from zoo.report.text_table import latex_text as escaped
 
 
 def test_csv_has_a_line_for_each_variant_and_plain_numbers():

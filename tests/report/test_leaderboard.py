@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from tests.conftest import run_zoo
-from tests.report.test_report import DATA, PROBLEM, row
+from tests.conftest import run_zoo_here as run_zoo
+from tests.report.rows import DATA, PROBLEM, frame, row
 from zoo.report.board import boards
 from zoo.report.leaderboard import leaderboard, leaderboard_markdown
 
@@ -23,7 +23,7 @@ def rows_of(tables):
 
 
 def standings(tables):
-    return {standing.variant: standing for standing in leaderboard(boards(rows_of(tables))).standings}
+    return {standing.variant: standing for standing in leaderboard(boards(frame(rows_of(tables)))).standings}
 
 
 TABLES = [{"lstm": 0.8, "bilstm": 0.9}, {"lstm": 0.5, "bilstm": 1.25}]
@@ -53,45 +53,45 @@ def test_rounding_is_a_tie_that_counts_half():
 def test_a_data_set_with_few_of_the_variants_is_left_out():
     names = [f"v{number}" for number in range(4)]
     tables = [dict.fromkeys(names, 0.9), {"v0": 0.1, "v1": 0.1}]
-    found = leaderboard(boards(rows_of(tables)))
-    assert [board.data["source"] for board in found.boards] == ["set0.csv"]
-    assert [board.data["source"] for board in found.partial] == ["set1.csv"]
+    found = leaderboard(boards(frame(rows_of(tables))))
+    assert [board.source for board in found.boards] == ["set0.csv"]
+    assert [board.source for board in found.partial] == ["set1.csv"]
     ratios = [standing.ratio for standing in found.standings if standing.variant != "naive"]
     assert ratios == pytest.approx([0.9] * 4)
 
 
 def test_fewer_than_five_data_sets_have_no_interval_and_no_ranks_and_say_so():
-    found = leaderboard(boards(rows_of(TABLES)))
+    found = leaderboard(boards(frame(rows_of(TABLES))))
     assert found.ranks is None and found.standings[0].low is None
     assert "No ranks: ranks need at least 5 problems, got 2." in leaderboard_markdown(found, {})
 
 
 def test_enough_data_sets_have_intervals_and_ranks():
     tables = [{"lstm": 0.5 + 0.01 * number, "bilstm": 0.8 + 0.01 * number} for number in range(8)]
-    found = leaderboard(boards(rows_of(tables)))
+    found = leaderboard(boards(frame(rows_of(tables))))
     best = found.standings[0]
     assert best.low < best.ratio < best.high and best.low >= 0.5 and best.high <= 0.57
     assert found.ranks.names == ("lstm", "bilstm", "naive") and found.ranks.ranks == (1.0, 2.0, 3.0)
     text = leaderboard_markdown(found, {"mine": "mine/report.md"})
     assert "mean rank" in text and "lstm before naive" in text and "(mine/report.md)" in text
-    assert text == leaderboard_markdown(leaderboard(boards(rows_of(tables))), {"mine": "mine/report.md"})
+    assert text == leaderboard_markdown(leaderboard(boards(frame(rows_of(tables)))), {"mine": "mine/report.md"})
 
 
 def test_sweeps_and_failures_do_not_count():
     rows = rows_of([{"lstm": 0.8, "bilstm": 0.9, "cnn-lstm": 0.9}])
     rows.append(rows[-1] | {"params": {"kernel_size": 9}, "key": "swept"})
     rows.append(rows[1] | {"seed": 1, "error": "Boom", "metrics": None, "key": "failed"})
-    found = leaderboard(boards(rows))
+    found = leaderboard(boards(frame(rows)))
     assert [standing.variant for standing in found.standings] == ["lstm", "bilstm", "naive"]
 
 
 def test_nothing_to_rank_is_refused():
     with pytest.raises(ValueError, match="fewer than three variants"):
-        leaderboard(boards(rows_of([{"lstm": 0.5}])))
+        leaderboard(boards(frame(rows_of([{"lstm": 0.5}]))))
 
 
 def test_the_command_writes_readme_beside_the_runs(tmp_path):
-    stored = {"predictions": None, "truth": None, "started": "2026", "schema": 1, "stopped": "patience"}
+    stored = {"predictions": None, "truth": None, "stopped": "patience"}
     for name, table in zip(("a", "b"), TABLES, strict=True):
         (tmp_path / "results" / name).mkdir(parents=True)
         rows = [found | stored | {"suite": name} for found in rows_of([table])]

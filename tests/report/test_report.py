@@ -1,40 +1,33 @@
 """Reports are functions of rows: made-up rows in, sentences and tables out."""
 
 import io
+import json
+import re
 
 import pytest
 from rich.console import Console
 
-from zoo.report.board import boards, spread_of, summary
-from zoo.report.markdown import escaped, markdown
+from tests.report.rows import (
+    LSTM,
+    NAIVE,
+    PROBLEM,
+    STEPS,
+    TUNING,
+    code,
+    entries,
+    frame,
+    metrics,
+    read,
+    row,
+    written,
+)
+from zoo.report.board import boards, judged, spread_of, summary, summary_frame
+from zoo.report.folder import write_report
+from zoo.report.markdown import markdown
 from zoo.report.tables import accuracy_table, figure, target_table
-from zoo.report.terminal import show
-from zoo.report.verdict import verdict
-
-PROBLEM = {
-    "task": "forecast", "lookback": 7, "horizon": 1, "channels": ["open", "close"], "targets": ["close"],
-    "split": [70, 10, 20], "scaler": "standard", "normalise": "last",
-}  # fmt: skip
-DATA = {
-    "source": "x.csv", "fingerprint": "f" * 64, "rows": 100, "columns": None, "time": None, "missing": "refuse",
-    "first": "2020-01-01", "last": "2020-04-09", "notes": ["a note"],
-}  # fmt: skip
-
-
-def row(variant, seed, skill, *, tags=("lstm",), error=None, params=None, problem=PROBLEM, **fields):
-    metrics = {"rmse": 10 * (1 - skill), "mae": 8 * (1 - skill), "r2": 0.9, "skill": skill} if error is None else None
-    return {
-        "key": f"{variant}{seed}{params}", "suite": "mine", "variant": variant, "tags": list(tags), "seed": seed,
-        "params": params or {}, "metrics": metrics, "train_seconds": 2.0, "windows_per_second": 1234.5, "epochs": 3,
-        "best_epoch": 2, "parameter_count": 99, "device": "cpu", "threads": 1, "dtype": "float32", "problem": problem,
-        "data": DATA, "fit": None if "deterministic" in tags else {"max_epochs": 3}, "commit": "abc", "error": error,
-        "machine": {"cpu": "a cpu", "cores": 2, "system": "an OS"}, "versions": {"torch": "2"},
-        "command": "zoo bench x.csv", **fields,
-    }  # fmt: skip
-
-
-NAIVE = row("naive", 0, 0.0, tags=("baseline", "deterministic"))
-LSTM = [row("lstm", seed, skill) for seed, skill in enumerate((0.01, 0.02, 0.03))]
+from zoo.report.terminal import VERDICT, show
+from zoo.report.text_table import escaped
+from zoo.run.results import results
 
 
 def test_spread_is_the_sample_deviation():
@@ -46,7 +39,7 @@ def test_spread_is_the_sample_deviation():
 
 
 def test_lines_are_ordered_by_skill_and_means_are_over_seeds():
-    (board,) = boards([NAIVE, *LSTM, row("bilstm", 0, -0.5)])
+    (board,) = boards(frame([NAIVE, *LSTM, row("bilstm", 0, -0.5)]))
     assert [line.label for line in board.lines] == ["lstm", "naive", "bilstm"]
     assert board.lines[0].metric("skill").mean == pytest.approx(0.02)
     cells = [cell.text for cell in accuracy_table(board).rows[0]]
@@ -54,21 +47,8 @@ def test_lines_are_ordered_by_skill_and_means_are_over_seeds():
     assert cells[4:] == ["+2.00 ± 1.00", "3", "99", "2.00", "1,234"]
 
 
-def test_rows_of_an_earlier_source_are_left_out_and_counted():
-    def mine(seed, sha, started, skill):
-        return row("mine", seed, skill, plugin={"file": "mine.py", "sha256": sha * 64}, started=started)
-
-    rows = [mine(0, "a", "1", 0.5), mine(1, "a", "2", 0.5), mine(0, "b", "3", 0.1), NAIVE | {"started": "4"}]
-    (board,) = boards(rows)
-    (line,) = [line for line in board.lines if line.label == "mine"]
-    assert [r["metrics"]["skill"] for r in line.rows] == [0.1]
-    said = markdown([board])
-    assert f"of file mine.py, source sha256 {'b' * 16}; 2 rows of an earlier source left out" in said
-    assert len(boards(LSTM)[0].lines[0].rows) == 3
-
-
 def test_best_is_bold_in_each_column():
-    table = accuracy_table(boards([NAIVE, *LSTM])[0])
+    table = accuracy_table(boards(frame([NAIVE, *LSTM]))[0])
     assert [cell.is_best for cell in table.rows[0]] == [False, True, True, True, True, False, False, False, False]
     assert [cell.is_best for cell in table.rows[1]][1:3] == [False, False]
     assert table.baseline == (False, True)
@@ -76,84 +56,12 @@ def test_best_is_bold_in_each_column():
 
 def test_settings_that_differ_are_in_the_label():
     rows = [row("lstm", 0, 0.1, params={"hidden_size": size, "dropout": 0.1}) for size in (32, 64)]
-    assert [line.label for line in boards(rows)[0].lines] == ["lstm (hidden_size=32)", "lstm (hidden_size=64)"]
+    assert [line.label for line in boards(frame(rows))[0].lines] == ["lstm (hidden_size=32)", "lstm (hidden_size=64)"]
 
 
 def test_other_problem_is_another_board():
     other = row("lstm", 0, 0.1, problem={**PROBLEM, "horizon": 5})
-    assert [board.problem["horizon"] for board in boards([NAIVE, other])] == [1, 5]
-
-
-def test_verdict_when_something_beats_naive():
-    sentences = verdict(boards([NAIVE, *LSTM])[0])
-    assert sentences == ["1 of 1 beat naive by more than the spread over seeds: lstm (+2.00 ± 1.00 %)."]
-
-
-def test_verdict_when_nothing_beats_naive():
-    rows = [row("lstm", seed, skill) for seed, skill in enumerate((0.01, -0.02, 0.02))]
-    first, *more = verdict(boards([NAIVE, *rows])[0])
-    assert first.startswith("No variant beats naive (repeating the last value) by more than the spread over seeds")
-    assert "lstm, has a skill of +0.33 ± 2.08 %" in first
-    assert more == []
-
-
-def test_verdict_measures_a_baseline_by_the_widest_spread():
-    ridge = row("ridge", 0, 0.009, tags=("baseline", "deterministic"))
-    rows = [row("lstm", seed, skill) for seed, skill in enumerate((-0.01, 0.0, 0.01))]
-    assert "No variant beats naive" in verdict(boards([NAIVE, ridge, *rows])[0])[0]
-    better = row("ridge", 0, 0.011, tags=("baseline", "deterministic"))
-    sentences = verdict(boards([NAIVE, better, *rows])[0])
-    assert "1 of 2 beat naive" in sentences[0]
-    assert sentences[1] == "The best of them, ridge, is not recurrent."
-
-
-def test_verdict_says_when_seeds_are_too_few_and_cells_failed():
-    rows = [NAIVE, LSTM[0], row("bilstm", 0, 0.0, error="Boom: it broke")]
-    sentences = verdict(boards(rows)[0])
-    assert sentences[0] == "1 of 1 end ahead of naive: lstm (+1.00 %)."
-    assert any("With 1 seed the spread is unknown" in sentence for sentence in sentences)
-    assert sentences[-1] == "1 cell failed and is not counted."
-    assert verdict(boards(rows[2:])[0])[-1] == "1 cell failed and is not counted."
-
-
-def test_several_targets_have_their_own_table():
-    problem = {**PROBLEM, "targets": ["open", "close"]}
-    metrics = {
-        "rmse": 1.0,
-        "mae": 1.0,
-        "r2": 0.5,
-        "skill": 0.1,
-        "targets": {"open": {"rmse": 3.0}, "close": {"rmse": 4.0}},
-    }
-    (board,) = boards([row("lstm", 0, 0.1, problem=problem) | {"metrics": metrics}])
-    assert [cell.text for cell in target_table(board).rows[0]] == ["lstm", "3.0000", "4.0000"]
-    assert target_table(boards([NAIVE])[0]) is None
-
-
-def test_markdown_holds_table_verdict_provenance_and_failures():
-    text = markdown(boards([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")]))
-    assert text == markdown(boards([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom: it broke")]))
-    for part in (
-        "**1 of 1 beat naive", "| naive (b) ", "**9.8000 ± 0.1000**", "fingerprint ffffffffffffffff",
-        "70 train, 10 validation, 20 test", "a cpu, 2 cores, an OS; device cpu, 1 thread a cell", "torch 2",
-        "- commit: abc", "    zoo bench x.csv", "- note: a note", "- bilstm, seed 0: Boom: it broke",
-    ):  # fmt: skip
-        assert part in text, part
-
-
-def test_text_from_data_cannot_become_markup():
-    problem = {**PROBLEM, "targets": ["<script>|*a*"]}
-    text = markdown(boards([row("lstm", 0, 0.1, problem=problem)]))
-    assert "<script>" not in text
-    assert escaped("a|b<c>") == "a\\|b&lt;c&gt;"
-
-
-def test_undefined_metrics_are_dashes():
-    metrics = {"rmse": 0.0, "mae": 0.0, "r2": None, "skill": None}
-    (board,) = boards([row("lstm", 0, 0.0) | {"metrics": metrics}])
-    cells = [cell.text for cell in accuracy_table(board).rows[0]]
-    assert cells[3:5] == ["-", "-"]
-    assert summary([board])[0]["lines"][0]["skill"] is None
+    assert [board.horizon for board in boards(frame([NAIVE, other]))] == [1, 5]
 
 
 @pytest.mark.parametrize(
@@ -168,31 +76,173 @@ def test_large_figures_share_an_exponent():
     assert figure(spread_of([-1_234_567.0])) == "-1.2346e6"
 
 
-@pytest.mark.parametrize(("width", "has_mae"), [(140, True), (80, False)])
-def test_terminal_table_fits_its_width(width, has_mae):
+def test_rows_of_an_earlier_code_are_left_out_and_counted():
+    def mine(seed, sha, started, skill):
+        return row("mine", seed, skill, code=code(sha * 64), started=started)
+
+    rows = [mine(0, "a", "1", 0.5), mine(1, "a", "2", 0.5), mine(0, "b", "3", 0.1), NAIVE | {"started": "4"}]
+    (board,) = boards(frame(rows))
+    (line,) = [line for line in board.lines if line.label == "mine"]
+    assert list(line.runs["skill"]) == [0.1] and board.earlier == {"mine": 2}
+    assert f"from file mine.py, source sha256 {'b' * 16}; 2 rows of an earlier code left out" in markdown([board])
+    assert len(boards(frame(LSTM))[0].lines[0].runs) == 3
+
+
+def test_rows_without_a_code_are_the_oldest_whenever_they_ran():
+    rows = [
+        row("lstm", 0, 0.5, started="2"),
+        row("lstm", 0, 0.1, code=code("a" * 64, "zoo", "zoo.models.lstm"), started="1"),
+    ]
+    (board,) = boards(frame(rows))
+    assert list(board.lines[0].runs["skill"]) == [0.1]
+    assert "- lstm: 1 row of an earlier code left out" in markdown([board])
+
+
+def test_several_targets_have_their_own_table():
+    problem = {**PROBLEM, "targets": ["open", "close"]}
+    targets = {"open": metrics(rmse=3.0), "close": metrics(rmse=4.0)}
+    figures = metrics(rmse=1.0, mae=1.0, r2=0.5, skill=0.1, targets=targets)
+    (board,) = boards(frame([row("lstm", 0, 0.1, problem=problem) | {"metrics": figures}]))
+    assert board.targets == ("open", "close")
+    assert [cell.text for cell in target_table(board).rows[0]] == ["lstm", "3.0000", "4.0000"]
+    assert target_table(boards(frame([NAIVE]))[0]) is None
+
+
+def test_undefined_metrics_are_dashes():
+    (board,) = boards(frame([row("lstm", 0, 0.0) | {"metrics": metrics(rmse=0.0, mae=0.0)}]))
+    cells = [cell.text for cell in accuracy_table(board).rows[0]]
+    assert cells[3:5] == ["-", "-"]
+    assert summary([board])[0]["lines"][0]["skill"] is None
+
+
+def test_markdown_begins_with_the_answer_and_holds_table_provenance_and_failures():
+    failed = row("bilstm", 0, 0.0, error="Boom: it broke", traceback="errors/abc.txt")
+    text = markdown(boards(frame([NAIVE, *LSTM, failed])), ["rows.jsonl line 3: not a row; the line is left out"])
+    assert text == markdown(
+        boards(frame([NAIVE, *LSTM, failed])), ["rows.jsonl line 3: not a row; the line is left out"]
+    )
+    parts = (
+        "# mine", "## close of x.csv: 1 step ahead from the last 7", "**Probably. lstm is 2.00 % better than",
+        "**9.8000 ± 0.1000**", "| naive (b) ", "How to read it: ", "- 1 of 1 beat naive by more than the spread",
+        "- bilstm, seed 0: Boom: it broke (traceback: errors/abc.txt)", "fingerprint ffffffffffffffff",
+        "70 train, 10 validation, 20 test", "- note: a note", "a cpu, 2 cores, an OS; device cpu, 1 thread a run",
+        "- commit: abc", "torch 2", "    zoo bench x.csv", "- rows.jsonl line 3: not a row; the line is left out",
+    )  # fmt: skip
+    places = [text.find(part) for part in parts]
+    assert -1 not in places and places == sorted(places), dict(zip(parts, places, strict=True))
+
+
+def test_text_from_data_cannot_become_markup():
+    problem = {**PROBLEM, "targets": ["<script>|*a*"]}
+    text = markdown(boards(frame([row("lstm", 0, 0.1, problem=problem)])))
+    assert "<script>" not in text.replace("\\<", "")
+    assert escaped("a|b<c>") == "a\\|b\\<c\\>"
+
+
+LONG = {"hidden_size": 256, "num_layers": 3, "dropout": 0.1381036561152828}
+
+
+@pytest.mark.parametrize("width", [200, 80, 60])
+def test_terminal_table_fits_its_width_and_the_verdict_stays(width, tmp_path):
+    tuned = entries("attention-lstm", 0.5, 10, params=LONG)
+    other = entries("attention-lstm", 0.0, 20, params={**LONG, "hidden_size": 16, "dropout": 0.5})
+    naive = ("naive", 0, 0 * STEPS, {"tags": ["baseline", "deterministic"], "fit": None})
+    boards_read = judged(read(tmp_path / "mine", [naive, *tuned, *other]))
     console = Console(width=width, record=True, file=io.StringIO())
-    show(console, boards([NAIVE, *LSTM]))
+    show(console, boards_read)
     text = console.export_text()
-    assert ("│    mae" in text or "mae ┃" in text) == has_mae
-    assert "9.8000 ± 0.1000" in text
-    assert "naive (b)" in text
-    assert max(len(line) for line in text.splitlines()) <= width
+    assert max(len(line) for line in text.splitlines()) <= width and "…" not in text
+    words = set(re.split(r"[\s│┃]+", text))
+    for line, cells in zip(boards_read[0].lines, accuracy_table(boards_read[0]).only(*VERDICT).rows, strict=True):
+        for cell in (line.label, *(cell.text for cell in cells)):
+            whole = cell.split(" ± ")[0] if width < 100 else cell
+            assert set(whole.split()) <= words, (whole, text)
+    assert ("mae" in text.split("How to read it")[0]) == (width == 200)
 
 
-def test_verdict_takes_rounding_for_no_gain():
-    rows = [row("lstm", seed, 1e-7) for seed in range(3)]
-    assert "No variant beats naive" in verdict(boards([NAIVE, *rows])[0])[0]
-    ridge = row("ridge", 0, 0.05, tags=("baseline", "deterministic"))
-    first, last = verdict(boards([NAIVE, ridge])[0])
-    assert first == "1 of 1 end ahead of naive: ridge (+5.00 %)."
-    assert last.startswith("Nothing here learns at random")
+def test_terminal_says_first_what_to_do():
+    console = Console(width=80, record=True, file=io.StringIO())
+    show(console, boards(frame([NAIVE, *LSTM])))
+    lines = [line for line in console.export_text().splitlines() if line.strip()]
+    assert lines[0] == "close of x.csv: 1 step ahead from the last 7"
+    assert lines[1].startswith("Probably. lstm is 2.00 % better than repeating the last value")
 
 
-def test_one_unstable_variant_does_not_veto_a_baseline():
-    ridge = row("ridge", 0, 0.18, tags=("baseline", "deterministic"))
-    steady = [row("lstm", seed, 0.15 + seed / 1000) for seed in range(3)]
-    other = [row("bilstm", seed, 0.14 + seed / 1000) for seed in range(3)]
-    wild = [row("stacked-lstm", seed, -3.0 - seed) for seed in range(3)]
-    sentences = verdict(boards([NAIVE, ridge, *steady, *other, *wild])[0])
-    assert sentences[0].startswith("3 of 4 beat naive by more than the spread over seeds: ridge (+18.00 %), lstm")
-    assert sentences[1] == "The best of them, ridge, is not recurrent."
+def test_wide_tables_of_tuning_and_targets_are_narrowed_too():
+    targets = [f"target-{number}" for number in range(8)]
+    problem = {**PROBLEM, "targets": targets, "channels": targets}
+    values = metrics(rmse=123456.0, mae=1.0, skill=0.1, targets={name: metrics(rmse=123456.7) for name in targets})
+    rows = [row("stacked-lstm", seed, 0.1, problem=problem) | {"metrics": values} for seed in range(3)]
+    rows += [one | {"tuning": TUNING, "key": one["key"] + "t", "params": {"hidden_size": 9}} for one in rows]
+    console = Console(width=60, record=True, file=io.StringIO())
+    show(console, boards(frame(rows)))
+    text = console.export_text()
+    assert max(len(line) for line in text.splitlines()) <= 60 and "…" not in text
+    assert all(name in text for name in targets) and "tuned skill" in " ".join(text.split())
+
+
+NULLABLE = [
+    ("commit",), ("command",), ("fallback",), ("windows_per_second",), ("best_epoch",), ("stopped",), ("fit",),
+    ("code",), ("traceback",), ("predictions",), ("data", "first"), ("data", "last"), ("data", "time"),
+    ("machine", "gpu"), ("tuning", "command"), ("tuning", "valid_loss"), ("tuning", "budget", "timeout"),
+    *(("metrics", name) for name in ("rmse", "mae", "r2", "skill", "scaled_mse")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", NULLABLE, ids=".".join)
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_whatever_may_be_null_can_be_in_a_report(place, everywhere):
+    rows = json.loads(json.dumps([NAIVE, *LSTM, *({**one, "key": one["key"] + "t", "tuning": TUNING} for one in LSTM)]))
+    for one in rows if everywhere else rows[1:2]:
+        *outer, name = place
+        values = one
+        for part in outer:
+            values = values.get(part) or {}
+        values[name] = None
+    found = boards(frame(rows))
+    console = Console(width=80, file=io.StringIO())
+    show(console, found)
+    assert markdown(found).startswith("# mine") and "nan" not in markdown(found)
+    assert "NaN" not in json.dumps(summary(found)) and len(summary_frame(found)) == len(found[0].lines)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("problem", "lookback"), 2**70), (("truth",), "\0"), (("predictions",), "x" * 500), (("versions",), {}),
+        (("params",), {"a.b": 1}), (("params",), {"sizes": [1, 2]}), (("started",), ""), (("data", "notes"), []),
+        (("problem", "targets"), ["close.x"]), (("problem", "split"), [-1, 0, 0]), (("metrics", "skill"), -1e300),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_odd_values_that_a_row_may_hold_can_be_in_a_report(place, value, tmp_path):
+    folder = written(tmp_path / "mine", entries("lstm", 0.5, 0))
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    *outer, name = place
+    values = rows[1]
+    for part in outer:
+        values = values[part]
+    values[name] = value
+    (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    found = judged(results(folder))
+    show(Console(width=80, file=io.StringIO()), found)
+    assert "lstm" in markdown(found) and json.dumps(summary(found))
+
+
+def test_a_board_of_failures_alone_is_a_report():
+    found = boards(frame([row(name, 0, 0.0, error="Boom: it broke") for name in ("lstm", "ridge")]))
+    text = markdown(found)
+    assert "**No answer: every run of lstm, ridge failed." in text and "- ridge, seed 0: Boom: it broke" in text
+    show(Console(width=80, file=io.StringIO()), found)
+    assert summary(found)[0]["lines"][0]["rmse"] is None
+
+
+def test_folder_report_writes_text_and_pictures_and_names_lines_left_out(tmp_path):
+    folder = written(tmp_path / "mine", entries("lstm", 0.5, 0))
+    with (folder / "rows.jsonl").open("a") as file:
+        file.write('{"half a line')
+    report = write_report(folder)
+    assert report.left_out[0].startswith("rows.jsonl line 4") and len(report.frame) == 3
+    text = (folder / "report.md").read_text()
+    assert "## Left out" in text and "rows.jsonl line 4" in text and "](skill.png)" in text
+    assert (folder / "skill.png").exists()

@@ -1,14 +1,13 @@
 """Speed suites become cells; what cannot be timed is refused before anything runs."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zoo.errors import InputError
+from zoo.records import checked
 from zoo.registry import list_models
-from zoo.speed.cells import SpeedSuite, expand_speed, key_of, read_speed_suite
-from zoo.suite import checked
+from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
 
 SHIPPED = Path(__file__).parents[3] / "benchmarks/suites"
 
@@ -69,12 +68,12 @@ def test_what_learns_nothing_by_descent_is_timed_for_inference_only():
 
 def test_a_key_holds_what_is_measured_and_nothing_else():
     (cell,) = cells_of(phase=["train"])
-    assert key_of(replace(cell, suite="other", tags=())) == cell.key
+    assert cell.model_copy(update={"suite": "other", "tags": ()}).keyed().key == cell.key
     changes = {
         "variant": "bilstm", "params": {}, "phase": "infer", "device": "cuda", "dtype": "bfloat16", "batch_size": 9,
         "lookback": 8, "mode": "compile", "channels": 4, "horizon": 2, "normalise": "none", "threads": 2,
     }  # fmt: skip
-    keys = {key_of(replace(cell, **{name: value})) for name, value in changes.items()}
+    keys = {cell.model_copy(update={name: value}).keyed().key for name, value in changes.items()}
     assert len(keys | {cell.key}) == len(changes) + 1
     (again,) = cells_of(phase=["train"], method={"seconds": 9.0, "seed": 5})
     assert again.key == cell.key
@@ -90,9 +89,9 @@ def test_the_problem_forecasts_the_close_of_ohlcv_or_the_last_channel():
 @pytest.mark.parametrize(
     ("speed", "message"),
     [
-        ({"batch_size": [0]}, "batch size must be >= 1, got 0"),
-        ({"lookback": [7, -1]}, "lookback must be >= 1, got -1"),
-        ({"threads": 0}, "threads must be >= 1, got 0"),
+        ({"batch_size": [0]}, "speed.batch_size.0: input should be a whole number >= 1 or 'max', got 0"),
+        ({"lookback": [7, -1]}, "speed.lookback.1: input should be greater than or equal to 1, got -1"),
+        ({"threads": 0}, "speed.threads: input should be greater than or equal to 1, got 0"),
         ({"dtype": ["tf32"]}, "dtype tf32 is not supported on this cpu device; choose from float32, bfloat16"),
         ({"dtype": ["float16"]}, "dtype float16 is not supported on this cpu device"),
         ({"dtype": ["half"]}, "speed.dtype.0: input should be 'float32'"),
@@ -100,11 +99,11 @@ def test_the_problem_forecasts_the_close_of_ohlcv_or_the_last_channel():
         ({"phase": []}, "speed.phase: list should have at least 1 item"),
         ({"models": ["lsmt"]}, "unknown variant 'lsmt'; did you mean 'lstm'?"),
         ({"models": ["naive"], "phase": ["train"]}, "nothing to time: naive in phase train"),
-        ({"normalise": "first"}, "normalise must be one of last, none, instance, got 'first'"),
+        ({"normalise": "first"}, "speed.normalise: input should be 'last', 'none' or 'instance', got 'first'"),
         ({"batchsize": [3]}, "unknown key 'speed.batchsize'; did you mean 'batch_size'?"),
         ({"grid": [{"batch": [3]}]}, "unknown key 'grid.0.batch'; did you mean 'batch_size'?"),
-        ({"method": {"seconds": 0.0}}, "method.seconds must be > 0, got 0.0"),
-        ({"method": {"passes": 0}}, "method.passes must be >= 1, got 0"),
+        ({"method": {"seconds": 0.0}}, "method.seconds: input should be greater than 0, got 0.0"),
+        ({"method": {"passes": 0}}, "method.passes: input should be greater than or equal to 1, got 0"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_rule(speed, message):

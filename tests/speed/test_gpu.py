@@ -1,17 +1,13 @@
 """What only a GPU can show; each test skips where there is none."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from tests.speed.test_cost import cell_of
 from zoo.registry import list_models
-from zoo.speed.algorithm import expected
-from zoo.speed.ceilings import ceilings
 from zoo.speed.cells import has_step
 from zoo.speed.cost import kernels, least_bytes, peak_bytes
-from zoo.speed.stopwatch import block_seconds, latencies, part_seconds
+from zoo.speed.stopwatch import block_seconds, ceilings, latencies, part_seconds
 from zoo.speed.workload import Workload
 from zoo.train.modes import captured_call
 
@@ -24,7 +20,7 @@ CUDA = torch.device("cuda")
 
 
 def on_cuda(name, phase="infer", batch_size=64, **how):
-    return Workload(replace(cell_of(name, phase, batch_size), device="cuda", **how), batch_size, seed=0)
+    return Workload(cell_of(name, phase, batch_size).model_copy(update={"device": "cuda", **how}), batch_size, seed=0)
 
 
 def test_events_time_the_device_and_not_the_launch():
@@ -72,14 +68,6 @@ def test_a_captured_forward_pass_gives_the_forecasts_of_the_model():
     _, call = captured_call(work.model, torch.zeros_like(x), "cuda-graph")
     torch.testing.assert_close(call(x), work.model(x), rtol=1e-4, atol=1e-5)
     work.close()
-
-
-def test_the_small_hidden_sizes_are_expected_to_be_persistent():
-    work = on_cuda("lstm", "train")
-    how = {"device": "cuda", "dtype": "float32", "batch_size": 64, "lookback": 7, "is_training": True}
-    (found,) = expected(work.model, **how).values()
-    work.close()
-    assert found == {"forward": "persistent-static-small-h", "backward": "persistent-static-small-h"}
 
 
 def test_narrower_types_have_higher_ceilings():

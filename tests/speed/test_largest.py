@@ -23,21 +23,21 @@ def machine(memory, *, best=300):
 def test_the_largest_batch_is_within_a_tenth_of_what_fits(memory):
     measure, asked = machine(memory)
     _, found = largest(None, seconds=9.0, seed=0, measure=measure)
-    assert memory / 1.1 <= found["largest"] <= memory
-    assert found["limit"] == "out of memory"
-    assert [entry["batch_size"] for entry in found["tried"]] == sorted(asked)
+    assert memory / 1.1 <= found.largest <= memory
+    assert found.limit == "out of memory"
+    assert [entry.batch_size for entry in found.tried] == sorted(asked)
 
 
 def test_the_best_batch_is_the_one_with_most_windows_per_second():
     measure, _ = machine(100_000, best=260)
     best, found = largest(None, seconds=9.0, seed=0, measure=measure)
     assert best == 256
-    assert found["largest"] > best
+    assert found.largest > best
 
 
 def test_a_size_that_takes_too_long_is_the_last():
     best, found = largest(None, seconds=0.0, seed=0, measure=machine(10**9)[0])
-    assert (best, found["largest"], found["limit"]) == (64, 64, "time")
+    assert (best, found.largest, found.limit) == (64, 64, "time")
 
 
 def test_an_error_that_is_not_memorys_is_not_hidden():

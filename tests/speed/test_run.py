@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from zoo.speed.measure import MEASURED
 
 from tests.conftest import run_zoo
 from zoo.run.store import read_all
-from zoo.speed.measure import MEASURED
 
 SUITE = """
 name = "tiny"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zoo.speed import stopwatch, timing
-from zoo.speed.reference import Reference
+from zoo.speed.stopwatch import Reference
 from zoo.speed.timing import Timing, add_pass
 
 CPU = torch.device("cpu")

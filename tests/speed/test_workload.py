@@ -1,14 +1,11 @@
 """What is timed is what fit does, on inputs that are never zero and never the same twice in a row."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
 from tests.speed.test_cells import cells_of
 from tests.speed.test_cost import cell_of
 from zoo.registry import list_models
-from zoo.speed.load import Load
 from zoo.speed.workload import Workload
 
 
@@ -53,7 +50,7 @@ def test_a_training_step_moves_every_weight_and_its_parts_are_the_step():
 
 
 def test_narrow_inference_runs_in_narrow_weights():
-    work = Workload(replace(cell_of("lstm"), dtype="bfloat16"), 8, seed=0)
+    work = Workload(cell_of("lstm").model_copy(update={"dtype": "bfloat16"}), 8, seed=0)
     work.run()
     assert {parameter.dtype for parameter in work.model.parameters()} == {torch.bfloat16}
     work.close()
@@ -66,10 +63,3 @@ def test_closing_gives_back_what_the_process_was_set_to():
     work.close()
     assert not torch.is_inference_mode_enabled()
     assert torch.backends.cudnn.allow_tf32 == before
-
-
-def test_load_is_what_others_took():
-    earlier, later = Load(10.0, 1.0, 100.0, 5.0), Load(16.0, 1.5, 120.0, 9.0)
-    assert later.since(earlier) == {"others": 0.1, "stolen": 0.025}
-    assert later.since(None) is None
-    assert earlier.since(earlier) is None

@@ -15,58 +15,119 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
+    from zoo.report.compare import Comparison
+    from zoo.speed.compare import Change
 
-    from zoo.report.compare import Change as AccuracyChange
-    from zoo.speed.report.compare import Change
+USUAL = 0.05  # below this share a change of speed is no news
+MOST = 20  # rows of speed without --all
+NARROW = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
+VERDICT = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p")
+GATE = "For scripts"
+EXAMPLES = """
+Examples:\n
+  zoo compare results/sp500 results/sp500-tuned\n
+  zoo compare results/speed-before results/speed-after --fail-on 5%
+"""
 
 
-MOST = 20  # lines of the table without --all
-USUAL = 0.05
-COLUMNS = ("variant", "phase", "dtype", "mode", "lookback", "batch", "old ms", "new ms", "ratio", "95 % interval", "p")
-NARROW = ("variant", "phase", "dtype", "mode", "lookback", "batch", "ratio")  # what 80 columns have room for
-STYLES = {"slower": "red", "faster": "green", "worse": "red", "better": "green"}
-
-
-@app.command()
+@app.command(epilog=EXAMPLES)
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder that zoo bench or zoo speed wrote.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another, of the same data or measured alike.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one, of the same data or the same shapes.")],
+    show_all: Annotated[bool, typer.Option("--all", help="Show all rows of speed, not the most changed.")] = False,
     fail_on: Annotated[
         str | None,
-        typer.Option(help="Exit with 1 where NEW is slower or worse by more than this (5% or 0.05) or alone fails."),
+        typer.Option(
+            help="Exit with 1 where NEW is slower or worse by more than this (5% or 0.05), or alone fails.",
+            rich_help_panel=GATE,
+        ),
     ] = None,
-    show_all: Annotated[bool, typer.Option("--all", help=f"Show all rows, not the {MOST} most changed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare two runs: throughput row by row (zoo speed), or accuracy variant by variant (zoo bench)."""
     from zoo.report import compare as accuracy
-    from zoo.speed.report import compare as speed
 
-    given = None if fail_on is None else _share(fail_on)
-    kind: ModuleType
+    kind: ModuleType = accuracy
     if _is_speed(old) or _is_speed(new):
-        kind, share = speed, USUAL if given is None else given
-    else:
-        kind, share = accuracy, 0.0 if given is None else given
-    found = kind.compare(old, new)
-    for note in found.notes:
+        from zoo.speed import compare as speed
+
+        kind = speed
+    usual = 0.0 if kind is accuracy else USUAL
+    share = usual if fail_on is None else _share(fail_on)
+    comparison = kind.compare(old, new)
+    for note in comparison.notes:
         print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print_json(kind.summary(found, share))
+        print_json(kind.summary(comparison, share))
     else:
-        if found.changes and kind is speed:
-            _show(found.changes, share, most=len(found.changes) if show_all else MOST)
-        elif found.changes:
-            _show_accuracy(found.changes, share)
-        print("\n".join(kind.sentences(found, share)))
-    sys.exit(1 if fail_on is not None and found.is_worse(share) else 0)
+        if kind is accuracy:
+            _show(comparison, share)
+        elif comparison.changes:
+            _show_speed(comparison.changes, share, most=len(comparison.changes) if show_all else MOST)
+        print("\n".join(kind.sentences(comparison, share)))
+    sys.exit(1 if fail_on is not None and comparison.is_worse(share) else 0)
+
+
+def _show(comparison: "Comparison", share: float) -> None:
+    from rich.markup import escape
+
+    from zoo.report.compare import LEGEND, comparison_tables
+    from zoo.report.terminal import show_table
+
+    console = table_console()
+    tables = comparison_tables(comparison, share)
+    for problem, table in tables.items():
+        console.print(f"[bold]{escape(problem)}[/bold]", highlight=False)
+        show_table(console, table, VERDICT)
+    if tables:
+        console.print(LEGEND, style="dim", markup=False, highlight=False)
+
+
+def _show_speed(changes: "Sequence[Change]", share: float, *, most: int) -> None:
+    from zoo.report.terminal import show_table
+    from zoo.report.text_table import Text, TextTable
+
+    console = table_console()
+    changed = sorted(changes, key=lambda change: -abs(math.log(change.ratio)))[:most]
+    cells = [_cells(change, share) for change in sorted(changed, key=lambda change: change.ratio)]
+    rows = tuple(tuple(map(Text, texts.values())) for texts in cells)
+    is_whole = show_table(console, TextTable(tuple(cells[0]), rows, (False,) * len(rows)), NARROW)
+    legend = [
+        "ratio: throughput, NEW / OLD, below 1 is slower. p: Mann-Whitney after Holm's correction, or busy where other "
+        "work disturbed a run."
+    ]
+    if len(changed) < len(changes):
+        legend.append(f"These are the {len(changed)} most changed of {len(changes)} rows: --all shows the rest.")
+    if not is_whole:
+        legend.append("A wider terminal shows more columns, as does --json.")
+    console.print("\n".join(legend), style="dim", markup=False, highlight=False)
+
+
+def _cells(change: "Change", share: float) -> dict[str, str]:
+    from zoo.report.tables import p_value
+
+    batches = dict.fromkeys((change.old_batch, change.new_batch))
+    largest = f"max ({', '.join(map(str, batches))})"
+    return {
+        "variant": change.label,
+        "phase": change.phase,
+        "dtype": change.dtype,
+        "mode": change.mode,
+        "lookback": str(change.lookback),
+        "batch": largest if change.batch_size == "max" else str(change.batch_size),
+        "old ms": f"{1e3 * change.old_seconds:.4g}",
+        "new ms": f"{1e3 * change.new_seconds:.4g}",
+        "ratio": f"{change.ratio:.3f}",
+        "95 % interval": "-" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
+        "p": p_value(change.p) if change.is_calm else "busy",
+        "verdict": change.verdict(share),
+    }
 
 
 def _is_speed(folder: Path) -> bool:
-    from zoo.run.store import read_all
+    from zoo.run.store import read_rows
 
-    return any(row.get("kind") == "speed" for row in read_all(folder)[0])
+    return any(row.kind == "speed" for row in read_rows(folder)[0])
 
 
 def _share(text: str) -> float:
@@ -79,95 +140,3 @@ def _share(text: str) -> float:
     if not 0 <= share < 1:
         raise InputError(f"--fail-on takes a share below 1, such as 5% or 0.05, got '{text}'")
     return share
-
-
-def _show_accuracy(changes: "Sequence[AccuracyChange]", share: float) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from zoo.report.tables import p_value
-
-    problems = list(dict.fromkeys(change.problem for change in changes))
-    table = Table()
-    for name in ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "seeds"):
-        table.add_column(name, justify="left" if name == "variant" else "right", no_wrap=name != "variant")
-    for problem in problems:
-        if len(problems) > 1:
-            table.add_section()
-            table.add_row(f"[bold]{escape(problem)}[/bold]")
-        for change in changes:
-            if change.problem != problem:
-                continue
-            interval = "-" if change.low is None else f"{100 * change.low:+.2f} to {100 * (change.high or 0):+.2f}"
-            table.add_row(
-                escape(change.new_label + ("" if _is_usual(change) else f" against {change.old_label}")),
-                f"{change.old_rmse:.5g}",
-                f"{change.new_rmse:.5g}",
-                f"{100 * change.gain:+.2f}",
-                interval,
-                p_value(change.p),
-                str(change.seeds),
-                style=STYLES.get(change.verdict(share), ""),
-            )
-    console = table_console()
-    console.print(table)
-    legend = (
-        "gain: 1 - NEW's rmse / OLD's on the same test windows, mean over seeds, with a paired moving-block bootstrap "
-        "interval; p: Diebold-Mariano after Holm's correction."
-    )
-    console.print(legend, style="dim", markup=False, highlight=False)
-
-
-def _is_usual(change: "AccuracyChange") -> bool:
-    """Whether the label in NEW tells what it is set against: the same in OLD, or its default."""
-    return change.new_label.removesuffix(", tuned") == change.old_label or change.new_label == change.old_label
-
-
-def _show(changes: "Sequence[Change]", share: float, *, most: int) -> None:
-    console = table_console()
-    changed = sorted(changes, key=lambda change: -abs(math.log(change.ratio)))[:most]
-    shown = sorted(changed, key=lambda change: change.ratio)
-    whole = _table(shown, share, COLUMNS)
-    wanted = console.measure(whole, options=console.options.update(max_width=1000)).maximum
-    console.print(whole if wanted <= console.width else _table(shown, share, NARROW))
-    legend = [
-        "ratio: throughput, NEW / OLD, below 1 is slower; p: Mann-Whitney after Holm's correction, or busy where a run "
-        "met no calm machine."
-    ]
-    if len(shown) < len(changes):
-        legend.append(f"These are the {len(shown)} most changed of {len(changes)} rows: --all shows the rest.")
-    if wanted > console.width:
-        legend.append("A wider terminal shows more columns, as does --json.")
-    console.print("\n".join(legend), style="dim", markup=False, highlight=False)
-
-
-def _table(changes: "Sequence[Change]", share: float, names: "Sequence[str]") -> "Table":
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table()
-    for name in names:
-        is_text = name in ("variant", "phase", "dtype", "mode")
-        table.add_column(name, justify="left" if is_text else "right", no_wrap=name != "variant", overflow="fold")
-    for change in changes:
-        cells = _cells(change)
-        table.add_row(*(escape(cells[name]) for name in names), style=STYLES.get(change.verdict(share), ""))
-    return table
-
-
-def _cells(change: "Change") -> dict[str, str]:
-    old_batch, new_batch = change.old_batch, change.new_batch
-    measured = f"{old_batch}" if old_batch == new_batch else f"{old_batch}, {new_batch}"
-    return {
-        "variant": change.label,
-        "phase": change.phase,
-        "dtype": change.dtype,
-        "mode": change.mode,
-        "lookback": str(change.lookback),
-        "batch": f"max ({measured})" if change.batch_size == "max" else str(change.batch_size),
-        "old ms": f"{1e3 * change.old_seconds:.4g}",
-        "new ms": f"{1e3 * change.new_seconds:.4g}",
-        "ratio": f"{change.ratio:.3f}",
-        "95 % interval": "-" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
-        "p": "busy" if not change.is_calm else "<0.001" if change.p < 0.001 else f"{change.p:.3f}",
-    }

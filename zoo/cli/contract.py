@@ -1,4 +1,4 @@
-"""zoo new and zoo check: a variant of one's own, from a file to trust in it."""
+"""zoo new and zoo check: a variant of your own, and the checks that it fulfils the contract."""
 
 import sys
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.testing import Result
 
 VARIANT = '''\
-"""An LSTM whose input is first mixed by a gated linear layer. Change it to what you have in mind."""
+"""An LSTM that reads its inputs through a gated linear layer. Change it to your own idea."""
 
 from typing import Annotated
 
@@ -33,17 +33,18 @@ from zoo.space import Float, Int
     summary="an LSTM on inputs that pass a learned gate",  # one line, for zoo list
     source="where the idea comes from, and where this departs from it",
     tags=("lstm",),
+    # limits={{"onnx": "why"}},  # what it does not do: a topic of zoo check, and the reason
 )
 class {title}(nn.Module):
-    """Forecast from the state at the last lookback step, of inputs that a gate has let through.
+    """Forecast from the state at the last lookback step of an LSTM that reads gated inputs.
 
     mixed_t = (V x_t + v) * sigmoid(G x_t + g)
     state_t = LSTM(mixed_t, state_t-1)
     forecast = W state_lookback + b
     """
 
-    # Its hyperparameters are the keyword arguments below: type, range that zoo tune searches, and default.
-    # Every corner of the box that the ranges span must build.
+    # The keyword arguments below are its hyperparameters: type, range that zoo tune searches, and default.
+    # Every combination of the ranges' ends must build.
     def __init__(
         self,
         problem: Problem,
@@ -59,15 +60,15 @@ class {title}(nn.Module):
         self.head = Head(hidden_size, problem.output_shape)
 
     # From scaled windows [batch, lookback, channels] to a scaled forecast [batch, *problem.output_shape].
-    # The level of each window has been taken off, and is given back to what this returns (--normalise).
+    # The level of each window is subtracted before this call and added to its result (--normalise).
     def forward(self, x: Tensor) -> Tensor:
         mixed_BLH = self.value(x) * torch.sigmoid(self.gate(x))
         states_BLH, _ = self.lstm(mixed_BLH)
         return self.head(self.dropout(states_BLH[:, -1]))
 '''
-TAKEN = ("None", "True", "False", "Annotated", "Tensor", "Head", "Problem", "Float", "Int", "VariantContract")
+IMPORTED = ("None", "True", "False", "Annotated", "Tensor", "Head", "Problem", "Float", "Int", "VariantContract")
 TEST = '''\
-"""{name} keeps the contract of every variant: pytest {test}"""
+"""{name} fulfils the contract of every variant: pytest {test}"""
 
 from pathlib import Path
 
@@ -92,17 +93,17 @@ def new(
     if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
     if name in list_models():
-        raise InputError(f"there is a variant '{name}' already: choose another name (zoo show {name})")
+        raise InputError(f"a variant '{name}' exists already: choose another name (zoo show {name})")
     stem = name.replace("-", "_")
     if stem in sys.builtin_module_names or find_spec(stem) is not None:
-        raise InputError(f"{stem}.py would stand in the way of the module {stem}: choose another name, {name}-lstm say")
+        raise InputError(f"{stem}.py would hide the module {stem}: choose another name, such as {name}-lstm")
     title = "".join(part.upper() if part in ("lstm", "gru", "cnn") else part.capitalize() for part in name.split("-"))
-    if not title.isidentifier() or title in TAKEN:
+    if not title.isidentifier() or title in IMPORTED:
         title += "Variant"
     file, test = out / f"{stem}.py", out / f"test_{stem}.py"
     for path in (file, test):
         if path.exists():
-            raise InputError(f"{path} is there already: choose another name or another --out")
+            raise InputError(f"{path} exists already: choose another name or another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_atomically(file, VARIANT.format(name=name, title=title).encode())
@@ -117,28 +118,32 @@ def new(
 
 @app.command()
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with some.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a Python file that registers some.")
+    ],
     only: Annotated[str | None, typer.Option(help="Only these checks: corners,batch.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the contract on a variant: what holds, what fails, with the reason and the usual cause."""
+    """Run the contract's checks on a variant: which hold, which fail, why, and the usual cause."""
     import torch
 
     from zoo.registry import named
     from zoo.testing import check as run
 
     torch.set_num_threads(1)
-    found = {}
+    outcomes = {}
     for each in named(name):
         if not as_json:
             print(each)
-        found[each] = run(each, names_in(only), on_result=(lambda _: None) if as_json else _show)
+        outcomes[each] = run(each, names_in(only), on_result=(lambda _: None) if as_json else _show)
     if as_json:
-        print_json({each: [vars(result) for result in results] for each, results in found.items()})
-    everything = [result for results in found.values() for result in results]
-    counts = {status: sum(result.status == status for result in everything) for status in ("holds", "fails", "skipped")}
+        print_json({each: [vars(result) for result in results] for each, results in outcomes.items()})
+    all_results = [result for results in outcomes.values() for result in results]
+    counts = {
+        status: sum(result.status == status for result in all_results) for status in ("holds", "fails", "skipped")
+    }
     if not as_json:
-        seconds = sum(result.seconds for result in everything)
+        seconds = sum(result.seconds for result in all_results)
         print(f"{counts['holds']} hold, {counts['fails']} fail, {counts['skipped']} skipped, {seconds:.1f} s")
     sys.exit(1 if counts["fails"] else 0)
 

@@ -10,7 +10,7 @@ from zoo.cli.app import app
 from zoo.cli.options import Columns, Json, Time, names_in, print_json
 
 if TYPE_CHECKING:
-    from zoo.layers.count import Counted
+    from zoo.learn.count import Counted
     from zoo.registry import Variant
 
 EXAMPLE: dict[str, Any] = {"lookback": 7, "channels": 5, "targets": (3,), "output_shape": (1, 1)}  # daily prices
@@ -77,14 +77,14 @@ def _as_json(v: "Variant") -> dict[str, Any]:
 
 
 def _described(v: "Variant") -> str:
-    from zoo.space import described
+    from zoo.space import range_text
 
     lines = [f"{v.name}: {v.summary}", f"  source  {v.source}", f"  tags    {', '.join(v.tags)}"]
     lines += [f"  limit   {topic}: {reason}" for topic, reason in v.limits.items()]
     lines.append(f"  code    {v.code if v.code.is_plugin else f'{v.build.__module__}.{v.build.__qualname__}'}")
     lines += [""] + [f"  {line}".rstrip() for line in _doc(v).splitlines()] + [""]
     lines.append("  parameters" if v.parameters else "  no parameters to set")
-    lines += [f"    {p.name} = {p.default!r}  {described(p.range)}".rstrip() for p in v.parameters.values()]
+    lines += [f"    {p.name} = {p.default!r}  {range_text(p.range)}".rstrip() for p in v.parameters.values()]
     layers = _weights(v)
     if not layers:
         return "\n".join([*lines, "  no weights"])
@@ -102,7 +102,7 @@ def _doc(v: "Variant") -> str:
 
 
 def _weights(v: "Variant") -> "list[Counted]":
-    from zoo.layers.count import counted
+    from zoo.learn.count import counted
     from zoo.problem import Problem
     from zoo.registry import create
 

@@ -1,6 +1,7 @@
-"""zoo report: rows to tables, of accuracy and of speed alike."""
+"""zoo report: tables, pictures and one-page reports of what was measured."""
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,16 @@ from zoo.cli.options import Json, table_console
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from zoo.report.results import Results
+    import pandas as pd
+
+ONE_TEXT, RANKS = "One report of all folders", "Over several problems"
+EXAMPLES = """
+Examples:\n
+  zoo report results/sp500\n
+  zoo report results/sp500 results/nasdaq --format html --out report.html\n
+  zoo report results/sp500 --format csv --out table.csv\n
+  zoo report results --leaderboard
+"""
 
 
 class Format(StrEnum):
@@ -25,112 +35,113 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command()
+@app.command(epilog=EXAMPLES)
 def report(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders with rows.jsonl.")],
-    output: Annotated[
-        Format | None, typer.Option("--format", help="One report of all folders in this format, instead.")
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that zoo bench or zoo speed wrote.")],
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Write one text in this format, and no report.md.", rich_help_panel=ONE_TEXT),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write it to this file, not to standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file for it (default: standard output).", rich_help_panel=ONE_TEXT)
+    ] = None,
     ranked: Annotated[
-        bool, typer.Option("--leaderboard", help="Rank variants over all runs below DIR, into DIR/README.md.")
+        bool,
+        typer.Option(
+            "--leaderboard",
+            help="Rank the variants over all runs below DIR, into DIR/README.md.",
+            rich_help_panel=RANKS,
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the results in each folder again and write its report.md, from its rows and stored predictions."""
-    from zoo.report.results import read_results
+    """Print the tables of each folder and write its report.md and pictures, from its rows and stored predictions."""
+    from zoo.report.folder import write_leaderboard, write_text
+    from zoo.run.results import results
 
     if ranked:
-        if output is not None or out is not None or as_json or len(folders) > 1:
-            raise InputError("--leaderboard takes one DIR, and no other option")
-        _rank(folders[0])
+        if form is not None or out is not None or as_json or len(folders) > 1:
+            raise InputError("--leaderboard takes one DIR and no other option")
+        text, left_out = write_leaderboard(folders[0])
+        print(text)
+        _note(left_out)
         return
-    chosen = Format.json if as_json else output
-    if chosen is None:
-        if out is not None:
-            raise InputError("--out needs --format: md, html, latex, csv or json")
-        for folder in folders:
+    form = Format.json if as_json else form
+    if form is None and out is not None:
+        raise InputError("--out needs --format: md, html, latex, csv or json")
+    readable, skipped = _readable(folders)
+    if form is None:
+        for folder in readable:
             _renew(folder)
-        return
-    results = read_results(folders)
-    text = _text(results, chosen)
-    for sentence in results.left_out:
-        print(sentence, file=sys.stderr)
-    if out is None:
-        sys.stdout.write(text)
     else:
-        _write(out, text)
+        frame = results(*readable)
+        skipped = [*skipped, *frame.attrs["left_out"]]
+        text = _text(frame, form)
+        if out is None:
+            sys.stdout.write(text)
+        else:
+            write_text(out, text)
+    _note(skipped)
 
 
-def _rank(folder: Path) -> None:
-    from zoo.report.leaderboard import leaderboard_of
-    from zoo.report.pictures import RANKS, draw_ranks
+def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Of several paths those with rows, so that results/* works, and a sentence on each of the others."""
+    from zoo.run.store import NAME, read_rows
 
-    text, found, left_out = leaderboard_of(folder, RANKS)
-    if found.ranks is not None:
-        draw_ranks(found.ranks, folder / RANKS)
-    else:
-        (folder / RANKS).unlink(missing_ok=True)
-    _write(folder / "README.md", text)
-    print(text)
-    for sentence in left_out:
-        print(sentence, file=sys.stderr)
+    readable, skipped = list(folders), []
+    for folder in folders if len(folders) > 1 else ():
+        if folder.is_file():
+            skipped.append(f"{folder} is not a folder and is left out")
+        elif (folder / NAME).exists() and not read_rows(folder)[0]:
+            skipped.append(f"{folder} has no rows that this version reads and is left out")
+        else:
+            continue
+        readable.remove(folder)
+    if not readable:
+        raise InputError(f"nothing to report: {skipped[0]}")
+    return readable, skipped
 
 
 def _renew(folder: Path) -> None:
-    from zoo.report.evidence import judged
-    from zoo.report.markdown import markdown
-    from zoo.report.pictures import draw_boards
-    from zoo.report.results import read_results
-    from zoo.report.terminal import show
-    from zoo.speed.report.markdown import speed_markdown
-    from zoo.speed.report.pictures import draw
-    from zoo.speed.report.terminal import show_speed
+    from zoo.run.results import results
 
-    results = read_results([folder])
-    if results.speed:
-        _write(folder / "report.md", speed_markdown(results.speed, draw(results.speed, folder)))
-        show_speed(table_console(), results.speed)
+    frame = results(folder)
+    if (frame["kind"] == "speed").any():
+        from zoo.report.speed import show_speed, write_speed_report
+
+        write_speed_report(folder)
+        show_speed(table_console(), frame)
+        _note(frame.attrs["left_out"])
     else:
-        found = judged(results.accuracy, results.load)
-        _write(folder / "report.md", markdown(found, results.left_out, draw_boards(found, results.load, folder)))
-        show(table_console(), found)
-    for sentence in results.left_out:
-        print(sentence, file=sys.stderr)
+        from zoo.report.folder import write_report
+        from zoo.report.terminal import show
+
+        report = write_report(folder)
+        show(table_console(), report.boards)
+        _note(report.left_out)
 
 
-def _text(results: "Results", chosen: Format) -> str:
-    import json
-
-    from zoo.report.board import summary
-    from zoo.report.evidence import judged
-    from zoo.report.flat import accuracy_csv, speed_csv
-    from zoo.report.latex import latex
-    from zoo.report.markdown import markdown
-    from zoo.speed.report.markdown import speed_markdown
-    from zoo.speed.report.summary import speed_summary
-
-    if chosen is Format.html:
+def _text(frame: "pd.DataFrame", form: Format) -> str:
+    if form is Format.html:
         from zoo.report.html.page import html_page
 
-        return html_page(results)
-    found = judged(results.accuracy, results.load)
-    if chosen is Format.md:
-        parts = [markdown(found, results.left_out)] if found else []
-        return "\n".join([*parts, *([speed_markdown(results.speed)] if results.speed else [])])
-    if chosen is Format.latex:
-        return latex(found, results.speed)
-    if chosen is Format.csv:
-        if results.accuracy and results.speed:
-            raise InputError("csv holds one table: name folders of zoo bench, or folders of zoo speed")
-        return speed_csv(results.speed) if results.speed else accuracy_csv(found)
-    return json.dumps([*summary(found), *(speed_summary(results.speed) if results.speed else [])], indent=2) + "\n"
+        return html_page(frame)
+    if form is Format.md:
+        from zoo.report.board import judged
+        from zoo.report.markdown import markdown
+
+        boards = judged(frame)
+        parts = [markdown(boards, frame.attrs["left_out"])] if boards else []
+        if (frame["kind"] == "speed").any():
+            from zoo.report.speed import speed_markdown
+
+            parts.append(speed_markdown(frame))
+        return "\n".join(parts)
+    from zoo.report.formats import as_text
+
+    return as_text(frame, form.value)
 
 
-def _write(path: Path, text: str) -> None:
-    from zoo.files import write_atomically
-
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+def _note(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        print(f"note: {sentence}", file=sys.stderr)

@@ -1,7 +1,9 @@
 """Data sets that need no download: those inside the wheels of arch and statsmodels, and two generated here."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from zoo.errors import InputError
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """How to get a built-in data set, what it is, and what is done where its values are missing."""
+    """How to read a built-in data set, what it is, and its policy for missing values."""
 
     read: Callable[[], pd.DataFrame]
     summary: str
@@ -27,63 +29,19 @@ def frame(name: str) -> tuple[pd.DataFrame, str]:
         raise InputError(f"the data set '{name}' needs {error.name}: pip install 'lstm-zoo[data]'") from error
 
 
-def _sp500() -> pd.DataFrame:
-    import arch.data.sp500
-
-    # An index pays no dividend: its adjusted close repeats the close.
-    return arch.data.sp500.load().drop(columns="Adj Close")
+def _arch(name: str) -> pd.DataFrame:
+    """A data set of arch; an index pays no dividend, so its adjusted close, which repeats the close, is dropped."""
+    return importlib.import_module(f"arch.data.{name}").load().drop(columns="Adj Close", errors="ignore")
 
 
-def _nasdaq() -> pd.DataFrame:
-    import arch.data.nasdaq
-
-    return arch.data.nasdaq.load().drop(columns="Adj Close")
-
-
-def _wti() -> pd.DataFrame:
-    import arch.data.wti
-
-    return arch.data.wti.load().rename(columns={"DCOILWTICO": "price"})
-
-
-def _vix() -> pd.DataFrame:
-    import arch.data.vix
-
-    return arch.data.vix.load()
-
-
-def _bond_yields() -> pd.DataFrame:
-    import arch.data.default
-
-    return arch.data.default.load()
-
-
-def _co2() -> pd.DataFrame:
-    import statsmodels.datasets.co2
-
-    return statsmodels.datasets.co2.load_pandas().data
-
-
-def _sunspots() -> pd.DataFrame:
-    import statsmodels.datasets.sunspots
-
-    return statsmodels.datasets.sunspots.load_pandas().data.astype({"YEAR": int})
+def _statsmodels(name: str) -> pd.DataFrame:
+    return importlib.import_module(f"statsmodels.datasets.{name}").load_pandas().data
 
 
 def _sea_temperature() -> pd.DataFrame:
-    import statsmodels.datasets.elnino
-
-    # A row for each year and a column for each month.
-    years = statsmodels.datasets.elnino.load_pandas().data.set_index("YEAR")
+    years = _statsmodels("elnino").set_index("YEAR")  # a row for each year and a column for each month
     months = pd.date_range(f"{int(years.index[0])}-01-01", periods=years.size, freq="MS", name="month")
     return pd.DataFrame({"temperature": years.to_numpy(dtype=float).ravel()}, index=months)
-
-
-def _electrical_equipment() -> pd.DataFrame:
-    import statsmodels.datasets.elec_equip
-
-    found = statsmodels.datasets.elec_equip.load_pandas().data
-    return found.set_axis(["turnover"], axis="columns")
 
 
 def _sine() -> pd.DataFrame:
@@ -96,19 +54,34 @@ def _random_walk() -> pd.DataFrame:
 
 
 BUILT_IN = {
-    "sp500": BuiltIn(_sp500, "S&P 500, daily OHLCV 1999-2018 (arch)"),
-    "nasdaq": BuiltIn(_nasdaq, "NASDAQ Composite, daily OHLCV 1999-2018 (arch)"),
-    "wti": BuiltIn(_wti, "crude oil (WTI), US dollars a barrel, daily 1986-2019, holidays missing (arch)", "drop"),
-    "vix": BuiltIn(_vix, "VIX, implied volatility of the S&P 500, daily 2014-2019, holidays missing (arch)", "drop"),
-    "bond-yields": BuiltIn(_bond_yields, "yields of AAA and BAA bonds in percent, monthly 1919-2018 (arch)"),
-    # ffill, not interpolate: a gap filled from its far side would show a window the future.
-    "co2": BuiltIn(_co2, "atmospheric CO2 at Mauna Loa, weekly 1958-2001, 59 gaps (statsmodels)", "ffill"),
-    "sunspots": BuiltIn(_sunspots, "sunspots, yearly 1700-2008 (statsmodels)"),
+    "sp500": BuiltIn(partial(_arch, "sp500"), "S&P 500, daily OHLCV 1999-2018 (arch)"),
+    "nasdaq": BuiltIn(partial(_arch, "nasdaq"), "NASDAQ Composite, daily OHLCV 1999-2018 (arch)"),
+    "wti": BuiltIn(
+        lambda: _arch("wti").rename(columns={"DCOILWTICO": "price"}),
+        "crude oil (WTI), US dollars a barrel, daily 1986-2019, holidays missing (arch)",
+        "drop",
+    ),
+    "vix": BuiltIn(
+        partial(_arch, "vix"),
+        "VIX, implied volatility of the S&P 500, daily 2014-2019, holidays missing (arch)",
+        "drop",
+    ),
+    "bond-yields": BuiltIn(
+        partial(_arch, "default"), "yields of AAA and BAA bonds in percent, monthly 1919-2018 (arch)"
+    ),
+    # ffill, not interpolate: interpolation would show a window the value behind a gap, its future.
+    "co2": BuiltIn(
+        partial(_statsmodels, "co2"), "atmospheric CO2 at Mauna Loa, weekly 1958-2001, 59 gaps (statsmodels)", "ffill"
+    ),
+    "sunspots": BuiltIn(
+        lambda: _statsmodels("sunspots").astype({"YEAR": int}), "sunspots, yearly 1700-2008 (statsmodels)"
+    ),
     "sea-temperature": BuiltIn(
         _sea_temperature, "sea surface off Peru (Nino 1+2) in degrees Celsius, monthly 1950-2010 (statsmodels)"
     ),
     "electrical-equipment": BuiltIn(
-        _electrical_equipment, "turnover index of electrical equipment, euro area, monthly 1995-2016 (statsmodels)"
+        lambda: _statsmodels("elec_equip").set_axis(["turnover"], axis="columns"),
+        "turnover index of electrical equipment, euro area, monthly 1995-2016 (statsmodels)",
     ),
     "sine": BuiltIn(_sine, "generated: a sine of period 25 with noise of deviation 0.1, seed 0"),
     "random-walk": BuiltIn(_random_walk, "generated: a random walk from 100, unit steps, seed 0"),

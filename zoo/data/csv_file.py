@@ -1,4 +1,4 @@
-"""Reading a CSV file in the dialects that vendors write, with errors that name what is wrong."""
+"""Reading a CSV file in the dialects that vendors write, and its columns as numbers; errors name what is wrong."""
 
 import csv
 import gzip
@@ -6,26 +6,30 @@ import re
 import warnings
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from zoo.data.numbers import proves_decimal_comma
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 
 MISSING_MARKS = ["?", ".", "-", "--", "None", "none", "nil", "NIL"]
+# Currency and thousands signs, with a decimal dot or a decimal comma.
+ENGLISH = r"[-+]?[$€£]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?"
+CONTINENTAL = r"[-+]?[$€£]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?"
 
 
 def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
-    """The file as a frame whose index counts data rows, and whose attrs say has_decimal_comma.
+    """The file as a frame whose index counts data rows, and whose attrs hold has_decimal_comma.
 
-    columns: names for a file without a header line.
-    UTF-8 (BOM allowed), separated by comma, semicolon, tab or bar; .gz is unpacked. Raises InputError.
+    columns: names for a file without a header line. Reads UTF-8 (BOM allowed), separated by comma, semicolon, tab or
+    bar; .gz is unpacked. Raises InputError.
     """
     try:
         head = _first_lines(path)
-        how = {
+        options = {
             "sep": max((";", "\t", "|", ","), key=re.sub(r'"[^"]*"', "", head[0]).count),
             "encoding": "utf-8-sig",
             "na_values": MISSING_MARKS,
@@ -35,46 +39,48 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
             "compression": "gzip" if _is_gzip(path) else None,
         }
         with warnings.catch_warnings():
-            # Rows with more fields than names would lose the last ones; an empty last field is no loss.
+            # pandas drops surplus fields with a warning. A surplus field that is empty raises no warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = _read(path, head, columns, how)
-            has_decimal_comma = proves_decimal_comma(frame, likely=how["sep"] == ";")
-            if has_decimal_comma:  # pandas took 42.121 for a number with a decimal dot: have it as text
-                frame = _read(path, head, columns, {**how, "dtype": str})
+            frame = _read(path, head, columns, options)
+            has_decimal_comma = proves_decimal_comma(frame, likely=options["sep"] == ";")
+            if has_decimal_comma:  # pandas read 42.121 as a number with a decimal dot: read the file again as text
+                frame = _read(path, head, columns, {**options, "dtype": str})
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path} is empty: it needs a header line and rows of numbers") from error
     except pd.errors.ParserWarning as error:
         raise InputError(f"{path}: the rows have more fields than the header line has names") from error
-    except pd.errors.ParserError as error:
-        reason = str(error).strip().splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+    except (pd.errors.ParserError, csv.Error) as error:
+        reason = first_line(error).removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"{path} is not a well-formed CSV: {reason} (the first line must be the header)") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: save it as UTF-8 (or as .parquet, .csv.gz)") from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {str(error).splitlines()[0] if str(error) else error!r}") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} cannot be read: {first_line(error)}") from error
     frame.attrs["has_decimal_comma"] = has_decimal_comma
     return frame.dropna(how="all")
 
 
-def _read(path: Path, head: list[str], columns: Sequence[str] | None, how: dict[str, Any]) -> pd.DataFrame:
+def _read(path: Path, head: list[str], columns: Sequence[str] | None, options: dict[str, Any]) -> pd.DataFrame:
     if columns is not None:
         if len(set(columns)) < len(columns):
             raise InputError(f"--columns names a column twice: {', '.join(columns)}")
-        width = len(pd.read_csv(path, header=None, nrows=1, **how).columns)
+        width = len(pd.read_csv(path, header=None, nrows=1, **options).columns)
         if width != len(columns):
             raise InputError(f"--columns must name each of the {width} columns of {path}, got {len(columns)}")
-        return pd.read_csv(path, header=None, names=list(columns), **how)
-    names = [name.strip() for name in next(csv.reader(head[:1], delimiter=how["sep"]), [])]
+        return pd.read_csv(path, header=None, names=list(columns), **options)
+    names = [name.strip() for name in next(csv.reader(head[:1], delimiter=options["sep"]), [])]
     if _looks_like_data(names):
         raise InputError(f"{path} seems to have no header line: name its columns with --columns")
     twice = [name for name in names if name and names.count(name) > 1]
     if twice:
         raise InputError(f"{path} has two columns called '{twice[0]}': rename one")
     # yfinance writes three header lines: Price,Close,... / Ticker,AAPL,... / Date,,...
-    starts = [line.split(how["sep"])[0] for line in head]
+    starts = [line.split(options["sep"])[0] for line in head]
     if starts[:3] == ["Price", "Ticker", "Date"]:
-        return pd.read_csv(path, skiprows=[1, 2], **how).rename(columns={"Price": "Date"})
-    return pd.read_csv(path, **how)
+        return pd.read_csv(path, skiprows=[1, 2], **options).rename(columns={"Price": "Date"})
+    return pd.read_csv(path, **options)
 
 
 def _first_lines(path: Path) -> list[str]:
@@ -91,3 +97,71 @@ def _looks_like_data(names: list[str]) -> bool:
     whole = [name for name in names if re.fullmatch(r"\d+", name)]
     values = [name for name in names if re.fullmatch(r"[-+\d.eE]*\d[-+\d.,:/ TZeE]*", name)]
     return bool(names) and len(values) * 4 >= len(names) * 3 and (len(values) > len(whole) or len(whole) == len(names))
+
+
+def proves_decimal_comma(frame: pd.DataFrame, *, likely: bool) -> bool:
+    """Whether a file's numbers have decimal commas: decided once, for all of its columns.
+
+    One column that only a decimal comma explains (100,35) decides. Where a column has both readings (1,100),
+    it counts if `likely` (fields separated by semicolons) and no column has a decimal dot.
+    """
+    has_dot = has_both = False
+    for name in frame.columns:
+        column = frame[name].dropna()
+        if pd.api.types.is_float_dtype(column):
+            has_dot |= bool((column % 1 != 0).any())
+        elif not pd.api.types.is_numeric_dtype(column) and len(column):
+            text = column.astype(str).str.strip()
+            english, continental = text.str.fullmatch(ENGLISH).all(), text.str.fullmatch(CONTINENTAL).all()
+            if continental and not english:
+                return True
+            has_dot |= bool(english and not continental)
+            has_both |= bool(english and continental)
+    return likely and has_both and not has_dot
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """values: float64 [rows], or None for a column without numbers; problem: why the column cannot be a channel;
+    note: what reading it changed."""
+
+    values: np.ndarray | None
+    problem: str | None = None
+    note: str | None = None
+
+
+def as_numbers(column: pd.Series, source: str, first_line: int, *, has_decimal_comma: bool = False) -> Numbers:
+    """A column's numbers, NaN where missing.
+
+    A text column of which at least half are numbers has values, and its first text is its problem. A column with
+    fewer numbers has no values. first_line: the line of the file that index 0 stands on. has_decimal_comma: read 1,100
+    as 1.1 and 1.100 as 1100, not the other way round.
+    """
+    name = column.name
+    if column.isna().all():
+        return Numbers(None, f"column '{name}' of {source} is empty", f"column '{name}' is empty: left out")
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return Numbers(None, f"column '{name}' of {source} holds dates, not numbers: it cannot be a channel")
+    filled = column.dropna()
+    text = filled.astype(str).str.strip()
+    if has_decimal_comma and text.str.fullmatch(CONTINENTAL).all():
+        plain = text.str.replace(r"[$€£.]", "", regex=True).str.replace(",", ".")
+        note = f"column '{name}': read with a decimal comma" if text.str.contains("[.,]").any() else None
+        return Numbers(pd.to_numeric(plain).reindex(column.index).to_numpy(np.float64), None, note)
+    parsed = pd.to_numeric(text, errors="coerce")
+    if parsed.notna().all():
+        return Numbers(parsed.reindex(column.index).to_numpy(np.float64))
+    if text.str.fullmatch(ENGLISH).all():
+        plain = text.str.replace(r"[$€£,]", "", regex=True)
+        note = f"column '{name}': currency and thousands signs ignored"
+        return Numbers(pd.to_numeric(plain).reindex(column.index).to_numpy(np.float64), None, note)
+    bad = parsed.index[parsed.isna().to_numpy()]
+    problem = (
+        f"column '{name}' of {source} holds text: {filled.loc[bad[0]]!r} in line {bad[0] + first_line}; "
+        "fix the column or drop it with --channels"
+    )
+    if len(bad) * 2 > len(text):
+        return Numbers(None, problem, f"column '{name}' does not hold numbers: left out")
+    return Numbers(parsed.reindex(column.index).to_numpy(np.float64), problem)

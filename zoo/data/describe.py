@@ -12,19 +12,19 @@ JUMP = 10  # interquartile ranges of the usual step
 
 
 def describe(table: Table) -> dict[str, Any]:
-    """A table's facts as plain values.
+    """Facts of a table, as plain values.
 
     Per column: least, mean and largest value, missing and infinite counts, and jumps: steps from one row
     to the next that lie more than 10 interquartile ranges of all steps from their median.
     """
-    found = spacing(table.time)
+    usual = spacing(table.time)
     return {
         "source": table.source,
         "rows": len(table),
         "first": stamp(table.time[0]) if table.time is not None else None,
         "last": stamp(table.time[-1]) if table.time is not None else None,
-        "spacing": found.name if found else None,
-        "gaps": found.gaps if found else None,
+        "spacing": usual.name if usual else None,
+        "gaps": usual.gaps if usual else None,
         "missing_policy": table.missing,
         "columns": {
             name: _column(table.values[:, position])
@@ -36,27 +36,27 @@ def describe(table: Table) -> dict[str, Any]:
     }
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(facts: dict[str, Any]) -> list[str]:
     """The facts for a reader, with a command that benchmarks the likeliest target."""
-    span = f", {found['first']} to {found['last']}" if found["first"] else ", no time column"
-    text = [f"{found['source']}: {found['rows']} rows{span}"]
-    if found["first"]:
-        gaps = f", {found['gaps']} longer steps" if found["gaps"] else ""
-        text.append(f"spacing: {found['spacing'] or 'irregular'}{gaps}")
-    width = max((len(name) for name in found["columns"]), default=0)
-    for name, column in found["columns"].items():
-        facts = [f"{column[key]:.6g}" if column[key] is not None else "-" for key in ("min", "mean", "max")]
+    span = f", {facts['first']} to {facts['last']}" if facts["first"] else ", no time column"
+    text = [f"{facts['source']}: {facts['rows']} rows{span}"]
+    if facts["first"]:
+        gaps = f", {facts['gaps']} longer steps" if facts["gaps"] else ""
+        text.append(f"spacing: {facts['spacing'] or 'irregular'}{gaps}")
+    width = max((len(name) for name in facts["columns"]), default=0)
+    for name, column in facts["columns"].items():
+        values = [f"{column[key]:.6g}" if column[key] is not None else "-" for key in ("min", "mean", "max")]
         extra = [f"{column[key]} {key}" for key in ("missing", "infinite", "jumps") if column[key]]
         extra += ["constant"] if column["constant"] else []
-        text.append(f"  {name:<{width}}  {' .. '.join(facts)}" + (f"  ({', '.join(extra)})" if extra else ""))
-    text += [f"note: {note}" for note in found["notes"]]
-    text += [f"not usable: {reason}" for name, reason in found["unusable"].items() if "holds text" in reason]
-    usable = [name for name, column in found["columns"].items() if not column["constant"]]
+        text.append(f"  {name:<{width}}  {' .. '.join(values)}" + (f"  ({', '.join(extra)})" if extra else ""))
+    text += [f"note: {note}" for note in facts["notes"]]
+    text += [f"not usable: {reason}" for name, reason in facts["unusable"].items() if "holds text" in reason]
+    usable = [name for name, column in facts["columns"].items() if not column["constant"]]
     if usable:
-        named = next((name for name in usable if name.casefold() in ("close", "target", "y", "value")), usable[-1])
-        has_gaps = found["missing_policy"] == "refuse" and any(c["missing"] for c in found["columns"].values())
+        target = next((name for name in usable if name.casefold() in ("close", "target", "y", "value")), usable[-1])
+        has_gaps = facts["missing_policy"] == "refuse" and any(c["missing"] for c in facts["columns"].values())
         missing = " --missing ffill" if has_gaps else ""
-        text.append(f"try: zoo bench {shlex.quote(found['source'])} --targets {shlex.quote(named)}{missing}")
+        text.append(f"try: zoo bench {shlex.quote(facts['source'])} --targets {shlex.quote(target)}{missing}")
     return text
 
 

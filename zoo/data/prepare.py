@@ -1,4 +1,4 @@
-"""prepare: a Table becomes windows of train, validation and test, scaled by what the train rows say."""
+"""prepare: a Table becomes windows of train, validation and test, with a scaler fitted on the train rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from zoo.data.cleaning import clean
-from zoo.data.scaling import Scaler, fit_scaler
+from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
 from zoo.data.split import Split, split_rows
-from zoo.data.table import Table, fingerprint, match_columns
-from zoo.data.units import Units, fit_units
-from zoo.data.windows import Windows, windows_between
+from zoo.data.table import Table, clean, fingerprint, match_columns
+from zoo.data.windows import Windows
 from zoo.errors import InputError, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
 
@@ -50,8 +48,8 @@ class Data:
     def with_lookback(self, lookback: int) -> "Data":
         """The same data seen through windows of another length.
 
-        The target rows of validation and test stay; of the train part's first rows, those that a longer
-        lookback needs are no targets. Raises InputError where the train part is too short.
+        The target rows of validation and test stay. A longer lookback uses up the train part's first rows, which are
+        then no targets. Raises InputError where the train part is too short.
         """
         _check_count("lookback", lookback)
         _check_parts(self.split, lookback, self.problem.horizon, self.rows)
@@ -88,7 +86,7 @@ def prepare(
     belongs to the part in which all its target rows lie. scaler, split: see fit_scaler and split_rows;
     missing: see clean (default: what the source declares, else refuse).
 
-    Raises InputError for a setting or values that cannot be used, in words that say what to change.
+    Raises InputError for a setting or values that cannot be used.
     """
     _check_count("lookback", lookback)
     _check_count("horizon", horizon)
@@ -97,8 +95,8 @@ def prepare(
     chosen, target_names = choose_columns(table, channels, targets)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if missing is None else missing
-    values, kept, notes = clean(table.select(chosen), chosen, policy, table.source)
-    time = table.time[kept] if table.time is not None else None
+    values, is_used, notes = clean(table.select(chosen), chosen, policy, table.source)
+    time = table.time[is_used] if table.time is not None else None
     bounds = split_rows(split, len(values), time)
     values = values[: bounds.test_end]
     _check_parts(bounds, lookback, horizon, len(values))
@@ -155,24 +153,10 @@ def _parts(
     problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units
 ) -> tuple[Windows, Windows | None, Windows]:
     """The windows of train, validation (None where it is empty) and test."""
-    train, valid, test = (
-        windows_between(
-            first,
-            end,
-            values=values,
-            raw=raw,
-            lookback=problem.lookback,
-            horizon=problem.horizon,
-            targets=problem.targets,
-            units=units,
-        )
-        for first, end in (
-            (0, bounds.train_end),
-            (bounds.train_end, bounds.valid_end),
-            (bounds.valid_end, bounds.test_end),
-        )
-    )
-    return train, valid if bounds.valid_end > bounds.train_end else None, test
+    none = torch.empty(0, dtype=torch.int64)
+    table = Windows(values, none, problem.lookback, problem.horizon, problem.targets, raw, units)
+    valid = table.between(bounds.train_end, bounds.valid_end) if bounds.valid_end > bounds.train_end else None
+    return table.between(0, bounds.train_end), valid, table.between(bounds.valid_end, bounds.test_end)
 
 
 def _check_count(name: str, count: Any) -> None:

@@ -1,4 +1,4 @@
-"""Scalers: scikit-learn's, fitted on training rows, kept as one centre and one scale per column."""
+"""Scaling, fitted on training rows alone: scalers of the channels, and the units that forecasts are brought back to."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,10 +25,9 @@ class Scaler:
 
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
-    """A scaler fitted on training rows [rows, columns]; a constant column keeps scale 1.
+    """scikit-learn's scaler of that name, fitted on training rows [rows, columns]; a constant column has scale 1.
 
-    standard: mean and deviation; minmax: minimum and range; robust: median and interquartile range;
-    none: values as they are.
+    standard: mean and deviation; minmax: minimum and range; robust: median and interquartile range; none: no scaling.
     """
     from sklearn import preprocessing
 
@@ -45,3 +44,34 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
         robust = preprocessing.RobustScaler().fit(train_values)
         return Scaler(name, robust.center_, robust.scale_)
     raise unknown("scaler", name, SCALERS)
+
+
+@dataclass(frozen=True)
+class Units:
+    """One entry per target (D), all float64, all fitted on training rows.
+
+    center, scale undo the scaler; deviation is the target's standard deviation over training rows, the
+    unit of scaled errors; step is its mean absolute change between training rows, the unit of MASE.
+    """
+
+    names: tuple[str, ...]
+    center: np.ndarray
+    scale: np.ndarray
+    deviation: np.ndarray
+    step: np.ndarray
+
+    def restore(self, scaled: np.ndarray) -> np.ndarray:
+        """Scaled forecasts [..., D] in the data's units, each target by its own parameters."""
+        return scaled.astype(np.float64) * self.scale + self.center
+
+
+def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler, train_values: np.ndarray) -> Units:
+    """The units of the targets at `positions`, from training rows [rows, C] in the data's units."""
+    chosen = train_values[:, list(positions)]
+    return Units(
+        names,
+        scaler.center[list(positions)],
+        scaler.scale[list(positions)],
+        chosen.std(axis=0),
+        np.abs(np.diff(chosen, axis=0)).mean(axis=0),
+    )

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from zoo.data import builtin
-from zoo.data.csv_file import read_csv
-from zoo.data.numbers import as_numbers
+from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table
 from zoo.data.times import find_order, is_named_like_time
-from zoo.errors import InputError, nearest
+from zoo.errors import InputError, first_line, nearest
 
 
 def load(
@@ -23,9 +22,9 @@ def load(
 ) -> Table:
     """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or a DataFrame.
 
-    columns: names for a file without a header line. time: the time column, where it is not found by
-    itself (see find_order). Rows come back in ascending time order; Table.notes says what was changed.
-    A file with the name of a built-in is reached as ./NAME.
+    columns: names for a file without a header line. time: the time column, where find_order does not find
+    it. Rows come back in ascending time order; Table.notes lists what was changed. To read a file with the
+    name of a built-in, write ./NAME.
 
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
     """
@@ -34,15 +33,15 @@ def load(
     name = str(source)
     if name in builtin.NAMES:
         if columns is not None:
-            raise InputError(f"--columns names a file without a header; '{name}' is built in and has names")
+            raise InputError(f"--columns is for files without a header line; '{name}' is built in and has column names")
         frame, missing = builtin.frame(name)
         return replace(_table(frame, name, time, first_line=1), missing=missing)
     path = Path(source)
     try:
-        is_there, is_folder = path.exists(), path.is_dir()
-    except OSError as error:
-        raise InputError(f"{name} cannot be read: {error.strerror}") from error
-    if not is_there:
+        exists, is_folder = path.exists(), path.is_dir()
+    except (OSError, ValueError) as error:  # a name that is too long, or that holds a null byte
+        raise InputError(f"{name[:100]!r} cannot be read: {first_line(error)}") from error
+    if not exists:
         guess = nearest(name, builtin.NAMES)
         hint = f"; did you mean the built-in '{guess}'?" if guess else f" (built in: {', '.join(builtin.NAMES)})"
         raise InputError(f"no such file: {name}{hint}")
@@ -59,15 +58,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'lstm-zoo[data]'") from error
     except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} cannot be read as Parquet: {reason}") from error
+        raise InputError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
 
 
 def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with one level of column names and an index of timestamps or of row numbers.
 
     An index that is neither (text, periods) becomes a column, since it may be the time; one of plain
-    numbers without a name is what filtering leaves behind, and is dropped.
+    numbers without a name is left over from filtering, and is dropped.
     """
     if frame.columns.nlevels > 1:
         first = frame.columns.get_level_values(0)
@@ -95,41 +93,43 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: in
     frame = frame.reset_index(drop=True) if isinstance(frame.index, pd.DatetimeIndex) else frame
     notes = list(order.notes)
     unusable: dict[str, str] = {}
-    kept: dict[str, np.ndarray] = {}
+    usable: dict[str, np.ndarray] = {}
     for name in frame.columns:
         if name in order.columns:
             unusable[name] = f"column '{name}' of {source} is the time: it cannot be a channel"
             continue
-        found = as_numbers(frame[name], source, first_line, has_decimal_comma=has_decimal_comma)
-        notes += [found.note] if found.note else []
-        if found.problem:
-            unusable[name] = found.problem
-        if found.values is None:
+        column = as_numbers(frame[name], source, first_line, has_decimal_comma=has_decimal_comma)
+        notes += [column.note] if column.note else []
+        if column.problem:
+            unusable[name] = column.problem
+        if column.values is None:
             continue
-        why_not = _no_channel(name, found.values)
-        if why_not:
-            notes.append(f"column '{name}' {why_not}: left out")
-            unusable[name] = f"column '{name}' of {source} {why_not}: it cannot be a channel"
+        objection = _objection(name, column.values)
+        if objection:
+            notes.append(f"column '{name}' {objection}: left out")
+            unusable[name] = f"column '{name}' of {source} {objection}: it cannot be a channel"
             continue
-        kept[name] = found.values
-    if not kept:
+        usable[name] = column.values
+    if not usable:
         reason = next((why for name, why in unusable.items() if name not in order.columns), "")
         raise InputError(f"{source} has no numeric column beside the time: nothing to forecast. {reason}".strip(". "))
-    values = np.column_stack(list(kept.values()))
+    values = np.column_stack(list(usable.values()))
     times = order.time
     if order.keys is not None:
         times, values, sorting = _sorted(order.keys, times, values, source)
         notes += [sorting] if sorting else []
-    return Table(source, tuple(kept), values, times, unusable=unusable, notes=tuple(notes))
+    return Table(source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes))
 
 
-def _no_channel(name: str, numbers: np.ndarray) -> str | None:
-    """Why a column of numbers is no series to learn from, or None."""
+def _objection(name: str, numbers: np.ndarray) -> str | None:
+    """Why a column of numbers is not a series to learn from, or None."""
     if is_named_like_time(name):
         return "is named like a time"
-    # Only a column that says so by its name: a real series may also rise by one each step.
-    says_so = name.casefold() in ("", "no", "no.", "index", "id", "row", "nr", "#") or name.startswith("Unnamed:")
-    if says_so and len(numbers) > 1 and bool((np.abs(np.diff(numbers)) == 1).all()):
+    # The name must agree, since a real series may also rise by one at each step.
+    is_named_like_counter = name.casefold() in ("", "no", "no.", "index", "id", "row", "nr", "#") or name.startswith(
+        "Unnamed:"
+    )
+    if is_named_like_counter and len(numbers) > 1 and bool((np.abs(np.diff(numbers)) == 1).all()):
         return "counts the rows"
     return None
 
@@ -150,6 +150,6 @@ def _sorted(
         first = times[same[0]] if times is not None else keys[same[0]]
         raise InputError(
             f"{source} has {len(same)} duplicate timestamps, the first at {first}: keep one row for each time "
-            "(a file of several series: one file for each)"
+            "(where the file holds several series, write one file for each)"
         )
     return times, values, note

@@ -22,7 +22,7 @@ def spacing(time: pd.DatetimeIndex | None) -> Spacing | None:
     """The spacing of ascending timestamps, or None where there is no usual one.
 
     A calendar rule (month starts, quarter ends, ...) where one fits every row; business days where no
-    row falls on a weekend; else the step that at least 90 % of the rows keep.
+    row falls on a weekend; else the step between at least 90 % of the rows.
     """
     if time is None or len(time) < 3:
         return None
@@ -40,17 +40,16 @@ def spacing(time: pd.DatetimeIndex | None) -> Spacing | None:
             time[:-1].to_numpy().astype("datetime64[D]"), time[1:].to_numpy().astype("datetime64[D]")
         )
         return Spacing("business days", BusinessDay(), int((expected > 1).sum()))
-    kept = float((steps == usual.to_numpy()).mean())
-    return Spacing(_step_name(usual), usual, int((steps > usual.to_numpy()).sum())) if kept >= 0.9 else None
+    share = float((steps == usual.to_numpy()).mean())
+    return Spacing(_step_name(usual), usual, int((steps > usual.to_numpy()).sum())) if share >= 0.9 else None
 
 
 def next_times(time: pd.DatetimeIndex | None, count: int) -> pd.DatetimeIndex | None:
     """The `count` timestamps that follow the last one, where the spacing is known."""
-    found = spacing(time)
-    if found is None:
+    usual = spacing(time)
+    if time is None or usual is None:
         return None
-    assert time is not None
-    return pd.date_range(time[-1], periods=count + 1, freq=found.offset)[1:]
+    return pd.date_range(time[-1], periods=count + 1, freq=usual.offset)[1:]
 
 
 def stamp(time: pd.Timestamp) -> str:
@@ -66,12 +65,5 @@ def _step_name(step: pd.Timedelta) -> str:
 
 
 def _rule_name(rule: str) -> str:
-    names = {
-        "B": "business days",
-        "M": "monthly",
-        "Q": "quarterly",
-        "Y": "yearly",
-        "W": "weekly",
-        "D": "daily",
-    }
+    names = {"B": "business days", "M": "monthly", "Q": "quarterly", "Y": "yearly", "W": "weekly", "D": "daily"}
     return names.get(rule[0], rule) if not rule[0].isdigit() else f"every {rule}"

@@ -42,9 +42,9 @@ def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -
             raise InputError(f"split in rows must be whole numbers, got {parts}")
         train, valid, test = (int(part) for part in parts)
         if train + valid + test > rows:
-            raise InputError(f"split asks for {train + valid + test} rows, the data has {rows}")
+            raise InputError(f"split needs {train + valid + test} rows, the data has {rows}")
         return Split(train, train + valid, train + valid + test)
-    # The decimal that the user wrote, not its binary neighbour: floor(10 x (0.7 + 0.1)) is 8.
+    # Decimals as the user wrote them, not their binary neighbours: floor(10 x (0.7 + 0.1)) must be 8.
     exact = [Fraction(str(part)) for part in parts]
     if abs(sum(exact, Fraction(0)) - 1) > Fraction(1, 10**9):
         raise InputError(f"split shares must sum to 1, got {parts} (sum {float(sum(exact)):g})")

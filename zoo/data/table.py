@@ -1,23 +1,26 @@
-"""Table: named columns of numbers in time order, and the choice of some of them."""
+"""Table: named columns of numbers in time order; the choice of some, and the policies for missing values."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from zoo.errors import InputError, unknown
 
+Missing = Literal["refuse", "ffill", "interpolate", "drop"]
+POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "interpolate", "drop")
+
 
 @dataclass(frozen=True)
 class Table:
     """Rows in ascending time order.
 
-    values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None when row order
-    is all that is known; missing: the policy its source declares (`refuse` unless a built-in says
-    otherwise); unusable: columns that are not numbers, each with the reason; notes: what reading changed,
-    for the user's eyes.
+    values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
+    rows is known; missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
+    columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
 
     source: str
@@ -44,23 +47,69 @@ class Table:
 def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tuple[str, ...]:
     """Each name as the source spells it: exactly, or without regard to case where that is unambiguous.
 
-    Raises UnknownName for a column that is not there, InputError for an ambiguous or a repeated one.
+    Raises UnknownName for a column that the source does not have, InputError for an ambiguous or a repeated one.
     """
-    found: list[str] = []
+    matched: list[str] = []
     for name in names:
         alike = [name] if name in known else [k for k in known if k.casefold() == name.strip().casefold()]
         if len(alike) > 1:
             raise InputError(f"column '{name}' is ambiguous in {source}: spell it as one of {', '.join(alike)}")
         if not alike:
             raise unknown("column", name, known, f"of {source}")
-        if alike[0] in found:
+        if alike[0] in matched:
             raise InputError(f"column '{alike[0]}' is named twice; name each column once")
-        found.append(alike[0])
-    return tuple(found)
+        matched.append(alike[0])
+    return tuple(matched)
 
 
 def fingerprint(values: np.ndarray) -> str:
-    """SHA-256 over the values used, as little-endian float64 in row order, and their shape."""
+    """SHA-256 over values as little-endian float64 in row order, and their shape."""
     digest = hashlib.sha256(repr(values.shape).encode())
     digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
     return digest.hexdigest()
+
+
+def clean(
+    values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Values [rows, columns] without NaN, which rows they are (bool [rows]), and notes on what was changed.
+
+    refuse: raise InputError with columns and counts. ffill: repeat the last known value. interpolate: draw a straight
+    line across the gap (so a forecast from inside a gap has seen the value behind it), and repeat the last known value
+    at the end. drop: leave out incomplete rows. Rows before every column has begun cannot be filled and are left out.
+    Raises InputError for infinite values under every policy.
+    """
+    if policy not in POLICIES:
+        raise unknown("missing policy", policy, POLICIES)
+    infinite = np.isinf(values).sum(axis=0)
+    if infinite.any():
+        raise InputError(f"infinite values in {source}: {_counts(columns, infinite)}; correct or remove them")
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return values, np.ones(len(values), dtype=bool), ()
+    counts = gaps.sum(axis=0)
+    if policy == "refuse":
+        raise InputError(
+            f"missing values in {source}: {_counts(columns, counts)}; "
+            "choose --missing ffill, interpolate or drop, or leave columns out with --channels"
+        )
+    if counts.max() == len(values):
+        raise InputError(f"column '{columns[int(counts.argmax())]}' of {source} holds no value at all: leave it out")
+    if policy == "drop":
+        is_complete = ~gaps.any(axis=1)
+        dropped = int((~is_complete).sum())
+        note = f"missing values ({_counts(columns, counts)}): {dropped} rows dropped, steps join across them"
+        return values[is_complete], is_complete, (note,)
+    frame = pd.DataFrame(values)
+    filled = (frame.interpolate(limit_direction="forward") if policy == "interpolate" else frame.ffill()).to_numpy()
+    is_complete = ~np.isnan(filled).any(axis=1)
+    notes = [f"missing values ({_counts(columns, counts)}): filled by {policy}"]
+    if policy == "interpolate":
+        notes.append("interpolation uses the value behind a gap: forecasts from inside a gap have seen it")
+    if not is_complete.all():
+        notes.append(f"{int((~is_complete).sum())} rows at the start have no earlier value to repeat: left out")
+    return filled[is_complete], is_complete, tuple(notes)
+
+
+def _counts(columns: tuple[str, ...], counts: np.ndarray) -> str:
+    return ", ".join(f"{name} {count}" for name, count in zip(columns, counts, strict=True) if count)

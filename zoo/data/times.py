@@ -12,8 +12,8 @@ from zoo.errors import InputError
 CLOCK_NAMES = ("date", "datetime", "timestamp", "time", "date time", "open time", "close time", "ds")
 TIME_NAMES = (*CLOCK_NAMES, "day", "week", "month", "year", "period")
 PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
-# How text may be written; None lets pandas infer one format from the first value.
-WAYS = (
+# Formats of text; None lets pandas infer one from the first value.
+FORMATS = (
     None, "day first", "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%b-%Y", "%b %Y", "%d-%b-%y", "%d-%b-%Y",
     "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %I:%M %p",
 )  # fmt: skip
@@ -21,7 +21,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Order:
-    """What the time columns say: which columns they are, the timestamps (or None), sort keys, notes."""
+    """The time columns of a frame: their names, the timestamps (or None), sort keys, notes."""
 
     columns: tuple[str, ...]
     time: pd.DatetimeIndex | None
@@ -30,7 +30,7 @@ class Order:
 
 
 def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
-    """The order of a frame's rows: from the named column, or from the one that is found, or as they stand.
+    """The order of a frame's rows: by the named column, or by one that looks like times, or as they stand.
 
     A `year` column with `month`, `day`, `hour` ... beside it is joined with them, and `date` with `time`.
     Raises InputError when the named column (or one called `date`) cannot be read as times.
@@ -67,7 +67,7 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
             times, notes = read_times(frame[column])
             if times is not None:
                 return _dated((column,), times, *notes)
-    for name in CLOCK_NAMES:  # numbers in no known coding may still tell the newest row from the oldest
+    for name in CLOCK_NAMES:  # numbers that are no known dates may still order the rows
         numbers = frame[folded[name]] if name in folded else None
         if numbers is not None and pd.api.types.is_numeric_dtype(numbers) and not numbers.isna().any():
             steps = np.diff(numbers.to_numpy(dtype=float))
@@ -78,7 +78,7 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
 
 
 def is_named_like_time(name: str) -> bool:
-    """Whether a column of numbers calls itself a time: it is then no channel, even where it cannot be read."""
+    """Whether a column of numbers is named like a time, and so is no channel even where it cannot be read."""
     return name.strip("<> ").casefold().replace("_", " ") in CLOCK_NAMES
 
 
@@ -110,7 +110,7 @@ def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, .
     iso = _try(text, "ISO8601")
     if iso is not None:
         return iso, ()
-    candidates = [times for way in WAYS if (times := _try(text, way)) is not None]
+    candidates = [times for format in FORMATS if (times := _try(text, format)) is not None]
     if not candidates:
         return None, ()
     in_order = [t for t in candidates if t.is_monotonic_increasing or t.is_monotonic_decreasing]
@@ -121,26 +121,26 @@ def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, .
 
 
 def _unsteadiness(times: pd.DatetimeIndex) -> float:
-    """The largest step over the usual one; what calendar months do to it does not count."""
+    """The largest step over the usual one; at least 1.2, so that months of unequal length count as steady."""
     if len(times) < 3:
         return 1.0
     steps = np.abs(np.diff(times.to_numpy().astype("datetime64[s]").astype(np.int64)))
     return max(1.2, float(steps.max() / max(np.median(steps), 1)))
 
 
-def _try(text: pd.Series, way: str | None) -> pd.DatetimeIndex | None:
-    how = {"dayfirst": True} if way == "day first" else {"format": way}
+def _try(text: pd.Series, format: str | None) -> pd.DatetimeIndex | None:
+    options = {"dayfirst": True} if format == "day first" else {"format": format}
     # A first value in no known format makes pandas warn and guess value by value: that is not one format.
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Could not infer format")
         warnings.filterwarnings("ignore", message="Parsing dates in")
         try:
-            return _plain(pd.DatetimeIndex(pd.to_datetime(text, **how)))
+            return _plain(pd.DatetimeIndex(pd.to_datetime(text, **options)))
         except (ValueError, TypeError, OverflowError, UserWarning):
             pass
         try:  # offsets that change through the year: the local dates of daily rows, else UTC
-            in_utc = pd.DatetimeIndex(pd.to_datetime(text, utc=True, **how))
-            local = pd.DatetimeIndex(pd.to_datetime(text.str.replace(r" ?[-+]\d\d:?\d\d$", "", regex=True), **how))
+            in_utc = pd.DatetimeIndex(pd.to_datetime(text, utc=True, **options))
+            local = pd.DatetimeIndex(pd.to_datetime(text.str.replace(r" ?[-+]\d\d:?\d\d$", "", regex=True), **options))
         except (ValueError, TypeError, OverflowError, UserWarning):
             return None
     is_daily = local.tz is None and (local == local.normalize()).all()
@@ -224,5 +224,5 @@ def _unreadable(column: pd.Series, name: str, source: str) -> InputError:
     row = int(bad[0])
     return InputError(
         f"time column '{name}' of {source}: {column.iloc[row]!r} in data row {row + 1} is not a date in the "
-        "format of the rest; mend it, or name another column with --time"
+        "format of the rest; fix it, or name another column with --time"
     )

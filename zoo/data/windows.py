@@ -1,14 +1,13 @@
-"""Windows: a table of scaled values and the start row of each window; a batch is gathered when asked for."""
+"""Windows: a table of scaled values and the start row of each window; batches are gathered on demand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.columns import columns
-from zoo.data.units import Units
+from zoo.data.scaling import Units
 
 
 @dataclass(frozen=True)
@@ -16,8 +15,8 @@ class Windows:
     """The windows of one part of a split.
 
     values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first
-    lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units: what
-    brings forecasts back to the data's units. Memory grows with rows, not with rows x lookback.
+    lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units:
+    bring forecasts back to the data's units. Memory grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -30,6 +29,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def between(self, first: int, end: int) -> "Windows":
+        """The windows ALL of whose target rows lie in rows [first, end); their lookback may reach back before them."""
+        start = max(first - self.lookback, 0)
+        return replace(self, starts=torch.arange(start, max(end - self.horizon - self.lookback + 1, start)))
 
     def to(self, device: torch.device | str) -> "Windows":
         """The same windows with values and starts on `device`."""
@@ -69,18 +73,12 @@ class Windows:
         return self.starts.cpu().numpy() + self.lookback
 
 
-def windows_between(
-    first: int,
-    end: int,
-    *,
-    values: Tensor,
-    raw: np.ndarray,
-    lookback: int,
-    horizon: int,
-    targets: tuple[int, ...],
-    units: Units,
-) -> Windows:
-    """The windows ALL of whose target rows lie in [first, end); their lookback may reach back before it."""
-    start = max(first - lookback, 0)
-    starts = torch.arange(start, max(end - horizon - lookback + 1, start))
-    return Windows(values, starts, lookback, horizon, targets, raw, units)
+def columns(x: Tensor, numbers: Sequence[int]) -> Tensor:
+    """x [..., C] at the channels `numbers`, in that order: [..., len(numbers)]; a view where they are neighbours.
+
+    Indexing by a list copies the list to the device at every call: a GPU waits for it, and a CUDA graph cannot hold it.
+    """
+    first, last = numbers[0], numbers[-1]
+    if tuple(numbers) == tuple(range(first, last + 1)):
+        return x[..., first : last + 1]
+    return torch.stack([x[..., number] for number in numbers], dim=-1)

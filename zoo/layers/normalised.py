@@ -1,16 +1,25 @@
-"""Normalised: takes a level (and a scale) from each window before the variant, and gives it back after."""
+"""Normalised: takes a level and a scale from each window before the variant, and gives them back to its forecast."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from zoo.data.columns import columns
-from zoo.data.windows import Windows
+from zoo.data.windows import Windows, columns
 from zoo.layers.head import Head
 from zoo.problem import Problem
 
 EPSILON = 1e-5
+Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+
+
+@runtime_checkable
+class Solvable(Protocol):
+    """A variant whose weights are computed from the data, not by gradient descent."""
+
+    def solve(self, train: Batches, valid: Batches | None) -> None:
+        """Set the weights; train() and valid() yield batches (x [B, L, C], y [B, T, D]) of normalised windows."""
 
 
 class Normalised(nn.Module):
@@ -18,9 +27,9 @@ class Normalised(nn.Module):
 
     last: each channel's last observed value is subtracted from its window, and the targets' are added to
     the forecast. instance: each window is standardised by its own mean and deviation, with a learned
-    affine map per channel (RevIN, Kim et al. 2022). none: as it is.
+    affine map per channel (RevIN, Kim et al. 2022). none: values pass unchanged.
     With last and instance the variant's heads start at zero, so that an untrained model forecasts exactly
-    what is given back (with last, persistence) and training has to earn every departure from it.
+    the level that is given back (with last, persistence) and training has to earn every departure from it.
     forward maps scaled x [B, L, C] to a scaled forecast [B, *output_shape].
     """
 
@@ -33,42 +42,47 @@ class Normalised(nn.Module):
             for module in variant.modules():
                 if isinstance(module, Head):
                     module.start_at_zero()
-        # What learns nothing, or is solved, has no use for an affine map: it would be trained alone.
-        learns = any(True for _ in variant.parameters()) and not hasattr(variant, "solve")
-        self.is_affine = problem.normalise == "instance" and learns
+        # Gradient descent must not train an affine map alone, around a variant that it does not train.
+        self.is_affine = problem.normalise == "instance" and self.is_trainable
         if self.is_affine:
             self.weight = nn.Parameter(torch.ones(problem.channels))
             self.bias = nn.Parameter(torch.zeros(problem.channels))
 
+    @property
+    def is_trainable(self) -> bool:
+        """Whether gradient descent trains the variant: it has weights to train, and no `solve`."""
+        return not isinstance(self.variant, Solvable) and any(p.requires_grad for p in self.variant.parameters())
+
     def forward(self, x_BLC: Tensor) -> Tensor:
-        if self.problem.normalise == "last":
-            last_B1C = x_BLC[:, -1:]
-            return self.variant(x_BLC - last_B1C) + columns(last_B1C, self.targets)
-        if self.problem.normalise == "instance":
-            mean_B1C, deviation_B1C = self._moments(x_BLC)
-            standard_BLC = (x_BLC - mean_B1C) / deviation_B1C
-            if self.is_affine:
-                inside_BTD = self.variant(standard_BLC * self.weight + self.bias)
-                forecast_BTD = (inside_BTD - columns(self.bias, self.targets)) / columns(self.weight, self.targets)
-            else:
-                forecast_BTD = self.variant(standard_BLC)
-            return forecast_BTD * columns(deviation_B1C, self.targets) + columns(mean_B1C, self.targets)
-        return self.variant(x_BLC)
+        level_B1C, scale_B1C = self._level_and_scale(x_BLC)
+        inside_BLC = _standardised(x_BLC, level_B1C, scale_B1C)
+        if self.is_affine:
+            inside_BTD = self.variant(inside_BLC * self.weight + self.bias)
+            forecast_BTD = (inside_BTD - columns(self.bias, self.targets)) / columns(self.weight, self.targets)
+        else:
+            forecast_BTD = self.variant(inside_BLC)
+        if scale_B1C is not None:
+            forecast_BTD = forecast_BTD * columns(scale_B1C, self.targets)
+        return forecast_BTD if level_B1C is None else forecast_BTD + columns(level_B1C, self.targets)
 
     def inside(self, windows: Windows, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]) as the variant sees them: what `solve` learns from."""
         for x_BLC, y_BTD in windows.batches(batch_size):
-            if self.problem.normalise == "last":
-                last_B1C = x_BLC[:, -1:]
-                yield x_BLC - last_B1C, y_BTD - columns(last_B1C, self.targets)
-            elif self.problem.normalise == "instance":
-                mean_B1C, deviation_B1C = self._moments(x_BLC)
-                level, spread = columns(mean_B1C, self.targets), columns(deviation_B1C, self.targets)
-                yield (x_BLC - mean_B1C) / deviation_B1C, (y_BTD - level) / spread
-            else:
-                yield x_BLC, y_BTD
+            level_B1C, scale_B1C = self._level_and_scale(x_BLC)
+            of_targets = (None if part is None else columns(part, self.targets) for part in (level_B1C, scale_B1C))
+            yield _standardised(x_BLC, level_B1C, scale_B1C), _standardised(y_BTD, *of_targets)
 
-    @staticmethod
-    def _moments(x_BLC: Tensor) -> tuple[Tensor, Tensor]:
-        variance_B1C, mean_B1C = torch.var_mean(x_BLC, dim=1, correction=0, keepdim=True)
-        return mean_B1C, (variance_B1C + EPSILON).sqrt()
+    def _level_and_scale(self, x_BLC: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """What each window is freed of, [B, 1, C] each; None: nothing is subtracted, or nothing divided by."""
+        if self.problem.normalise == "last":
+            return x_BLC[:, -1:], None
+        if self.problem.normalise == "instance":
+            variance_B1C, mean_B1C = torch.var_mean(x_BLC, dim=1, correction=0, keepdim=True)
+            return mean_B1C, (variance_B1C + EPSILON).sqrt()
+        return None, None
+
+
+def _standardised(values: Tensor, level: Tensor | None, scale: Tensor | None) -> Tensor:
+    if level is not None:
+        values = values - level
+    return values if scale is None else values / scale

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from zoo.layers.head import Head
-from zoo.layers.own_lookback import OwnLookback
+from zoo.layers.head import Head, OwnLookback
 from zoo.problem import Problem
 from zoo.registry import register
 from zoo.space import Float, Int

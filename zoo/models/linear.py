@@ -1,18 +1,17 @@
 """Linear baselines: each target's horizon as a weighted sum of its own lookback."""
 
-from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo.layers.own_lookback import OwnLookback
+from zoo.layers.head import OwnLookback
+from zoo.layers.normalised import Batches
 from zoo.problem import Problem
 from zoo.registry import register
 from zoo.space import Float
 
-Batches = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 PENALTIES = tuple(10.0**exponent for exponent in range(-7, 2))
 DEFAULT_PENALTY = 1e-3
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from zoo.data.columns import columns
+from zoo.data.windows import columns
 from zoo.errors import InputError
 from zoo.problem import Problem
 from zoo.registry import register

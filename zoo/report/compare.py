@@ -5,15 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from zoo.errors import InputError
-from zoo.report.board import Board, Line, boards, settings_of
-from zoo.report.evidence import SIGNIFICANT
-from zoo.report.predictions import Load, stored_in
-from zoo.run.store import read_rows
+from zoo.metrics import METRICS
+from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted, losses_of
+from zoo.report.tables import interval_text, p_value
+from zoo.report.text_table import Text, TextTable
+from zoo.run.results import results
 from zoo.stats.accuracy import diebold_mariano
 from zoo.stats.intervals import skill_interval
 from zoo.stats.timings import holm
+
+LEGEND = (
+    "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds; its 95 % interval is a paired "
+    "moving-block bootstrap; p: of equal accuracy, by Diebold-Mariano after Holm's correction; verdict: better or "
+    "worse where both exclude chance, else unclear, and within where it is within the threshold (0 without --fail-on)."
+)
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,20 @@ class Change:
     high: float | None
     p: float | None
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the label in NEW says what it is set against: the same in OLD, or its default."""
+        return self.old_label in (self.new_label, self.new_label.removesuffix(" (tuned)"))
+
     def verdict(self, share: float) -> str:
         """`within` the share of no change; else `better` or `worse`, or `unclear` where that may be chance."""
         if abs(self.gain) <= share:
             return "within"
-        excludes_zero = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        excludes_zero = self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
         if self.p is None or self.p >= SIGNIFICANT or not excludes_zero:
             return "unclear"
         return "better" if self.gain > 0 else "worse"
@@ -64,8 +81,8 @@ class Comparison:
 
     def counts(self, share: float) -> dict[str, int]:
         """How many changes have each verdict."""
-        found = [change.verdict(share) for change in self.changes]
-        return {verdict: found.count(verdict) for verdict in ("within", "better", "worse", "unclear")}
+        verdicts = [change.verdict(share) for change in self.changes]
+        return {verdict: verdicts.count(verdict) for verdict in ("within", "better", "worse", "unclear")}
 
     def is_worse(self, share: float) -> bool:
         """Whether a variant is worse beyond `share`, or failed in NEW alone."""
@@ -82,29 +99,28 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
     both = [key for key in old if key in new]
     if not both:
         raise InputError(
-            f"{new_folder} forecasts nothing that {old_folder} does: data, channels, targets, lookback, horizon, "
+            f"{new_folder} has no problem in common with {old_folder}: data, channels, targets, lookback, horizon, "
             "split, scaler, normalise and device must be the same in both"
         )
-    changes, same, failed, apart, only_old, only_new = [], *(list[str]() for _ in range(5))
-    loads = stored_in(old_folder), stored_in(new_folder)
+    changes: list[Change] = []
+    same, failed, apart, only_old, only_new = (list[str]() for _ in range(5))
     for key in both:
         pairs, lone_old, lone_new = _pairs(old[key], new[key])
         only_old += [line.label for line in lone_old]
         only_new += [line.label for line in lone_new]
         for before, after in pairs:
-            ended = {row["seed"] for row in before.rows}
-            lost = [row for row in after.failed if row["seed"] in ended]
-            if lost:
-                seeds = f" for {len(lost)} seed{'s' * (len(lost) != 1)}" if after.rows else ""
-                failed.append(f"{after.label}{seeds} ({lost[0]['error']})")
-            if before.rows and [_outcome(row) for row in before.rows] == [_outcome(row) for row in after.rows]:
+            lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
+            if len(lost):
+                seeds = f" for {counted(len(lost), 'seed')}" if len(after.runs) else ""
+                failed.append(f"{after.label}{seeds} ({lost.iloc[0]['error']})")
+            if len(before.runs) and _outcomes(before).equals(_outcomes(after)):
                 same.append(after.label)
-            elif change := _change(_told(new[key]), before, after, new[key].problem["horizon"], loads):
+            elif change := _change(new[key], before, after):
                 changes.append(change)
-            elif not lost:
+            elif lost.empty:
                 apart.append(f"{after.label} ({_why_apart(before, after)})")
-    tested = [change for change in changes if change.p is not None]
-    corrected = iter(holm([change.p for change in tested if change.p is not None])) if tested else iter(())
+    tested = [change.p for change in changes if change.p is not None]
+    corrected = iter(holm(tested))
     changes = [change if change.p is None else replace(change, p=next(corrected)) for change in changes]
     return Comparison(
         tuple(sorted(changes, key=lambda change: -change.gain)),
@@ -118,28 +134,52 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
 
 
 def sentences(comparison: Comparison, share: float) -> list[str]:
-    """What a reader should take from a comparison: who changed beyond `share` and chance, and what has no partner."""
+    """What a reader should take from a comparison: what changed beyond `share` and chance, and what has no partner."""
     counts, total = comparison.counts(share), len(comparison.changes)
     beyond = f" by more than {100 * share:.6g} %" if share else ""
-    said = []
+    lines = []
     for verdict in ("better", "worse"):
         names = [change.new_label for change in comparison.changes if change.verdict(share) == verdict]
         if names:
-            said.append(f"{len(names)} of {total} {verdict} in NEW{beyond}, by more than chance: {', '.join(names)}.")
-    if total and not said:
-        said.append(f"None of {total} is better or worse in NEW{beyond} by more than chance.")
+            lines.append(f"{len(names)} of {total} {verdict} in NEW{beyond}, by more than chance: {', '.join(names)}.")
+    if total and not lines:
+        lines.append(f"None of {total} is better or worse in NEW{beyond} by more than chance.")
     if counts["unclear"]:
-        said.append(f"{counts['unclear']} differ by what may be chance.")
-    for group, where in (
-        (comparison.same, "are the same rows in both"),
-        (comparison.failed, "failed in NEW alone"),
-        (comparison.apart, "cannot be compared"),
-        (comparison.only_old, "are in OLD alone"),
-        (comparison.only_new, "are in NEW alone"),
+        verb = "differs" if counts["unclear"] == 1 else "differ"
+        lines.append(f"{counts['unclear']} {verb} by what may be chance.")
+    for group, one, several in (
+        (comparison.same, "has the same rows in both", "have the same rows in both"),
+        (comparison.failed, "failed in NEW alone", "failed in NEW alone"),
+        (comparison.apart, "cannot be compared", "cannot be compared"),
+        (comparison.only_old, "is in OLD alone", "are in OLD alone"),
+        (comparison.only_new, "is in NEW alone", "are in NEW alone"),
     ):
         if group:
-            said.append(f"{len(group)} {where}: {'; '.join(group)}.")
-    return said
+            lines.append(f"{len(group)} {one if len(group) == 1 else several}: {'; '.join(group)}.")
+    return lines
+
+
+def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTable]:
+    """For each problem its changes, best gain first."""
+    tables = {}
+    for problem in dict.fromkeys(change.problem for change in comparison.changes):
+        changes = [change for change in comparison.changes if change.problem == problem]
+        rows = tuple(
+            (
+                Text(change.new_label + ("" if change.is_usual else f" against {change.old_label}")),
+                Text(f"{change.old_rmse:.5g}"),
+                Text(f"{change.new_rmse:.5g}"),
+                Text(f"{100 * change.gain:+.2f}"),
+                Text(interval_text(change.interval)),
+                Text(p_value(change.p)),
+                Text(change.verdict(share)),
+                Text(str(change.seeds)),
+            )
+            for change in changes
+        )
+        header = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "verdict", "seeds")
+        tables[problem] = TextTable(header, rows, (False,) * len(rows))
+    return tables
 
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
@@ -153,13 +193,9 @@ def summary(comparison: Comparison, share: float) -> dict[str, Any]:
     }
 
 
-def _boards(folder: Path) -> tuple[dict[str, Board], list[str]]:
-    rows, left_out = read_rows(folder)
-    if not rows:
-        why = f" that can be compared ({left_out[0]})" if left_out else ""
-        raise InputError(f"no rows in {folder / 'rows.jsonl'}{why}: run zoo bench ... --out {folder} first")
-    notes = [f"{folder / 'rows.jsonl'}: {sentence}" for sentence in left_out]
-    return {board.asked: board for board in boards(rows)}, notes
+def _boards(folder: Path) -> tuple[dict[tuple[Any, ...], Board], list[str]]:
+    frame = results(folder)
+    return {board.key: board for board in boards(frame)}, [f"{folder}: {note}" for note in frame.attrs["left_out"]]
 
 
 def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line], list[Line]]:
@@ -167,12 +203,10 @@ def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line],
     pairs, lone = [], []
     for line in new.lines:
         namesakes = [other for other in old.lines if other.variant == line.variant]
-        alike = [other for other in namesakes if bool(other.tuning) == bool(line.tuning)]
-        exact = [other for other in alike if settings_of(other.first) == settings_of(line.first)]
+        alike = [other for other in namesakes if other.is_tuned == line.is_tuned]
+        exact = [other for other in alike if other.settings == line.settings]
         # The only line of a variant on either side is its partner whatever its settings; one of several needs the same.
-        twins = [
-            other for other in new.lines if other.variant == line.variant and bool(other.tuning) == bool(line.tuning)
-        ]
+        twins = [other for other in new.lines if (other.variant, other.is_tuned) == (line.variant, line.is_tuned)]
         partners = exact or (alike if len(twins) == 1 else []) if alike else namesakes
         if len(partners) == 1:
             pairs.append((partners[0], line))
@@ -184,53 +218,30 @@ def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line],
 
 def _why_apart(before: Line, after: Line) -> str:
     for line, where in ((before, "OLD"), (after, "NEW")):
-        if not line.rows:
-            return f"failed in {where}: {line.failed[0]['error']}"
-    has_common = bool({row["seed"] for row in before.rows} & {row["seed"] for row in after.rows})
-    return "OLD makes no error" if has_common else "no seed in common"
+        if line.runs.empty:
+            return f"failed in {where}: {line.failed.iloc[0]['error']}"
+    return "OLD makes no error" if before.runs["seed"].isin(after.runs["seed"]).any() else "no seed in common"
 
 
-def _change(problem: str, before: Line, after: Line, horizon: int, loads: tuple[Load, Load]) -> Change | None:
-    """None where there is no seed that ended in both."""
-    olds, news = ({row["seed"]: row for row in line.rows} for line in (before, after))
-    seeds = [seed for seed in news if seed in olds]
-    errors = [(olds[seed]["metrics"]["rmse"], news[seed]["metrics"]["rmse"]) for seed in seeds]
-    if not errors or min(old for old, _ in errors) <= 0:
+def _change(board: Board, before: Line, after: Line) -> Change | None:
+    """None where there is no seed that ended in both, or where OLD makes no error."""
+    seeds = [seed for seed in after.runs["seed"] if seed in set(before.runs["seed"])]
+    olds, news = (line.runs.set_index("seed").loc[seeds] for line in (before, after))
+    if not seeds or olds["rmse"].isna().any() or news["rmse"].isna().any() or olds["rmse"].min() <= 0:
         return None
-    own_gain = float(np.mean([1 - new / old for old, new in errors]))
-    losses = [[_losses(rows[seed], load) for seed in seeds] for rows, load in zip((olds, news), loads, strict=True)]
+    gain = float((1 - news["rmse"] / olds["rmse"]).mean())
     interval, p = None, None
-    stored = [[one for one in group if one is not None] for group in losses]
-    if len(stored[0]) == len(stored[1]) == len(seeds) and len({one[1].tobytes() for one in stored[0] + stored[1]}) == 1:
-        own, other = (np.stack([one[0] for one in group]) for group in (stored[1], stored[0]))
-        interval = skill_interval(own, other, horizon=horizon)
-        found = diebold_mariano(own.mean(axis=0), other.mean(axis=0), horizon=horizon)
-        if found is not None:  # losses that contradict the gain are no evidence for it
-            p = found[1] if (found[0] < 0) == (own_gain > 0) else 1.0
-    return Change(
-        problem=problem,
-        old_label=before.label,
-        new_label=after.label,
-        seeds=len(seeds),
-        old_rmse=float(np.mean([old for old, _ in errors])),
-        new_rmse=float(np.mean([new for _, new in errors])),
-        gain=own_gain,
-        low=interval[0] if interval else None,
-        high=interval[1] if interval else None,
-        p=p,
-    )
+    other, own = losses_of(olds), losses_of(news)
+    if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
+        interval = skill_interval(own[0], other[0], horizon=board.horizon)
+        test = diebold_mariano(own[0].mean(axis=0), other[0].mean(axis=0), horizon=board.horizon)
+        if test is not None:  # losses that contradict the gain are no evidence for it
+            p = test[1] if (test[0] < 0) == (gain > 0) else 1.0
+    low, high = interval or (None, None)
+    means = float(olds["rmse"].mean()), float(news["rmse"].mean())
+    problem = f"{', '.join(board.targets)} of {Path(board.source).name}"
+    return Change(problem, before.label, after.label, len(seeds), *means, gain, low, high, p)
 
 
-def _losses(row: dict[str, Any], load: Load) -> tuple[np.ndarray, np.ndarray] | None:
-    """(losses [n], the truth that they are measured against)."""
-    stored = load(row)
-    losses = stored.losses() if stored is not None else None
-    return None if stored is None or losses is None else (losses, stored.truth)
-
-
-def _outcome(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["key"], row["metrics"]
-
-
-def _told(board: Board) -> str:
-    return f"{', '.join(board.problem['targets'])} of {Path(board.data['source']).name}"
+def _outcomes(line: Line) -> pd.DataFrame:
+    return line.runs.reindex(columns=["key", *METRICS]).reset_index(drop=True)

@@ -1,174 +1,162 @@
-"""Markdown: rows become report.md, the same text for the same rows."""
+"""Markdown: boards become report.md, the same text for the same rows."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
+import pandas as pd
 
-from zoo.report.board import Board, Line, Row, current
-from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
+from zoo.report.board import Board, Line, counted, value_of
+from zoo.report.pictures import PICTURES, picture_name
+from zoo.report.tables import accuracy_table, target_table, tuning_table
+from zoo.report.text_table import escaped, markdown_table
 from zoo.report.verdict import verdict
 
-PICTURES = {
-    "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
-    "trade": "rmse over training throughput, and the front of the best trades",
-    "forecast": "the last forecasts of the best variant, one step ahead, and what came",
-}
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, none of "
     "which tuning used; bold where it exceeds that spread, up or down; tuning s: seconds of all trials together."
 )
 
 
-def markdown(found: Sequence[Board], left_out: Sequence[str] = (), pictures: Sequence[str] = ()) -> str:
+def markdown(boards: Sequence[Board], left_out: Sequence[str] = (), pictures: Sequence[str] = ()) -> str:
     """A report with one section for each board.
 
     left_out: sentences on what is missing; pictures: files beside the report, as `draw_boards` names them.
     """
-    suites = list(dict.fromkeys(row["suite"] for board in found for row in board.rows))
-    parts = [f"# {', '.join(suites)}"]
-    for number, board in enumerate(found, start=1):
+    suites = dict.fromkeys(str(name) for board in boards for name in board.runs["suite"])
+    parts = [f"# {escaped(', '.join(suites))}"]
+    for number, board in enumerate(boards, start=1):
         parts += _section(board, {name: picture_name(name, number) for name in PICTURES}, pictures)
-    parts += [f"- {sentence}" for sentence in left_out]
+    if left_out:
+        parts += ["## Left out", _list(left_out)]
     return "\n\n".join(parts) + "\n"
 
 
-def picture_name(name: str, number: int) -> str:
-    """The file of a board's picture; number counts boards from 1."""
-    return f"{name}.png" if number == 1 else f"{name}-{number}.png"
-
-
-def _section(board: Board, names: dict[str, str], pictures: Sequence[str]) -> list[str]:
-    problem = board.problem
-    targets = ", ".join(problem["targets"])
-    parts = [
-        f"## {escaped(targets)} of {escaped(board.data['source'])}: {problem['horizon']} "
-        f"step{'s' * (problem['horizon'] != 1)} ahead from {problem['lookback']}",
-        *(
-            f"**{sentence}**" if number == 0 else sentence
-            for number, sentence in enumerate(map(escaped, verdict(board)))
-        ),
-        pipe_table(accuracy_table(board)),
-        legend(board),
-    ]
-    tuning = tuning_table(board)
+def _section(board: Board, names: Mapping[str, str], pictures: Sequence[str]) -> list[str]:
+    answer, *findings = verdict(board)
+    parts = [f"## {escaped(board.title)}", f"**{escaped(answer)}**"]
+    parts += [markdown_table(accuracy_table(board)), escaped(legend(board))]
+    parts += [_list(findings)] if findings else []
+    tuning, per_target = tuning_table(board), target_table(board)
     if tuning is not None:
-        parts += [pipe_table(tuning), TUNING_LEGEND]
-    per_target = target_table(board)
+        parts += ["### Tuning", markdown_table(tuning), TUNING_LEGEND]
     if per_target is not None:
-        parts.append(pipe_table(per_target))
+        parts += ["### Each target", markdown_table(per_target), "rmse of each target in its own units."]
     parts += [f"![{PICTURES[name]}]({path})" for name, path in names.items() if path in pictures]
-    failures = [(row, line) for line in board.lines for row in line.failed]
-    if failures:
-        parts.append(
-            "\n".join(f"- {escaped(line.label)}, seed {r['seed']}: {escaped(r['error'])}" for r, line in failures)
-        )
-    parts.append("\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in provenance(board)))
-    tuned = [line.tuning["command"] for line in board.lines if line.tuning is not None]
-    commands = [text for text in dict.fromkeys([*tuned, *(row["command"] for row in board.rows)]) if text]
-    parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in commands))
+    if errors := failures(board):
+        parts += ["### Failed runs", _list(errors)]
+    parts += ["### How it was measured", _list(f"{label}: {text}" for label, text in provenance(board))]
+    commands = [value_of(line.first, "tuning.command") for line in board.lines if line.is_tuned]
+    distinct = dict.fromkeys(filter(None, [*commands, *board.runs["command"].dropna()]))
+    if distinct:
+        parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in distinct))
     return parts
 
 
 def legend(board: Board) -> str:
-    """What the columns are, in one paragraph."""
-    units = "the data's units" if len(board.problem["targets"]) == 1 else "training deviations, over all targets"
+    """How to read the table of a board, in one paragraph."""
+    units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
     tests = ""
-    if any(line.p_naive is not None for line in board.lines):
+    if board.is_tested:
         tests = (
-            "; its 95 % interval is a paired moving-block bootstrap over test windows and seeds; p: Diebold-Mariano "
-            "against naive on squared errors (Harvey, Leybourne and Newbold's form), after Holm's correction"
+            " 95 % interval: of skill, by a paired moving-block bootstrap over test windows and seeds. p: p-value of "
+            "equal accuracy with naive, by Diebold-Mariano on squared errors (Harvey, Leybourne and Newbold's form) "
+            "after Holm's correction."
         )
     return (
-        f"rmse and mae in {units}; ± is the standard deviation over seeds (of training's chance, not "
-        "of the test period's); skill = 1 - rmse / naive's rmse on the "
-        f"same windows{tests}; (b) marks baselines; train s is the mean of one run, windows/s of training."
+        f"How to read it: rmse and mae are in {units}, lower is better. skill: 1 - rmse / naive's rmse on the same "
+        "windows, above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds (the "
+        f"randomness of training, not of the test period).{tests} (b): a baseline. train s: seconds of one training "
+        "run, the mean over seeds. windows/s: training speed. Bold: the best of a column."
     )
 
 
-def provenance(board: Board) -> list[tuple[str, str]]:
-    """Where the figures come from, as (label, text): data, split, settings, machine, versions, commit."""
-    data, problem, first = board.data, board.problem, board.rows[0]
-    train, valid, test = problem["split"]
-    span = f", {data['first']} to {data['last']}" if data.get("first") else ""
-    lines = [
-        ("data", f"{data['source']}, {data['rows']} rows{span}, fingerprint {data['fingerprint'][:16]}"),
-        ("channels", ", ".join(problem["channels"])),
-        ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
-        (
-            "scaler",
-            f"{problem['scaler']}, fitted on train rows; windows normalised: {problem['normalise']}",
-        ),
-    ]
-    lines += [("note", note) for note in data.get("notes", [])]
-    fits = _distinct([row for row in board.rows if not row.get("tuning")], "fit")
-    lines += [("training", ", ".join(f"{key} {value}" for key, value in fit.items())) for fit in fits]
+def failures(board: Board) -> list[str]:
+    """Each run that failed, why, and the file with its traceback."""
+    sentences = []
     for line in board.lines:
-        if line.tuning is not None:
-            lines.append((line.label, _tuned_settings(line)))
-    kept = current(board.rows)
-    for variant, plugin in {row["variant"]: row["plugin"] for row in kept if row.get("plugin")}.items():
-        kind = "file" if "file" in plugin else "package"
-        earlier = sum(row["variant"] == variant for row in board.rows) - sum(row["variant"] == variant for row in kept)
-        aside = f"; {earlier} row{'s' * (earlier > 1)} of an earlier source left out" if earlier else ""
-        lines.append((variant, f"of {kind} {plugin[kind]}, source sha256 {plugin['sha256'][:16]}{aside}"))
-    budgets = [json.dumps(line.tuning["budget"]) for line in board.lines if line.tuning is not None]
-    for budget in dict.fromkeys(budgets):
-        given = {name: value for name, value in json.loads(budget).items() if value is not None}
-        lines.append(("tuning budget of each", _listed(given)))
-    for machine in _distinct(board.rows, "machine"):
-        where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
-        lines.append(
-            (
-                "machine",
-                f"{where}, {machine['system']}; device {first['device']}, {first['threads']} thread a cell",
-            )
-        )
-    lines += [("fallback", text) for text in _distinct(board.rows, "fallback")]
-    lines += [
-        ("versions", ", ".join(f"{k} {v}" for k, v in found.items())) for found in _distinct(board.rows, "versions")
+        for _, run in line.failed.iterrows():
+            traceback = value_of(run, "traceback")
+            where = f" (traceback: {traceback})" if traceback else ""
+            sentences.append(f"{line.label}, seed {run['seed']}: {run['error']}{where}")
+    return sentences
+
+
+def provenance(board: Board) -> list[tuple[str, str]]:
+    """Where the figures come from, as (label, text): data, split, settings, code, machine, versions, commit."""
+    first = board.first
+    train, valid, test = first["split"]
+    span = f", {first['data.first']} to {first['data.last']}" if value_of(first, "data.first") else ""
+    lines = [
+        ("data", f"{board.source}, {first['data.rows']} rows{span}, fingerprint {first['data.fingerprint'][:16]}"),
+        ("channels", ", ".join(first["channels"])),
+        ("split", f"{train} train, {valid} validation, {test} test rows, in time order"),
+        ("scaler", f"{first['scaler']}, fitted on train rows; normalise: {first['normalise']}"),
     ]
-    lines += [("commit", text) for text in _distinct(board.rows, "commit")]
+    lines += [("note", note) for note in first["data.notes"]]
+    fits = [fit for line in board.lines if not line.is_tuned and (fit := _starting(line.settings, "fit."))]
+    lines += [("training", text) for text in dict.fromkeys(map(_settings, fits))]
+    lines += [(line.label, _tuned_settings(line)) for line in board.lines if line.is_tuned]
+    budgets = [_budget(line) for line in board.lines if line.is_tuned]
+    lines += [("tuning budget of each", text) for text in dict.fromkeys(budgets)]
+    lines += _code(board)
+    for machine in _distinct(board.runs, "machine."):
+        where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
+        threads = counted(first["threads"], "thread")
+        lines.append(("machine", f"{where}, {machine['system']}; device {first['device']}, {threads} a run"))
+    for name in ("fallback", "commit"):
+        lines += [(name, str(text)) for text in board.runs[name].dropna().unique()]
+    for versions in _distinct(board.runs, "versions."):
+        lines.append(("versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     return lines
 
 
-def escaped(text: str) -> str:
-    """Text that Markdown and the HTML in it leave alone."""
-    for sign in "\\`*_|<>[]#":
-        text = text.replace(sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign])
-    return text.replace("\n", " ")
+def _code(board: Board) -> list[tuple[str, str]]:
+    """Variants from outside the zoo with their source, and variants whose rows of an earlier code are left out."""
+    lines = []
+    for variant, rows in board.runs.groupby("variant", sort=False):
+        first, earlier = rows.iloc[0], board.earlier.get(str(variant), 0)
+        parts = []
+        if value_of(first, "code.kind") not in (None, "zoo"):
+            source = f"{first['code.kind']} {first['code.name']}".strip()
+            parts.append(f"from {source}, source sha256 {first['code.sha256'][:16]}")
+        if earlier:
+            parts.append(f"{counted(earlier, 'row')} of an earlier code left out")
+        lines += [(str(variant), "; ".join(parts))] if parts else []
+    return lines
 
 
 def _tuned_settings(line: Line) -> str:
-    row, tuning = line.first, line.tuning
-    assert tuning is not None
-    ranges = tuning["study"]["ranges"]
-    fit = {name: value for name, value in (row["fit"] or {}).items() if f"fit.{name}" in ranges}
-    lookback = {} if row["problem"]["lookback"] == tuning["lookback"] else {"lookback": row["problem"]["lookback"]}
-    study = f"study {tuning['study']['name']}, {tuning['study']['sampler']}, seed {tuning['study']['seed']}"
-    return f"{_listed({**lookback, **row['params'], **fit})} ({study})"
+    searched = {name.removeprefix("fit."): line.settings.get(name) for name in line.first["tuning.study.ranges"]}
+    study = _starting(dict(line.first), "tuning.study.")
+    runs = counted(study["repeats"], "run")
+    return f"{_settings(searched)} (study {study['name']}, {study['sampler']}, seed {study['seed']}, {runs} a trial)"
 
 
-def _listed(settings: dict[str, Any]) -> str:
+def _budget(line: Line) -> str:
+    budget = _starting(dict(line.first), "tuning.budget.")
+    return _settings({name: value for name, value in budget.items() if name != "repeats"})  # the study's count
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in settings.items()}
     return ", ".join(f"{name} {'none' if value is None else value}" for name, value in shown.items())
 
 
-def _distinct(rows: Sequence[Row], name: str) -> list[Any]:
-    found = []
-    for row in rows:
-        if row.get(name) is not None and row[name] not in found:
-            found.append(row[name])
-    return found
+def _starting(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    known = {name: value_of(values, name) for name in values if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in known.items() if value is not None}
 
 
-def pipe_table(table: TextTable) -> str:
-    """A table in Markdown: the first column to the left, figures to the right, the best bold, (b) for baselines."""
-    rows = []
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        shown = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]
-        shown[0] += " (b)" if is_baseline else ""
-        rows.append(shown)
-    align = ("left",) + ("right",) * (len(table.header) - 1)
-    return tabulate(rows, [escaped(h) for h in table.header], tablefmt="pipe", colalign=align, disable_numparse=True)
+def _distinct(rows: pd.DataFrame, prefix: str) -> list[dict[str, Any]]:
+    """The distinct combinations of the columns that begin with the prefix, under their bare names."""
+    names = [name for name in rows if name.startswith(prefix)]
+    distinct: list[dict[str, Any]] = []
+    for _, row in rows[names].drop_duplicates().iterrows():
+        values = _starting(dict(row), prefix)
+        if values and values not in distinct:
+            distinct.append(values)
+    return distinct
+
+
+def _list(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)

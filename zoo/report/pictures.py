@@ -1,161 +1,276 @@
-"""Pictures of a board: skill of every seed, what accuracy costs, and the last forecasts beside what came."""
+"""Pictures of a board, the same as PNG beside a report and on the page: skill, trade-offs, forecasts, errors."""
 
+import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from zoo.report.board import Board
-from zoo.report.canvas import COLOURS, GREY, plain_numbers, save, verbatim
-from zoo.report.front import points, unbeaten
-from zoo.report.markdown import PICTURES, picture_name
-from zoo.report.predictions import Load, Stored
+from zoo.report.board import Board, Line, stored_of, trades
+from zoo.report.chart import Chart, Figure, Mark, Series, looks, png
+from zoo.run.predictions import Stored
 from zoo.stats.ranks import Ranking
 
+PICTURES = {
+    "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
+    "trade": "rmse over training throughput, and the best trade-offs",
+    "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
+}
 OURS = re.compile(rf"({'|'.join(PICTURES)})(-\d+)?\.png")
-FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the rest
-LAST = 120  # windows of the test part that a picture of forecasts shows
-MOST_TARGETS = 4
+FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the rest, so its value stands at the edge
+MOST_POINTS = 2000  # of a line over time: more are thinned evenly
+LAST = 120  # windows of the test part that the PNG of forecasts shows
+MOST_TARGETS = 4  # panels of that PNG
 RANKS = "critical-difference.png"
+ACTUAL, NAIVE = "actual", "naive (the value before)"
+TOGGLE = "Of each variant's first seed. Click a name in the legend to show or hide it, double-click to see it alone."
 
 
-def draw_boards(boards: Sequence[Board], load: Load, folder: Path) -> list[str]:
+def draw_boards(boards: Sequence[Board], folder: Path) -> list[str]:
     """Write the PNG files of each board and return their names, `skill.png`, of a second board `skill-2.png`.
 
-    Pictures of these names that nothing is left to show for are deleted.
+    Files of such names from an earlier run that no board needs any more are deleted.
     """
     drawn = []
     for number, board in enumerate(boards, start=1):
-        for name, figure in (("skill", _skill(board)), ("trade", _trade(board)), ("forecast", _forecast(board, load))):
-            if figure is not None:
+        best = dict(list(first_seeds(board).items())[:1])
+        panels: dict[str, Figure] = {
+            "skill": [[chart] for chart in [skill(board)] if chart is not None],
+            "trade": [[chart] for chart in [trade(board)] if chart is not None],
+            "forecast": [[chart] for chart in forecasts(board, best, last=LAST)[:MOST_TARGETS]],
+        }
+        for name, figure in panels.items():
+            if figure:
                 drawn.append(picture_name(name, number))
-                save(figure, folder / drawn[-1])
+                png(figure, folder / drawn[-1])
     for path in folder.glob("*.png"):
         if OURS.fullmatch(path.name) and path.name not in drawn:
             path.unlink()
     return drawn
 
 
-def draw_ranks(ranks: Ranking, path: Path) -> None:
-    """Write the critical-difference diagram: mean ranks on a line, a bar over each group that no test tells apart.
-
-    Source: Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006), figure 1; the bars
-    are of Wilcoxon's test with Holm's correction, see zoo.stats.ranks.
-    """
-    count = len(ranks.names)
-    half = (count + 1) // 2
-    low, high = 1, count
-    figure = Figure(figsize=(8.0, 1.2 + 0.28 * half + 0.12 * len(ranks.groups)), layout="constrained")
-    axes = figure.subplots()
-    axes.set_axis_off()
-    bars = 0.45 * len(ranks.groups)
-    axes.plot([low, high], [0, 0], color="black", linewidth=1)
-    for tick in range(low, high + 1):
-        axes.plot([tick, tick], [0, 0.25], color="black", linewidth=1)
-        axes.text(tick, 0.4, str(tick), ha="center", va="bottom", fontsize=9)
-    for place, (name, rank) in enumerate(zip(ranks.names, ranks.ranks, strict=True)):
-        is_left = place < half
-        depth = -bars - 0.8 * (1 + (place if is_left else count - 1 - place))
-        edge = low - 0.3 if is_left else high + 0.3
-        axes.plot([rank, rank, edge], [0, depth, depth], color="black", linewidth=0.8)
-        text = f"{verbatim(name)}  {rank:.2f}" if is_left else f"{rank:.2f}  {verbatim(name)}"
-        axes.text(edge, depth, f"{text} " if is_left else f" {text}", ha="right" if is_left else "left", va="center",
-                  fontsize=9)  # fmt: skip
-    places = dict(zip(ranks.names, ranks.ranks, strict=True))
-    for number, group in enumerate(ranks.groups):
-        height = -0.45 * (number + 1)
-        axes.plot([places[group[0]] - 0.04, places[group[-1]] + 0.04], [height] * 2, color=COLOURS[0], linewidth=4,
-                  solid_capstyle="butt")  # fmt: skip
-    axes.set_xlim(low - 2.5, high + 2.5)
-    save(figure, path)
+def picture_name(name: str, number: int) -> str:
+    """The file of a board's picture; number counts boards from 1."""
+    return f"{name}.png" if number == 1 else f"{name}-{number}.png"
 
 
-def _skill(board: Board) -> Figure | None:
-    skills = {line.label: skill.mean for line in board.lines if (skill := line.metric("skill")) is not None}
-    lines = [line for line in board.lines if line.label in skills and not line.is_naive]
-    near = [line for line in lines if skills[line.label] > (FAR_BASELINE if line.is_baseline else FAR)]
+def draw_ranks(ranking: Ranking, path: Path) -> None:
+    """Write the chart of mean ranks."""
+    png([[ranks(ranking)]], path)
+
+
+def skill(board: Board) -> Chart | None:
+    """The skill of every seed as a dot, with the 95 % interval of the mean over seeds and test windows."""
+    lines = [line for line in board.lines if line.skill is not None and not line.is_naive]
+    near = [line for line in lines if not _is_far(line)]
     if not near:
         return None
-    figure = Figure(figsize=(7.5, 0.9 + 0.27 * len(near)), layout="constrained")
-    axes = figure.subplots()
-    for place, line in enumerate(near):
-        colour = GREY if line.is_baseline else COLOURS[0]
-        dots = [100 * row["metrics"]["skill"] for row in line.rows]
+    values = [100 * value for line in near for value in (*line.runs["skill"], *(line.interval or ()))]
+    low, high = min(*values, 0.0), max(*values, 0.0)
+    edge = low - 0.04 * (high - low)
+    series = []
+    for place, line in enumerate(lines):
+        colour: Any = "grey" if line.is_baseline else 0
+        skills = 100 * line.runs["skill"].to_numpy()
+        if _is_far(line):
+            text = [f"{skills.mean():,.0f} %"]
+            series.append(Series("", [edge], [place], "markers", colour, marker="<", size=8, text=text))
+            continue
         if line.interval is not None:
-            axes.plot([100 * end for end in line.interval], [place] * 2, color=colour, linewidth=3, alpha=0.4)
-        axes.plot(dots, [place] * len(dots), "o", color=colour, markersize=4, alpha=0.8)
-    axes.axvline(0, color="black", linewidth=1)
-    axes.set_yticks(range(len(near)), [verbatim(line.label) for line in near])
-    axes.invert_yaxis()
-    beyond = [line.label for line in lines if line not in near]
-    note = f" (too low to be shown: {verbatim(', '.join(beyond))})" if beyond else ""
-    _finish(axes, f"skill against naive, %{note}", "")
-    return figure
+            ends = [100 * end for end in line.interval]
+            series.append(Series("95 % interval", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
+        label = "baseline" if line.is_baseline else "model (a dot for each seed)"
+        hover = [
+            f"{line.label}, seed {seed}: {one:+.2f} %" for seed, one in zip(line.runs["seed"], skills, strict=True)
+        ]
+        series.append(Series(label, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
+    return Chart(
+        "Skill of each seed",
+        "skill against naive, %; 0 is as good as naive",
+        "",
+        series,
+        marks=[Mark(x=0.0)],
+        x_range=(edge - 0.02 * (high - low), high + 0.06 * (high - low)),
+        y_names=[line.label for line in lines],
+        height=1.3 + 0.27 * len(lines),
+        note="A dot is a seed; the bar is the 95 % interval of the mean skill over seeds and test windows. "
+        "An arrow is a skill too low to fit.",
+    )
 
 
-def _trade(board: Board) -> Figure | None:
-    found = points(board)
-    if len(found) < 2:
+def trade(board: Board) -> Chart | None:
+    """rmse over training throughput, dots growing with the parameters, and a line through the best trade-offs."""
+    points = trades(board)
+    if len(points) < 2:
         return None
-    best = unbeaten(found)
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    axes = figure.subplots()
-    names = {line.label: line.is_baseline for line in board.lines}
-    most = max(point.parameters for point in found)
-    for number, point in enumerate(found):
-        colour = GREY if names[point.label] else COLOURS[0]
-        size = 25 + 250 * point.parameters / most
-        axes.scatter(point.windows_per_second, point.rmse, s=size, color=colour, alpha=0.6, linewidths=0)
-        axes.annotate(verbatim(point.label), (point.windows_per_second, point.rmse),
-                      (0, 9 if number % 2 else -9), textcoords="offset points", ha="center",
-                      va="bottom" if number % 2 else "top", fontsize=8)  # fmt: skip
-    axes.plot([p.windows_per_second for p in best], [p.rmse for p in best], ":", color="black", linewidth=1)
-    naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.metric("rmse"))), None)
-    errors = [point.rmse for point in found]
+    baselines = {line.label for line in board.lines if line.is_baseline}
+    most = max(point.parameters for point in points)
+    series = []
+    for label, is_baseline in (("model", False), ("baseline", True)):
+        colour: Any = "grey" if is_baseline else 0
+        group = [point for point in points if (point.label in baselines) == is_baseline]
+        texts = [f"{p.label}: rmse {p.rmse:.6g}, {p.windows_per_second:,.0f} windows/s, {p.parameters:,.0f} parameters"
+                 for p in group]  # fmt: skip
+        series.append(
+            Series(label, [p.windows_per_second for p in group], [p.rmse for p in group], "markers", colour,
+                   size=[6 + 18 * math.sqrt(p.parameters / most) for p in group], opacity=0.65,
+                   text=[p.label for p in group], hover=texts)
+        )  # fmt: skip
+    best = [point for point in points if point.is_best]
+    front = Series("best trade-offs", [p.windows_per_second for p in best], [p.rmse for p in best],
+                   colour="ink", dash="dot", width=1.0)  # fmt: skip
+    errors = [point.rmse for point in points]
     room = max(errors) - min(errors) or abs(errors[0])
-    if naive is not None and min(errors) - room <= naive <= max(errors) + room:
-        axes.axhline(naive, color=GREY, linestyle="--", linewidth=1)
-        axes.annotate("naive", (0.01, naive), xycoords=("axes fraction", "data"), fontsize=8, va="bottom", color=GREY)
-    axes.set_xscale("log")
-    axes.margins(0.12)
-    plain_numbers(axes.xaxis)
-    _finish(axes, "training throughput, windows/s; dots grow with the number of parameters", "rmse")
-    return figure
+    naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.metric("rmse"))), None)
+    is_near = naive is not None and min(errors) - room <= naive <= max(errors) + room
+    return Chart(
+        "Error and training throughput",
+        "training throughput, windows/s; dots grow with the number of parameters",
+        "rmse",
+        [front, *(one for one in series if len(one.x))],
+        marks=[Mark("naive", y=naive)] if is_near else [],
+        log_x=True,
+        note="Nothing is both faster and more accurate than the variants on the dotted line.",
+    )
 
 
-def _forecast(board: Board, load: Load) -> Figure | None:
-    line = next((line for line in board.lines if line.rows and not line.is_naive), None)
-    stored = load(line.rows[0]) if line is not None else None
-    if line is None or stored is None:
-        return None
-    targets = board.problem["targets"][:MOST_TARGETS]
-    figure = Figure(figsize=(7.5, 0.6 + 2.2 * len(targets)), layout="constrained")
-    panels: list[Axes] = np.atleast_1d(figure.subplots(len(targets), 1, sharex=True)).tolist()
-    when = _when(stored)
-    for place, (axes, target) in enumerate(zip(panels, targets, strict=True)):
-        axes.plot(when, stored.truth[-LAST:, 0, place], color="black", linewidth=1.2, label="what came")
-        axes.plot(when, stored.last[-LAST:, place], color=GREY, linewidth=0.9, linestyle=":",
-                  label="naive (the value before)")  # fmt: skip
-        axes.plot(when, stored.forecast[-LAST:, 0, place], color=COLOURS[1], linewidth=1.2, label=verbatim(line.label))
-        _finish(axes, "", verbatim(target))
-    panels[0].legend(fontsize=8, frameon=False, ncols=3, loc="lower right", bbox_to_anchor=(1, 1))
-    figure.autofmt_xdate(rotation=0, ha="center")
-    return figure
+def forecasts(board: Board, stored: dict[str, Stored], last: int | None = None) -> list[Chart]:
+    """For each target: actual values and each line's forecast of the first step over time, or of the last windows.
+
+    The best line's forecast is shown, and naive's where only the last windows are.
+    """
+    styles, charts = looks(line.label for line in board.lines), []
+    for place, target in enumerate(board.targets if stored else ()):
+        shared = next(iter(stored.values()))
+        rows = _thinned(len(shared.truth), last)
+        when = _when(shared)[rows]
+        series = [
+            Series(ACTUAL, when, shared.truth[rows, 0, place], colour="ink"),
+            Series(NAIVE, when, shared.last[rows, place], colour="grey", dash="dot", is_shown=last is not None),
+        ]
+        for number, (label, own) in enumerate(stored.items()):
+            values = own.forecast[rows, 0, place]
+            series.append(Series(label, when, values, is_shown=number == 0, **_line(styles[label])))
+        title = f"Forecasts of {target}, one step ahead"
+        charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=TOGGLE))
+    return charts
 
 
-def _when(stored: Stored) -> Any:
-    if stored.time is None:
-        return stored.target_row[-LAST:]
-    return stored.time[-LAST:].astype("datetime64[s]")
+def residuals(board: Board, stored: dict[str, Stored]) -> list[Chart]:
+    """For each target: forecast minus actual value of the first step over time, of naive and of each line."""
+    styles, charts = looks(line.label for line in board.lines), []
+    for place, target in enumerate(board.targets if stored else ()):
+        shared = next(iter(stored.values()))
+        rows = _thinned(len(shared.truth))
+        when, actual = _when(shared)[rows], shared.truth[rows, 0, place]
+        series = [Series(NAIVE, when, shared.last[rows, place] - actual, colour="grey", dash="dot")]
+        for number, (label, own) in enumerate(stored.items()):
+            errors = own.forecast[rows, 0, place] - actual
+            series.append(Series(label, when, errors, is_shown=number == 0, **_line(styles[label])))
+        title, axis = f"Errors of {target} over time", "forecast - actual"
+        charts.append(Chart(title, "", axis, series, is_unified=True, height=2.8, note=TOGGLE))
+    return charts
 
 
-def _finish(axes: Axes, x_label: str, y_label: str) -> None:
-    axes.set(xlabel=x_label, ylabel=y_label)
-    axes.xaxis.label.set_fontsize(9)
-    axes.yaxis.label.set_fontsize(9)
-    axes.grid(alpha=0.3, linewidth=0.6)
-    axes.tick_params(labelsize=8)
+def by_step(board: Board, stored: dict[str, Stored]) -> list[Chart]:
+    """For each target, with several steps: the rmse of each step ahead, of naive and of each line's first seed."""
+    styles, charts = looks(line.label for line in board.lines), []
+    steps = range(1, board.horizon + 1)
+    for place, target in enumerate(board.targets if stored and board.horizon > 1 else ()):
+        shared = next(iter(stored.values()))
+        forecast_of = {NAIVE: shared.last[:, None], **{label: own.forecast for label, own in stored.items()}}
+        series = []
+        for label, forecast in forecast_of.items():
+            errors = np.sqrt(((forecast[..., place] - shared.truth[..., place]) ** 2).mean(axis=0))
+            style = _line(styles[label]) if label != NAIVE else {"colour": "grey", "dash": "dot"}
+            series.append(Series(label, steps, errors, **style))
+        charts.append(Chart(f"Error of {target} by step", "step ahead", f"rmse of {target}", series, note=TOGGLE))
+    return charts
+
+
+def learning(board: Board, stored: dict[str, Stored]) -> Chart | None:
+    """Validation loss by epoch of each line's first seed, as a share of that before training."""
+    styles, series = looks(line.label for line in board.lines), []
+    for label, own in stored.items():
+        losses = own.valid_loss
+        if losses is not None and len(losses) > 1 and losses[0] > 0:
+            series.append(Series(label, range(len(losses)), losses / losses[0], **_line(styles[label])))
+    note = "Of the first seed of each variant that trains."
+    axis = "validation loss / that before training"
+    return Chart("Learning curves", "epoch", axis, series, note=note) if series else None
+
+
+def tuning(folders: Iterable[Path]) -> Chart | None:
+    """The best validation value after each trial, of each tuned variant in the folders, as a share of its first."""
+    values = [pair for folder in folders for pair in _trials(folder / "tune")]
+    styles = looks(label for label, _ in values)
+    series = []
+    for label, losses in values:
+        best = np.minimum.accumulate(losses) / losses[0]
+        series.append(Series(label, range(1, len(best) + 1), best, **_line(styles[label])))
+    axis = "best validation value / the first trial's"
+    note = "The best so far after each trial that ended, of each tuned variant."
+    return Chart("Validation value over trials", "trial", axis, series, note=note) if series else None
+
+
+def ranks(ranking: Ranking, note: str = "") -> Chart:
+    """Mean ranks, best first, and bars that join variants without a clear difference.
+
+    Source: Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006), figure 1, turned by
+    90 degrees; the bars are of Wilcoxon's test with Holm's correction, see zoo.stats.ranks.
+    """
+    places = {name: place for place, name in enumerate(ranking.names)}
+    dots = Series("mean rank", ranking.ranks, range(len(places)), "markers", size=8,
+                  text=[f"{rank:.2f}" for rank in ranking.ranks])  # fmt: skip
+    bars = [
+        Series("no clear difference", [len(places) + 0.3 * number] * 2, [places[group[0]], places[group[-1]]],
+               colour=1, width=5.0)
+        for number, group in enumerate(ranking.groups, start=1)
+    ]  # fmt: skip
+    title, axis = f"Mean ranks over {ranking.data_sets} problems", "mean rank, 1 is best"
+    return Chart(title, axis, "", [dots, *bars], y_names=ranking.names, height=1.2 + 0.27 * len(places), note=note)
+
+
+def first_seeds(board: Board) -> dict[str, Stored]:
+    """The stored forecasts of each line's first seed, best line first, without naive, whose forecast is known."""
+    stored: dict[str, Stored] = {}
+    for line in board.lines:
+        own = stored_of(line.runs.iloc[0]) if len(line.runs) and not line.is_naive else None
+        if own is not None and all(np.array_equal(own.truth, other.truth) for other in list(stored.values())[:1]):
+            stored[line.label] = own
+    return stored
+
+
+def _is_far(line: Line) -> bool:
+    return line.skill is not None and line.skill.mean <= (FAR_BASELINE if line.is_baseline else FAR)
+
+
+def _line(look: dict[str, Any]) -> dict[str, Any]:
+    """A look without its marker."""
+    return {"colour": look["colour"], "dash": look["dash"]}
+
+
+def _when(stored: Stored) -> np.ndarray:
+    return stored.target_row if stored.time is None else stored.time.astype("datetime64[s]")
+
+
+def _thinned(count: int, last: int | None = None) -> slice:
+    return slice(None, None, math.ceil(count / MOST_POINTS)) if last is None else slice(-last, None)
+
+
+def _trials(folder: Path) -> list[tuple[str, list[float]]]:
+    """Of each tuned variant the validation values of its trials, in the order that they ended."""
+    histories = []
+    for path in sorted(folder.glob("*/trials.jsonl")):
+        try:
+            trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            complete = [trial["valid_loss"] for trial in trials if trial.get("state") == "complete"]
+        except (OSError, ValueError, AttributeError, KeyError, RecursionError):
+            continue
+        values = [value for value in complete if isinstance(value, float) and math.isfinite(value)]
+        if len(values) > 1 and values[0] > 0:
+            histories.append((path.parent.name, values))
+    return histories

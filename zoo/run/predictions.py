@@ -118,7 +118,7 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
 def _shared(path: Path) -> dict[str, np.ndarray] | None:
     try:
         return _shared_at(path, path.stat().st_mtime_ns)
-    except OSError:
+    except (OSError, ValueError):  # a null byte in the name is a ValueError
         return None
 
 

@@ -54,7 +54,7 @@ def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
     """Rows as one table, see results."""
     frame = pd.DataFrame([{**_flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
     names = list(frame.columns)
-    nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
+    nested = {name.rsplit(".", 1)[0] for name in names if "." in name} - {"targets"}  # the problem's, and of metrics
     first = [name for name in FIRST if name in names]
     return frame[[*first, *(name for name in names if name not in first and name not in nested)]]
 
@@ -64,6 +64,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         if isinstance(value, dict) and name not in WHOLE:
             flat |= _flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}.")
-        else:
+        elif value is not None or name not in (*BARE, "targets"):  # metrics of a failed row, targets of metrics
             flat[f"{prefix}{name}"] = value
     return flat

@@ -1,12 +1,8 @@
 """Cost: arithmetic, memory traffic and memory of a step, counted rather than guessed."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +10,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from zoo.cell import SpeedCell
 from zoo.registry import create
-from zoo.speed.cells import SpeedCell
 from zoo.speed.stopwatch import synchronise
 from zoo.speed.workload import Workload
 
@@ -28,21 +24,15 @@ def flops_per_window(cell: SpeedCell) -> int:
     L * 2 * 4H * (I + H) forward, whatever kernel runs it later. A training step counts forward and backward.
     Activations, element-wise gates and the optimizer are not counted.
     """
-    return _counted(cell.variant, json.dumps(cell.params), cell.phase, cell.problem)
-
-
-@lru_cache(maxsize=256)
-def _counted(name: str, params: str, phase: str, problem: Any) -> int:
-    model = create(name, problem, **json.loads(params)).to("meta")
-    x = torch.empty(1, problem.lookback, problem.channels, device="meta")
+    model = create(cell.variant, cell.problem, **cell.params).to("meta")
+    x = torch.empty(1, cell.lookback, cell.channels, device="meta")
     with FlopCounterMode(display=False) as counter:
-        if phase == "train":
+        if cell.phase == "train":
             model.train()(x).sum().backward()
         else:
             with torch.no_grad():
                 model.eval()(x)
-    found: int = counter.get_total_flops()
-    return found
+    return int(counter.get_total_flops())
 
 
 def least_bytes(work: Workload) -> int:
@@ -64,26 +54,26 @@ def _saved_bytes(work: Workload) -> int:
     if not work.parts:  # what a compiled or captured step keeps is not seen from here
         with _eagerly(work) as plain:
             return _saved_bytes(plain)
-    found = kept_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
-    work.parts[1]()  # lets go of what was kept
-    return found
+    saved = kept_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
+    work.parts[1]()  # frees what was saved
+    return saved
 
 
 def kept_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
-    """Bytes that autograd keeps of a forward pass for the backward one, each storage once, those of `beside` not."""
+    """Bytes that autograd keeps of a forward pass for the backward one: each storage once, not those of `beside`."""
     known = {tensor.untyped_storage().data_ptr() for tensor in beside}
-    found: dict[int, int] = {}
+    saved: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
-            found[storage.data_ptr()] = storage.nbytes()
+            saved[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with saved_tensors_hooks(pack, lambda tensor: tensor):
-        held = forward()  # while it lives, no storage's place is taken by another
-    del held
-    return sum(found.values())
+        output = forward()  # while it lives, no storage's place is taken by another
+    del output
+    return sum(saved.values())
 
 
 def peak_bytes(work: Workload) -> int:
@@ -95,9 +85,9 @@ def peak_bytes(work: Workload) -> int:
         with _eagerly(work) as plain:
             return peak_bytes(plain)
     if work.device.type != "cuda":
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             work.run()
-        return work.resident_bytes() + _peak(seen)
+        return work.resident_bytes() + _peak(profiler)
     resident = work.resident_bytes()
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
@@ -114,11 +104,11 @@ def kernels(work: Workload) -> list[tuple[str, float]]:
     themselves.
     """
     is_cuda = work.device.type == "cuda"
-    with profile(activities=[ProfilerActivity.CUDA if is_cuda else ProfilerActivity.CPU]) as seen:
+    with profile(activities=[ProfilerActivity.CUDA if is_cuda else ProfilerActivity.CPU]) as profiler:
         work.run()
         synchronise(work.device)
     times: dict[str, float] = {}
-    for entry in seen.key_averages():
+    for entry in profiler.key_averages():
         taken = entry.self_device_time_total if is_cuda else entry.self_cpu_time_total
         times[short_name(entry.key)] = times.get(short_name(entry.key), 0.0) + float(taken)
     total = sum(times.values()) or 1.0
@@ -128,8 +118,8 @@ def kernels(work: Workload) -> list[tuple[str, float]]:
 
 @contextmanager
 def _eagerly(work: Workload) -> Iterator[Workload]:
-    """The same cell built anew in eager mode, after one step."""
-    plain = Workload(replace(work.cell, mode="eager"), work.batch_size, seed=0)
+    """A workload of the same cell in eager mode, after one step."""
+    plain = Workload(work.cell.model_copy(update={"mode": "eager"}), work.batch_size, seed=0)
     try:
         plain.run()
         yield plain
@@ -145,12 +135,12 @@ def short_name(kernel: str) -> str:
     return name.split("(")[0].split("::type ")[-1].strip().removeprefix("void ").removeprefix("at::native::")[:60]
 
 
-def _peak(seen: profile) -> int:
-    """The most bytes that were held at once beyond those held at the start, from allocations in their order."""
-    assert seen.profiler is not None and seen.profiler.kineto_results is not None
-    events = [event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = most = 0
+def _peak(profiler: profile) -> int:
+    """The most bytes allocated at once beyond those of the start, from allocations in their order."""
+    assert profiler.profiler is not None and profiler.profiler.kineto_results is not None
+    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
+    allocated = most = 0
     for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()  # type: ignore[attr-defined]
-        most = max(most, held)
+        allocated += event.nbytes()  # type: ignore[attr-defined]
+        most = max(most, allocated)
     return most

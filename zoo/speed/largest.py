@@ -3,30 +3,35 @@
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
 
 import torch
 
-from zoo.speed.cells import SpeedCell
+from zoo.cell import BatchSearch, SpeedCell, TriedBatch
 from zoo.speed.stopwatch import block_seconds
 from zoo.speed.workload import Workload
 
 FIRST, MOST = 64, 2**30
-CLOSE = 1.1  # the search ends where what fits and what does not are this near
+CLOSE = 1.1  # the search ends where the ratio of the smallest that fails to the largest that fits is below this
 
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception says that memory ran out, on the device or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in said or "can't allocate memory" in said)
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def free_memory() -> None:
+    """Give back what no tensor uses any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def windows_per_second(cell: SpeedCell, batch_size: int, *, seed: int) -> float:
     """Quick throughput of a cell at one batch size: the fastest of three steps after one; raises what a step raises."""
-    work = Workload(replace(cell, batch_size=batch_size), batch_size, seed=seed)
+    work = Workload(cell, batch_size, seed=seed)
     try:
         block_seconds(work.run, 1, work.device)
         return batch_size / min(block_seconds(work.run, 1, work.device) for _ in range(3))
@@ -36,28 +41,24 @@ def windows_per_second(cell: SpeedCell, batch_size: int, *, seed: int) -> float:
 
 def largest(
     cell: SpeedCell, *, seconds: float, seed: int, measure: Callable[..., float] = windows_per_second
-) -> tuple[int, dict[str, Any]]:
+) -> tuple[int, BatchSearch]:
     """The batch size with the best throughput, and the search: largest that fits, what limited it, what was tried.
 
     Doubles until memory ends or a size takes `seconds`, then halves the gap to the size that did not fit.
     Raises the error of the first size if even that does not run.
     """
-    tried: list[dict[str, Any]] = []
+    rates: dict[int, float | None] = {}
 
     def fits(batch_size: int) -> bool:
         try:
-            rate = measure(cell, batch_size, seed=seed)
+            rates[batch_size] = measure(cell, batch_size, seed=seed)
         except Exception as error:
-            if not tried or not is_out_of_memory(error):
+            if not rates or not is_out_of_memory(error):
                 raise
-            tried.append({"batch_size": batch_size, "windows_per_second": None, "error": "out of memory"})
-            return False
+            rates[batch_size] = None
         finally:
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-        tried.append({"batch_size": batch_size, "windows_per_second": rate, "error": None})
-        return True
+            free_memory()
+        return rates[batch_size] is not None
 
     good, bad, limit = FIRST, 0, "time"
     while True:
@@ -71,6 +72,9 @@ def largest(
     while bad and bad / good > CLOSE:
         middle = (good + bad) // 2
         good, bad = (middle, bad) if fits(middle) else (good, middle)
-    rates = {entry["batch_size"]: entry["windows_per_second"] or 0.0 for entry in tried}
-    best = max(rates, key=lambda batch_size: rates[batch_size])
-    return best, {"largest": good, "limit": limit, "tried": sorted(tried, key=lambda entry: entry["batch_size"])}
+    tried = tuple(
+        TriedBatch(batch_size=size, windows_per_second=rate, error="out of memory" if rate is None else None)
+        for size, rate in sorted(rates.items())
+    )
+    best = max(rates, key=lambda batch_size: rates[batch_size] or 0.0)
+    return best, BatchSearch(largest=good, limit=limit, tried=tried)

@@ -1,15 +1,29 @@
-"""Stopwatch: seconds of steps on a device; on an accelerator the host never waits inside what is timed."""
+"""Stopwatch: seconds of steps on a device, how fast the machine is at this moment, and what it can do at most.
 
+torch.utils.benchmark times what is measured once and in bulk (`fastest`). The repeats of a cell have a stopwatch of
+their own: Timer.blocked_autorange takes its blocks back to back, while a repeat here stands between two readings of the
+reference, so that a busy machine shows; Timer.timeit adds two steps of warm-up to each block, which may take seconds
+here; and both wait for the device on the host's clock, where CUDA events time the device itself.
+"""
+
+import subprocess
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils.benchmark import Timer
+
+from zoo.train.step import float32_rounding
 
 Part = Callable[[], object]
+SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the square matrices of the ceiling
+BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}  # of the tensor that is copied: far beyond any cache
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that was asked of it."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -45,25 +59,109 @@ def part_seconds(parts: Sequence[Part], steps: int, device: torch.device) -> lis
                 mark.record()
         synchronise(device)
         return [[row[n].elapsed_time(row[n + 1]) / 1e3 for row in marks] for n in range(len(parts))]
-    found: list[list[float]] = [[] for _ in parts]
+    seconds: list[list[float]] = [[] for _ in parts]
     for _ in range(steps):
-        for part, seconds in zip(parts, found, strict=True):
-            synchronise(device)
-            started = time.perf_counter()
-            part()
-            synchronise(device)
-            seconds.append(time.perf_counter() - started)
-    return found
+        for part, of_part in zip(parts, seconds, strict=True):
+            of_part.append(block_seconds(part, 1, device))
+    return seconds
 
 
 def latencies(run: Part, device: torch.device, *, most: int, seconds: float) -> list[float]:
     """Seconds that a caller waits for each of single calls, until `most` of them or `seconds` in all."""
-    found: list[float] = []
+    waits: list[float] = []
     synchronise(device)
     began = time.perf_counter()
-    while len(found) < most and time.perf_counter() - began < seconds:
+    while len(waits) < most and time.perf_counter() - began < seconds:
         started = time.perf_counter()
         run()
         synchronise(device)
-        found.append(time.perf_counter() - started)
-    return found
+        waits.append(time.perf_counter() - started)
+    return waits
+
+
+def fastest(run: Part, device: torch.device, *, seconds: float) -> float:
+    """Seconds of a step: the fastest block of torch's Timer, which runs for at least `seconds`."""
+
+    def whole() -> None:
+        run()
+        synchronise(device)
+
+    timer = Timer("whole()", globals={"whole": whole}, num_threads=torch.get_num_threads())
+    return min(timer.blocked_autorange(min_run_time=seconds).times)
+
+
+def ceilings(device: str, dtype: str) -> dict[str, float]:
+    """What the device can do at most: FLOP/s of a large matrix product in `dtype`, bytes/s (read, written) of a copy.
+
+    On the process's threads.
+    """
+    place = torch.device(device)
+    kind = getattr(torch, dtype, torch.float32)
+    side = SIDE[device]
+    left, right = (torch.randn(side, side, device=place).to(kind) for _ in range(2))
+    product = torch.empty(side, side, device=place, dtype=kind)
+    source = torch.ones(BYTES[device] // 4, device=place)
+    target = torch.empty_like(source)
+    with torch.inference_mode(), float32_rounding(dtype):
+        matrix = fastest(lambda: torch.mm(left, right, out=product), place, seconds=0.3)
+        copy = fastest(lambda: target.copy_(source), place, seconds=0.3)
+    return {"flops_per_second": 2 * side**3 / matrix, "bytes_per_second": 2 * BYTES[device] / copy}
+
+
+def clocks(device: str) -> dict[str, Any]:
+    """The processor's clock in MHz, and on CUDA the GPU's clocks, temperature and reasons to throttle."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    speeds = [float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")]
+    values: dict[str, Any] = {"cpu_mhz": round(sum(speeds) / len(speeds), 1) if speeds else None}
+    if device == "cuda":
+        names = {
+            "sm_mhz": "clocks.sm",
+            "memory_mhz": "clocks.mem",
+            "temperature": "temperature.gpu",
+            "throttle": "clocks_event_reasons.active",
+        }
+        query = ["nvidia-smi", f"--query-gpu={','.join(names.values())}", "--format=csv,noheader,nounits", "--id=0"]
+        try:
+            line = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+            values |= dict(zip(names, [word.strip() for word in line.split(",")], strict=True))
+        except (OSError, subprocess.SubprocessError, ValueError):
+            values |= dict.fromkeys(names)
+    return values
+
+
+class Reference:
+    """A fixed piece of work: matrix products within a core's own cache and copies beyond it; `best` is the fastest yet.
+
+    On a shared machine clocks, the shared cache and memory come and go with the neighbours, in spells of milliseconds
+    to minutes. Work between two slow readings was slowed too, and says nothing of the work. Products alone miss most
+    spells: training steps slow down as copies do.
+    """
+
+    SIDE, PRODUCTS, NUMBERS, COPIES, TRIES = 128, 5, 2**20, 2, 3  # 0.4 ms a try, half of it products, half copies
+    CALIBRATION_SECONDS = 0.3
+
+    def __init__(self, best: float | None = None) -> None:
+        random = torch.Generator().manual_seed(0)
+        self._left, self._right = (torch.randn(self.SIDE, self.SIDE, generator=random) for _ in range(2))
+        self._product = torch.empty(self.SIDE, self.SIDE)
+        self._source, self._copy = torch.randn(self.NUMBERS, generator=random), torch.empty(self.NUMBERS)
+        self.best = best if best is not None else float("inf")
+        began = time.perf_counter()
+        while time.perf_counter() - began < self.CALIBRATION_SECONDS:
+            self.seconds()
+
+    def seconds(self) -> float:
+        """Its time now: the fastest of a few tries."""
+        reading = min(block_seconds(self._once, 1, torch.device("cpu")) for _ in range(self.TRIES))
+        self.best = min(self.best, reading)
+        return reading
+
+    @torch.inference_mode()
+    def _once(self) -> None:
+        for _ in range(self.PRODUCTS):
+            torch.mm(self._left, self._right, out=self._product)
+        for _ in range(self.COPIES):
+            self._copy.copy_(self._source)

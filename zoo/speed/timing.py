@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from zoo.speed.reference import Reference
-from zoo.speed.stopwatch import block_seconds
+from zoo.speed.stopwatch import Reference, block_seconds
 from zoo.stats.timings import median_interval
 
 WARM_UP_SECONDS, WARM_UP_STEPS = 0.1, 3
@@ -22,7 +21,7 @@ DISTURBED = 1.05  # times the reference's best, before or after a repeat; times 
 
 @dataclass
 class Timing:
-    """What is known of one cell so far: every repeat as (seconds per step, the slower reading beside it).
+    """The repeats of one cell so far: each as (seconds per step, the slower reading beside it).
 
     A repeat is the fastest of `blocks` consecutive blocks of `steps` steps. On a CPU, where others slow the machine
     in spells, it waits for a reading of `reference` near its best, and is calm if the reading after it is near it
@@ -42,18 +41,15 @@ class Timing:
 
         Those are the calm repeats (all, where fewer than six are) of the passes whose medians lie within 5 % of
         the fastest, and of the next fastest until there are six. A slower pass met a slow spell that the reference
-        does not see, or a process whose memory lies badly: it says little about the step, and another run
-        would not find it again.
+        does not see, or a process whose memory lies badly: another run would not measure it again.
         """
         is_calm = self.is_calm
-        calm = [not is_calm or self._in_calm(reading) for _, reading in self.made]
-        starts = [0, *itertools.accumulate(self.passes)]
+        ends = [*itertools.accumulate(self.passes), len(self.made)]
         passes = []
-        for start, end in itertools.pairwise([*starts, len(self.made)]):
-            if any(calm[start:end]):
-                passes.append(
-                    [seconds for (seconds, _), fine in zip(self.made[start:end], calm[start:end], strict=True) if fine]
-                )
+        for start, end in itertools.pairwise([0, *ends]):
+            calm = [s for s, reading in self.made[start:end] if not is_calm or self._in_calm(reading)]
+            if calm:
+                passes.append(calm)
         passes.sort(key=statistics.median)
         counted: list[float] = []
         for repeats in passes:
@@ -68,8 +64,8 @@ class Timing:
 
     def is_settled(self, precision: float) -> bool:
         """Whether the interval's half width is within `precision` of its middle."""
-        found = self.interval()
-        return found is not None and (found[1] - found[0]) <= precision * (found[0] + found[1])
+        interval = self.interval()
+        return interval is not None and (interval[1] - interval[0]) <= precision * (interval[0] + interval[1])
 
     @property
     def is_calm(self) -> bool:

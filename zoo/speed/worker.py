@@ -1,50 +1,192 @@
-"""The worker of speed cells: `python -m zoo.speed.worker`, a fresh process for each group and pass."""
+"""The worker of speed cells: `python -m zoo.speed.worker`, a fresh process for each group of cells and pass.
+
+Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what the device can do at most, and
+{"visits": [[CELL, ROW or null], ...]} visits each cell once, see `visited`; each start and each row is an event.
+"""
 
 import resource
+import traceback
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
+from zoo.cell import SpeedCell, SpeedRow
+from zoo.records import record_from
+from zoo.registry import variant
+from zoo.run import environment
 from zoo.run.serving import Hear, Message, Say, serve
-from zoo.speed.ceilings import ceilings
-from zoo.speed.cells import Method, SpeedCell
-from zoo.speed.measure import measure
-from zoo.speed.reference import Reference
+from zoo.speed import cost
+from zoo.speed.cells import Method
+from zoo.speed.largest import free_memory, is_out_of_memory, largest
+from zoo.speed.stopwatch import Reference, ceilings, clocks, latencies, part_seconds
+from zoo.speed.timing import LEAST_REPEATS, Timing, add_pass
+from zoo.speed.workload import Workload
 
-SPARE = 0.9  # of the memory that is free when the worker starts
+FREE_SHARE = 0.9  # of the memory that is free when the worker starts
+LATENCY_CALLS, LATENCY_SECONDS = 1000, 0.5  # in each visit
+PART_STEPS, PART_SECONDS = 20, 0.25
 
 
 def answered(request: Message, say: Say, _: Hear) -> Message:
-    """Ceilings by dtype and a first reading for {"ceilings": device}; else visits, each start and row an event."""
+    """The answer to a request, see the top of this file."""
     torch.set_num_threads(request["threads"])
     if "ceilings" in request:
         device = request["ceilings"]
         best = Reference().best if device == "cpu" else None
         return {"ceilings": {dtype: ceilings(device, dtype) for dtype in request["dtypes"]}, "reference": best}
-    visits = [(SpeedCell(**{**cell, "tags": tuple(cell["tags"])}), row) for cell, row in request["visits"]]
-    if visits[0][0].device == "cpu":
+    method, context = Method(**request["method"]), request["context"]
+    visits = [
+        (record_from(SpeedCell, cell), None if row is None else record_from(SpeedRow, row))
+        for cell, row in request["visits"]
+    ]
+    is_cpu = visits[0][0].device == "cpu"
+    if is_cpu:
         _limit_memory()
-    measure(
-        visits,
-        Method(**request["method"]),
-        request["context"],
-        on_start=lambda cell: say({"started": cell.key}),
-        on_row=lambda row: say({"row": row}),
-    )
+    reference = Reference(context.get("reference")) if is_cpu else None
+    for cell, so_far in visits:
+        say({"started": cell.key})
+        text = None
+        try:
+            row = visited(cell, so_far, method, reference, context)
+        except Exception as error:  # whatever a variant does wrong costs its own cell only
+            kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
+            row, text = failed_row(cell, context, f"{kind}: {error}"), traceback.format_exc()
+        say({"row": row.model_dump(mode="json"), "traceback": text})
+        free_memory()
     return {}
+
+
+def failed_row(cell: SpeedCell, context: dict[str, Any], error: str) -> SpeedRow:
+    """The row of a cell that could not be timed."""
+    return record_from(SpeedRow, _origin(cell, context) | {"error": error})
+
+
+def visited(
+    cell: SpeedCell, so_far: SpeedRow | None, method: Method, reference: Reference | None, context: dict[str, Any]
+) -> SpeedRow:
+    """The row of a cell after one more pass, with the model and the inputs built again for it.
+
+    The first visit also takes everything else that a row says. context: commit, command, ceilings, reference (the best
+    reading so far): what the cells of a run share.
+    """
+    if cell.code is not None and variant(cell.variant).code.sha256 != cell.code.sha256:
+        raise RuntimeError(
+            f"the source of variant '{cell.variant}' has changed since the run began: start the run again"
+        )
+    fields = _origin(cell, context) if so_far is None else so_far.model_dump(mode="json")
+    timing = Timing(reference)
+    batch_size = cell.batch_size if so_far is None else so_far.batch_measured
+    if so_far is not None:
+        timing.made, timing.passes = list(so_far.made or ()), list(so_far.passes or ())
+        timing.steps, timing.blocks = so_far.steps_per_block or 0, so_far.blocks_per_repeat or 1
+        timing.spent = so_far.seconds or 0.0
+    elif batch_size == "max":
+        batch_size, search = largest(cell, seconds=method.seconds, seed=method.seed)
+        fields["search"] = search.model_dump(mode="json")
+    assert isinstance(batch_size, int)
+    work = Workload(cell, batch_size, seed=method.seed)
+    try:
+        share, least = method.seconds / method.visits(cell), -(-LEAST_REPEATS // method.visits(cell))
+        add_pass(timing, work.run, work.device, seconds=share, least=least, precision=method.precision)
+        fields |= _timed(timing, batch_size, method)
+        fields |= _latency(work, so_far) | _parts(work, so_far, fields["step_seconds"]["median"])
+        if so_far is None:
+            fields |= _explained(work) | {"clocks": clocks(cell.device)}
+        return record_from(SpeedRow, fields | _rates(fields))
+    finally:
+        work.close()
+
+
+def _origin(cell: SpeedCell, context: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **cell.model_dump(mode="json"),
+        "machine": environment.machine(cell.device),
+        "versions": environment.versions(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        **context,
+    }
+
+
+def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
+    repeats = np.array(timing.repeats)
+    low, high = timing.interval() or (None, None)
+    median, p5, p95 = (float(value) for value in np.percentile(repeats, [50, 5, 95]))
+    return {
+        "batch_measured": batch_size,
+        "repeats": [float(f"{value:.6g}") for value in repeats],
+        "made": [[float(f"{seconds:.6g}"), float(f"{reading:.6g}")] for seconds, reading in timing.made],
+        "reference": timing.reference.best if timing.reference is not None else None,
+        "passes": timing.passes,
+        "seconds": timing.spent,
+        "disturbed": len(timing.made) - len(repeats),
+        "steps_per_block": timing.steps,
+        "blocks_per_repeat": timing.blocks,
+        "step_seconds": {"median": median, "p5": p5, "p95": p95, "low": low, "high": high},
+        "is_settled": timing.is_settled(method.precision),
+        "is_calm": timing.is_calm,
+        "windows_per_second": {"median": batch_size / median, "p5": batch_size / p95, "p95": batch_size / p5},
+    }
+
+
+def _latency(work: Workload, so_far: SpeedRow | None) -> dict[str, Any]:
+    """The latency of single calls at batch 1, of the visit in which it was lowest."""
+    if work.cell.phase != "infer" or work.batch_size != 1:
+        return {}
+    waits = np.array(latencies(work.run, work.device, most=LATENCY_CALLS, seconds=LATENCY_SECONDS))
+    p50, p95, p99 = (float(value) for value in np.percentile(waits, [50, 95, 99]))
+    before = so_far.latency_seconds if so_far is not None else None
+    if before is not None and before.p50 <= p50:
+        return {}
+    return {"latency_seconds": {"p50": p50, "p95": p95, "p99": p99, "count": len(waits)}}
+
+
+def _parts(work: Workload, so_far: SpeedRow | None, step: float) -> dict[str, Any]:
+    """The parts of an eager training step, of the visit in which they took least."""
+    if not work.parts:
+        return {}
+    steps = max(3, min(PART_STEPS, int(PART_SECONDS / step)))
+    seconds = [float(np.median(part)) for part in part_seconds(work.parts, steps, work.device)]
+    before = so_far.part_seconds if so_far is not None else None
+    if before is not None and before.forward + before.backward + before.optimizer <= sum(seconds):
+        return {}
+    return {"part_seconds": dict(zip(("forward", "backward", "optimizer"), seconds, strict=True))}
+
+
+def _explained(work: Workload) -> dict[str, Any]:
+    return {
+        "peak_memory_bytes": cost.peak_bytes(work),
+        "kernels_seen": cost.kernels(work),
+        "parameter_count": sum(parameter.numel() for parameter in work.model.parameters()),
+        "flops_per_window": cost.flops_per_window(work.cell),
+        "bytes_per_step": cost.least_bytes(work),
+        "graph_breaks": work.mode.graph_breaks,
+        "fallback": work.mode.fallback,
+    }
+
+
+def _rates(fields: dict[str, Any]) -> dict[str, Any]:
+    """Achieved FLOP/s, and the least possible step time as a share of the measured one."""
+    step, top = fields["step_seconds"]["median"], fields["ceilings"]
+    flops = fields["flops_per_window"] * fields["batch_measured"]
+    share = None
+    if top is not None:
+        share = max(flops / top["flops_per_second"], fields["bytes_per_step"] / top["bytes_per_second"]) / step
+    return {"flops_per_second": flops / step, "ceiling_share": share}
 
 
 def _limit_memory() -> None:
     """Let an allocation beyond the free memory fail as an error of its cell, before the system kills the process."""
     try:
-        said = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(said["MemAvailable"].split()[0]) * 1024
-        own = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        held = int(own["VmData"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
+        memory = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        process = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        free, own = (int(size.split()[0]) * 1024 for size in (memory["MemAvailable"], process["VmData"]))
+    except (OSError, KeyError, ValueError):  # no such files: not Linux
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = held + int(SPARE * free)
+    limit = own + int(FREE_SHARE * free)
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 

@@ -6,27 +6,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from zoo.data.units import Units
+from zoo.cell import SpeedCell
+from zoo.data.scaling import Units
 from zoo.data.windows import Windows
 from zoo.layers.normalised import Normalised
 from zoo.registry import create
-from zoo.speed.cells import SpeedCell
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared
-from zoo.train.precision import float32_rounding
-from zoo.train.step import Step
+from zoo.train.step import Step, float32_rounding
 
 MOST_BUFFERS, ENOUGH_BYTES = 16, 64 * 2**20  # inputs rotate, so that none waits in a cache for its next turn
 Part = Callable[[], None]
 
 
 class Workload:
-    """A cell's step, ready to run: inputs are random, never zero, and rotate; weights that start at zero do not.
+    """A cell's step, ready to run. Inputs are random, never zero, and rotate; no weight is zero.
 
     run does one step; parts are its three parts in order for an eager training step (their results pass from
-    one to the next), and empty otherwise. Close it when done: it holds settings of the process.
+    one to the next), and empty otherwise. Close it when done: it changes settings of the process.
     """
 
     def __init__(self, cell: SpeedCell, batch_size: int, *, seed: int) -> None:
@@ -47,14 +46,14 @@ class Workload:
             raise
 
     def close(self) -> None:
-        """Give back what the process was set to."""
+        """Restore the settings of the process."""
         self._open.close()
 
     def resident_bytes(self) -> int:
         """Bytes that a step finds in memory: weights, their gradients, optimizer state, and one step's input."""
-        held: list[Tensor] = [*self.model.parameters(), *self.model.buffers(), *self._inputs]
-        held += [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
-        return sum(tensor.nbytes for tensor in held) + self.optimizer_bytes()
+        tensors: list[Tensor] = [*self.model.parameters(), *self.model.buffers(), *self._inputs]
+        tensors += [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
+        return sum(tensor.nbytes for tensor in tensors) + self.optimizer_bytes()
 
     def optimizer_bytes(self) -> int:
         """Bytes of the optimizer's state."""
@@ -138,8 +137,3 @@ def _windows(cell: SpeedCell, count: int, random: torch.Generator) -> Windows:
     units = Units(("target",), np.zeros(1), one, one, one)
     raw = np.empty((0, cell.channels))
     return Windows(values, starts, cell.lookback, cell.horizon, cell.problem.targets, raw, units)
-
-
-def parameter_count(model: nn.Module) -> int:
-    """Weights of a model."""
-    return sum(parameter.numel() for parameter in model.parameters())

@@ -53,13 +53,13 @@ def ranking(names: Sequence[str], errors: np.ndarray, level: float = 0.05) -> Ra
     # The smallest two-sided p of n signed ranks is 2^(1 - n), and Holm multiplies it by the number of pairs.
     is_possible = 2.0 ** (1 - data_sets) * len(pairs) < level
     p_values = holm([_wilcoxon(errors[:, order[one]] - errors[:, order[two]]) for one, two in pairs])
-    found = {pair for pair, p in zip(pairs, p_values, strict=True) if p < level} if friedman < level else set()
+    apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p < level} if friedman < level else set()
     return Ranking(
         names=tuple(ordered),
         ranks=tuple(float(mean) for mean in means[order]),
         friedman_p=friedman,
-        differing=tuple((ordered[one], ordered[two]) for one, two in sorted(found)) if is_possible else None,
-        groups=tuple(tuple(ordered[first:end]) for first, end in _groups(len(names), found)),
+        differing=tuple((ordered[one], ordered[two]) for one, two in sorted(apart)) if is_possible else None,
+        groups=tuple(tuple(ordered[first:end]) for first, end in _groups(len(names), apart)),
         data_sets=data_sets,
     )
 

@@ -50,7 +50,7 @@ def ratio_interval(
     value = float(np.median(new) / np.median(old))
     if min(len(old), len(new)) < FEWEST:
         return Ratio(value, None, None)
-    found = bootstrap(
+    interval = bootstrap(
         (old, new),
         _ratio_of_medians,
         n_resamples=resamples,
@@ -59,7 +59,7 @@ def ratio_interval(
         vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Ratio(value, float(found.low), float(found.high))
+    return Ratio(value, float(interval.low), float(interval.high))
 
 
 def difference_p(old: Sequence[float], new: Sequence[float]) -> float:

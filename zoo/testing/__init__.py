@@ -6,7 +6,7 @@ class TestMine(zoo.testing.VariantContract):    # or in pytest, a test for each 
     variant = "my-lstm"
 """
 
-from zoo.testing.broken import Broken
 from zoo.testing.contract import CHECKS, Result, VariantContract, check
+from zoo.testing.helpers import Broken
 
 __all__ = ["CHECKS", "Broken", "Result", "VariantContract", "check"]

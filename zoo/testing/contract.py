@@ -10,7 +10,7 @@ from typing import Any
 from zoo.errors import unknown
 from zoo.registry import from_file, variant
 from zoo.testing import export, function, shape, training
-from zoo.testing.broken import Broken, NotApplicable
+from zoo.testing.helpers import Broken, NotApplicable
 
 CHECKS: dict[str, Callable[[str], None]] = {
     "corners": shape.corners_build,
@@ -35,7 +35,7 @@ CHECKS: dict[str, Callable[[str], None]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a check: holds, fails or skipped; text says what held, what broke, or why it was skipped."""
+    """The outcome of a check: status holds, fails or skipped; text: what held, what broke, or why it was skipped."""
 
     check: str
     status: str
@@ -48,7 +48,7 @@ def check(
 ) -> list[Result]:
     """Run the checks (all, or those named) on a registered variant; an error of any kind fails its check only.
 
-    Raises UnknownName for a variant or a check that there is not.
+    Raises UnknownName for an unknown variant or check.
     """
     variant(name)
     chosen = list(CHECKS) if only is None else list(only)
@@ -94,7 +94,7 @@ class VariantContract:
         try:
             CHECKS[name](self.variant)
         except NotApplicable as reason:
-            raise unittest.SkipTest(str(reason)) from reason  # pytest knows it, without being imported here
+            raise unittest.SkipTest(str(reason)) from reason  # pytest skips on it too, and need not be imported
 
 
 def _test_of(name: str) -> Callable[[Any], None]:

@@ -6,14 +6,13 @@ from functools import partial
 import torch
 
 from zoo.errors import InputError
-from zoo.registry import create
+from zoo.registry import create, variant
 from zoo.speed.cost import kept_bytes
-from zoo.testing.broken import Broken, NotApplicable
-from zoo.testing.models import BATCH, corners, limit, problem, windows
+from zoo.testing.helpers import BATCH, Broken, NotApplicable, corners, declaration, problem, windows
 
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
 SLACK = 0.25  # of an exponent: small terms that do not grow bend it
-SHORT, LONG = 128, 1024  # lookbacks between which growth is measured: long, for what is squared to stand out
+SHORT, LONG = 128, 1024  # lookbacks between which growth is measured: long, so that a square stands out
 
 
 @torch.no_grad()
@@ -21,64 +20,63 @@ def corners_build(name: str) -> None:
     """every corner of the search space builds and maps [B, L, C] to [B, horizon, targets]"""
     for horizon in (1, 24):
         for channels, targets in ((1, (0,)), (3, (2, 0))):
-            asked = problem(horizon=horizon, channels=channels, targets=targets, normalise="none")
-            for params in corners(name, asked):
-                where = f"horizon {horizon}, {len(targets)} targets, {_told(params)}"
+            small = problem(horizon=horizon, channels=channels, targets=targets, normalise="none")
+            for params in corners(name, small):
+                where = f"horizon {horizon}, {len(targets)} targets, {_params_text(params)}"
                 expected = f"a forecast [{BATCH}, {horizon}, {len(targets)}] with {where}"
                 try:
-                    found = create(name, asked, **params).eval()(windows(asked))
+                    forecast = create(name, small, **params).eval()(windows(small))
                 except (InputError, ValueError, TypeError, RuntimeError, IndexError) as error:
                     raise Broken(
                         expected, f"{type(error).__name__}: {error}",
                         "ranges of which not every combination works, or a shape that is not problem.output_shape",
                     ) from error  # fmt: skip
-                if found.shape != (BATCH, horizon, len(targets)):
+                if forecast.shape != (BATCH, horizon, len(targets)):
                     cause = "a head of another shape than problem.output_shape (zoo.layers.head.Head has it)"
-                    raise Broken(expected, f"shape {list(found.shape)}", cause)
-                if not found.isfinite().all():
+                    raise Broken(expected, f"shape {list(forecast.shape)}", cause)
+                if not forecast.isfinite().all():
                     raise Broken(f"finite numbers with {where}", "nan or inf", "a division or logarithm of zero")
 
 
 @torch.no_grad()
 def one_step_is_enough(name: str) -> None:
     """a lookback of 1 works"""
-    asked = problem(lookback=1)
+    small = problem(lookback=1)
     try:
-        found = create(name, asked).eval()(windows(asked))
+        forecast = create(name, small).eval()(windows(small))
     except (InputError, ValueError, TypeError, RuntimeError, IndexError, ZeroDivisionError) as error:
         cause = "a kernel, window or period longer than the lookback: pad, or take min(..., problem.lookback)"
         raise Broken("a forecast from one step of lookback", f"{type(error).__name__}: {error}", cause) from error
-    if found.shape != (BATCH, 3, 1) or not found.isfinite().all():
-        raise Broken(
-            "finite numbers [4, 3, 1] from one step", f"{list(found.shape)}", "a spread of one value, n - 1 = 0"
-        )
+    if forecast.shape != (BATCH, 3, 1) or not forecast.isfinite().all():
+        seen = f"{list(forecast.shape)}" if forecast.isfinite().all() else "nan or inf"
+        raise Broken("finite numbers [4, 3, 1] from one step", seen, "a spread of one value, n - 1 = 0")
 
 
 def growth_is_declared(name: str) -> None:
-    """parameters do not grow with the lookback and memory no faster than it, or a limit says how"""
+    """parameters do not grow with the lookback and memory no faster than it, or a limit gives the exponent"""
     sizes = {}
     for lookback in (SHORT, LONG):
-        asked = problem(lookback=lookback)
-        model = create(name, asked).train()
+        small = problem(lookback=lookback)
+        model = create(name, small).train()
         count = sum(parameter.numel() for parameter in model.parameters())
         sizes[lookback] = {
             "parameters": count,
-            "memory": kept_bytes(partial(model, windows(asked, batch=2)), model.parameters()),
+            "memory": kept_bytes(partial(model, windows(small, batch=2)), model.parameters()),
         }
     if not sizes[SHORT]["parameters"]:
         raise NotApplicable("has no parameters")
     for what, usual in GROWTH.items():
-        small, large = sizes[SHORT][what], sizes[LONG][what]
-        if small == 0:
+        short, long = sizes[SHORT][what], sizes[LONG][what]
+        if short == 0:
             continue
-        exponent = math.log(large / small) / math.log(LONG / SHORT)
-        declared = _exponent(limit(name, what), usual)
+        exponent = math.log(long / short) / math.log(LONG / SHORT)
+        declared = _exponent(variant(name).limits.get(what), usual)
         if exponent > declared + SLACK:
-            shown = f"{small:,} at lookback {SHORT} and {large:,} at {LONG}: lookback^{exponent:.2f}"
-            way_out = f'declare limits=("{what}: grows as lookback^{math.ceil(exponent - SLACK)}, ...",)'
+            shown = f"{short:,} at lookback {SHORT} and {long:,} at {LONG}: lookback^{exponent:.2f}"
+            way_out = declaration(what, f"grow as lookback^{math.ceil(exponent - SLACK)}, ...")
             raise Broken(
                 f"{what} growing at most as lookback^{declared:g}", shown,
-                f"a layer over the flattened window, weights for each pair of steps; if it is meant, {way_out}",
+                f"a layer over the flattened window, weights for each pair of steps; {way_out}",
             )  # fmt: skip
 
 
@@ -90,5 +88,5 @@ def _exponent(declared: str | None, usual: float) -> float:
     return float(power[1]) if power.startswith("^") and power[1:2].isdigit() else 1.0
 
 
-def _told(params: dict[str, object]) -> str:
+def _params_text(params: dict[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in params.items()) or "no parameters"

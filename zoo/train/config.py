@@ -11,15 +11,15 @@ from zoo.space import Choice, Float, Int, resolve
 class FitConfig:
     """Training settings; every range is the default search range of tuning.
 
-    max_epochs: passes over the training windows at most; max_batches: optimiser steps at most (none: no
-    cap); max_seconds: the first epoch that ends later is the last (none: no cap), which makes results
-    depend on the machine; batch_size: windows a step, or "all";
+    max_epochs: most passes over the training windows; max_batches: most optimiser steps (none: no cap);
+    max_seconds: training ends with the first epoch that ends later (none: no cap), which makes results depend
+    on the machine; batch_size: windows a step, or "all";
     patience: epochs without a better validation loss before training stops (0: never);
     min_delta: share of the best loss by which an epoch must be lower to count as better;
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
-    ends at zero; loss: huber has its bend at 1 scaled unit; mode: the step as it is, compiled
+    lowers it to zero; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is, compiled
     (torch.compile), or captured as a CUDA graph; precision: of the step's products (tf32: CUDA only; bfloat16:
     by autocast), validation and forecasts stay float32; device: auto is CUDA, else MPS, else the CPU.
     """
@@ -58,14 +58,14 @@ class FitConfig:
         if not self.momentum < 1:
             raise InputError(f"fit: momentum must be < 1, got {self.momentum}")
 
-    def asked(self) -> dict[str, Any]:
-        """What rows keep of it: all but the device, caps that are not set, and a mode and precision that are the
-        defaults (so that rows older than those two keep their keys)."""
-        later = {"mode": "eager", "precision": "float32"}
+    def settings(self) -> dict[str, Any]:
+        """The settings as rows store them: without the device, without caps that are None, and without the default
+        mode and precision (rows older than those two settings have the same keys)."""
+        defaults = {"mode": "eager", "precision": "float32"}
         return {
             name: value
             for name, value in asdict(self).items()
-            if name != "device" and value is not None and value != later.get(name)
+            if name != "device" and value is not None and value != defaults.get(name)
         }
 
     @classmethod

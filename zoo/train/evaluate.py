@@ -10,7 +10,7 @@ from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.metrics import forecast_metrics
 from zoo.train.fit import EVALUATION_BATCH
-from zoo.train.precision import float32_rounding
+from zoo.train.step import float32_rounding
 
 
 @torch.no_grad()
@@ -36,6 +36,6 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
 def evaluate(model: Normalised, windows: Windows) -> dict[str, Any]:
     """Every metric of the model's forecasts of these windows, in the data's own units and in scaled ones.
 
-    See zoo.metrics.forecast_metrics for what each one is. Does not depend on a batch size.
+    zoo.metrics.forecast_metrics defines each one. They do not depend on a batch size.
     """
     return forecast_metrics(forecast(model, windows), windows.truth(), windows.last(), windows.units)

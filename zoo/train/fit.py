@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
-from zoo.layers.normalised import Normalised
+from zoo.layers.normalised import Normalised, Solvable
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
-from zoo.train.modes import check_mode, prepared
-from zoo.train.precision import check_precision, float32_rounding
-from zoo.train.step import LOSSES, Step
+from zoo.train.modes import Mode, check_mode, prepared
+from zoo.train.step import LOSSES, Step, check_precision, float32_rounding
 
 EVALUATION_BATCH = 1024
 
@@ -33,11 +32,11 @@ class Epoch:
 
 @dataclass
 class History:
-    """What training did: its epochs, the epoch whose weights were kept (0: the initial ones), seconds in all.
+    """A training run: its epochs, the epoch that the model's weights come from (0: the initial ones), total seconds.
 
     initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
     it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
-    fallback says why the config's mode did not run, and is None where it did.
+    fallback: why the config's mode did not run, None where it did.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -59,11 +58,11 @@ def fit(
 ) -> History:
     """Train `model` in place; it is left on the config's device, in eval mode, with its best weights.
 
-    Best is the lowest validation loss, the initial weights included: a model that never beats its start
-    keeps it. Without `valid` there is no early stopping and the last weights stay. A variant with
-    `solve(train, valid)` is solved, not descended; one without parameters is left alone. Batch order and
-    dropout draw from `seed`; the global random state is left as it was.
-    A mode that the step cannot run in falls back to eager, and history.fallback says why. Raises InputError
+    Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
+    Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved, not
+    descended; one without parameters is left alone. Batch order and dropout draw from `seed`; the global random
+    state is left as it was.
+    A mode that the step cannot run in falls back to eager, and history.fallback gives the reason. Raises InputError
     for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
     a loss is no longer finite.
     """
@@ -73,13 +72,13 @@ def fit(
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     started = time.perf_counter()
     history = History()
-    if hasattr(model.variant, "solve"):
+    if isinstance(model.variant, Solvable):
         with torch.no_grad():
-            model.variant.solve(  # type: ignore[operator]
+            model.variant.solve(
                 lambda: model.inside(train, EVALUATION_BATCH),
                 (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
             )
-    elif any(parameter.requires_grad for parameter in model.variant.parameters()):
+    elif model.is_trainable:
         cuda = [device.index or 0] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=cuda), float32_rounding(config.precision):
             torch.manual_seed(stream_seed(seed, "dropout"))
@@ -100,8 +99,9 @@ def _descend(
 ) -> None:
     batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
     steps = math.ceil(len(train) / batch_size)  # of a whole epoch
-    cap = math.inf if config.max_batches is None else config.max_batches
-    epochs = config.max_epochs if cap >= steps * config.max_epochs else math.ceil(cap / steps)
+    cap = config.max_batches if config.max_batches is not None else steps * config.max_epochs
+    epochs = min(config.max_epochs, math.ceil(cap / steps))
+    history.stopped = "max_epochs" if cap >= steps * config.max_epochs else "max_batches"
     step = Step(model, train, config)
     schedule = _schedule(step.optimizer, config, epochs)
     order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
@@ -113,33 +113,18 @@ def _descend(
     if valid is not None:
         best_loss = history.initial_valid_loss = validation_loss(model, valid, config.loss)
         best_weights = _copied(model)
-    history.stopped = "max_epochs" if cap >= steps * epochs and epochs == config.max_epochs else "max_batches"
     began = time.perf_counter()
     for number in range(1, epochs + 1):
-        model.train()
-        indices = train.order(order)
-        if number * steps > cap:
-            indices = indices[: int(cap - (number - 1) * steps) * batch_size]
-        total = torch.zeros((), device=indices.device)
+        indices = train.order(order)[: (cap - (number - 1) * steps) * batch_size]
         started = time.perf_counter()
-        for index in indices.split(batch_size):
-            run = whole.run if len(index) == batch_size else step
-            total.add_(run(index), alpha=len(index))
-        train_loss = total.item() / len(indices)  # the one wait for the device
+        train_loss = _train_epoch(step, whole, indices, batch_size)
         seconds = time.perf_counter() - started
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
-        watched = train_loss if valid_loss is None else valid_loss
-        if not (math.isfinite(train_loss) and math.isfinite(watched)):
-            which, value = ("validation", watched) if math.isfinite(train_loss) else ("train", train_loss)
-            rate = step.optimizer.param_groups[0]["lr"]
-            raise Diverged(
-                f"training diverged in epoch {number}: the {which} loss is {value} "
-                f"at learning_rate {float(rate):g}; lower it, or lower clip_norm ({config.clip_norm:g})"
-            )
-        epoch = Epoch(number, train_loss, valid_loss, seconds, len(indices) / seconds)
-        history.epochs.append(epoch)
+        _check_losses(number, train_loss, valid_loss, step)
+        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, len(indices) / seconds))
         if on_epoch is not None:
-            on_epoch(epoch)
+            on_epoch(history.epochs[-1])
+        watched = train_loss if valid_loss is None else valid_loss
         if watched < best_loss * (1 - config.min_delta) or valid is None:
             best_loss, history.best_epoch = watched, number
             best_weights = _copied(model) if valid is not None else None
@@ -155,6 +140,26 @@ def _descend(
             schedule.step()
     if best_weights is not None:
         model.load_state_dict(best_weights)
+
+
+def _train_epoch(step: Step, whole: Mode, indices: Tensor, batch_size: int) -> float:
+    """Train on the windows `indices`, whole batches in the config's mode, and return their mean loss."""
+    step.model.train()
+    total = torch.zeros((), device=indices.device)
+    for index in indices.split(batch_size):
+        run = whole.run if len(index) == batch_size else step
+        total.add_(run(index), alpha=len(index))
+    return total.item() / len(indices)  # the one wait for the device
+
+
+def _check_losses(number: int, train_loss: float, valid_loss: float | None, step: Step) -> None:
+    for name, loss in (("train", train_loss), ("validation", valid_loss)):
+        if loss is not None and not math.isfinite(loss):
+            rate = float(step.optimizer.param_groups[0]["lr"])
+            raise Diverged(
+                f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
+                f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
+            )
 
 
 @torch.no_grad()
@@ -178,7 +183,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def check_step(config: FitConfig) -> torch.device:
-    """The device of a config; raises InputError for one that is not here or that lacks the mode or precision."""
+    """The device of a config; raises InputError where the machine lacks it, or it lacks the mode or precision."""
     device = resolve_device(config.device)
     check_mode(config.mode, device)
     check_precision(config.precision, device)

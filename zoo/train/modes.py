@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
+from zoo.errors import InputError, first_line
 from zoo.train.step import Step
 
 WARM_UP = 3  # steps before a capture, in which cuDNN and the allocator settle
@@ -18,10 +18,10 @@ Capture = Callable[[Callable[[], Tensor], int], tuple[Callable[[], None], Tensor
 
 @dataclass(frozen=True)
 class Mode:
-    """A step that can be run on whole batches, and what it turned out to be.
+    """A step that can be run on whole batches.
 
-    name: the mode that runs; graph_breaks: for compile, how often the graph is interrupted (0: whole);
-    fallback: why another mode runs than was asked for, None where it does.
+    name: the mode it runs in; graph_breaks: for compile, how often the graph is interrupted (0: whole);
+    fallback: why that is not the requested mode, None where it is.
     """
 
     run: Run
@@ -37,10 +37,10 @@ def check_mode(mode: str, device: torch.device) -> None:
 
 
 def prepared(step: Step, index: Tensor) -> Mode:
-    """The step in its config's mode, tried out on `index` [B]: weights, optimizer and random state stay as they were.
+    """The step in its config's mode, tried on `index` [B]; weights, optimizer and random state stay as they were.
 
     It runs batches of that size; others go through `step` itself. A step that cannot be compiled or captured
-    falls back to eager, and says so.
+    falls back to eager, with the reason in `fallback`.
     """
     mode = step.config.mode
     if mode == "eager":
@@ -56,7 +56,7 @@ def prepared(step: Step, index: Tensor) -> Mode:
 
 
 def compiled(step: Step, index: Tensor) -> Mode:
-    """The step with its model compiled for one shape; backward is compiled with it, the optimizer is fused as it is."""
+    """The step with its model compiled for one shape, backward included; the optimizer is already fused."""
     breaks = graph_breaks(step.model, step.windows.gather(index)[0])
     twin = copy.copy(step)
     twin.predict = torch.compile(step.model, dynamic=False)
@@ -71,13 +71,13 @@ def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
     """
     place = index.clone()
     tensors = [*step.parameters, *step.model.buffers()]
-    kept = [tensor.detach().clone() for tensor in tensors]
+    before = [tensor.detach().clone() for tensor in tensors]
     state = copy.deepcopy(step.optimizer.state_dict())
     try:
         replay, loss = (capture or _cuda_capture)(lambda: step(place), WARM_UP)
-    finally:  # the warm-up trained: take it back, in place, where the graph will look
+    finally:  # undo the warm-up's training, in place, since the graph reads these tensors
         with torch.no_grad():
-            for tensor, value in zip(tensors, kept, strict=True):
+            for tensor, value in zip(tensors, before, strict=True):
                 tensor.copy_(value)
             _restore(step.optimizer, state)
 
@@ -90,7 +90,7 @@ def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
 
 
 def captured_call(model: nn.Module, x: Tensor, mode: str) -> tuple[Mode, Callable[[Tensor], object]]:
-    """The model's forward pass on inputs shaped like x [B, L, C], in a mode, and what became of that mode."""
+    """The model's forward pass on inputs shaped like x [B, L, C] in a mode, with that mode or its fallback."""
     if mode == "eager":
         return Mode(model, "eager"), model
     try:
@@ -115,18 +115,17 @@ def captured_call(model: nn.Module, x: Tensor, mode: str) -> tuple[Mode, Callabl
 def graph_breaks(model: nn.Module, x: Tensor) -> int:
     """How often torch.compile leaves its graph on a call of the model: 0 where it is whole."""
     torch._dynamo.reset()
-    found: int = torch._dynamo.explain(model)(x).graph_break_count
+    count: int = torch._dynamo.explain(model)(x).graph_break_count
     torch._dynamo.reset()
-    return found
+    return count
 
 
 def _fallback(mode: str, error: Exception) -> str:
-    first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return f"{mode}: {first}; ran eager"
+    return f"{mode}: {first_line(error)}; ran eager"
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Bring the optimizer's tensors back to `state`, where what was not there yet is zero."""
+    """Set the optimizer's tensors back to `state`; those that it does not have yet to zero."""
     known = state["state"]
     for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
         for name, value in optimizer.state[parameter].items():

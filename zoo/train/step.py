@@ -1,14 +1,16 @@
-"""Step: one training step, from window numbers to changed weights; what fit repeats and zoo speed times."""
+"""Step: one training step, from window numbers to changed weights, and the precision of its products."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.data.windows import Windows
+from zoo.errors import InputError
 from zoo.train.config import FitConfig
-from zoo.train.precision import autocast
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": functional.mse_loss,
@@ -20,8 +22,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 class Step:
     """A training step in three parts; calling it runs them and returns the batch's loss [] without gradient.
 
-    index: window numbers int64 [B] on the device. Nothing here waits for the device, so the whole of it can be
-    compiled or captured as a CUDA graph. predict is what maps x to a forecast: the model, or its compiled form.
+    index: window numbers int64 [B] on the device. Nothing here waits for the device, so the whole step can be
+    compiled or captured as a CUDA graph. predict maps x to a forecast: the model, or its compiled form.
     """
 
     def __init__(self, model: nn.Module, windows: Windows, config: FitConfig) -> None:
@@ -69,3 +71,38 @@ def optimizer_of(parameters: list[nn.Parameter], config: FitConfig) -> torch.opt
         return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, lr=rate, weight_decay=decay, fused=True, capturable=config.mode == "cuda-graph")
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raise InputError for a precision that this device does not have."""
+    if precision == "float32" or (precision == "bfloat16" and device.type == "cpu"):
+        return
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+        return
+    needs = "CUDA of compute capability 8 or newer" + (" or the CPU" if precision == "bfloat16" else "")
+    raise InputError(f"precision {precision} needs {needs}, got device {device.type}; choose float32")
+
+
+@contextmanager
+def float32_rounding(precision: str) -> Iterator[None]:
+    """Inside, products of float32 are exact to float32, or with `tf32` rounded to its 10 bits (CUDA only).
+
+    Without it cuDNN rounds float32 to tf32, PyTorch's default.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    try:
+        matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Inside, matrix products and recurrences run in `precision` where that is narrower than float32.
+
+    The cast of a weight is not cached, since a captured CUDA graph must cast it again at each replay.
+    """
+    if precision in ("float32", "tf32"):
+        return nullcontext()
+    return torch.autocast(device.type, getattr(torch, precision), cache_enabled=False)

@@ -1,48 +1,114 @@
-"""Keeping a model: weights as safetensors, everything else as JSON; loading executes nothing from a file."""
+"""A saved model: weights as safetensors, everything else as JSON; loading executes nothing from a file."""
 
 import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 import safetensors
 import safetensors.torch
 import torch
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from zoo.data.cleaning import clean
 from zoo.data.prepare import Data
-from zoo.data.scaling import Scaler
+from zoo.data.scaling import Scaler, ScalerName
 from zoo.data.spacing import next_times
-from zoo.data.table import Table, match_columns
+from zoo.data.table import Missing, Table, clean, match_columns
 from zoo.errors import Diverged, InputError
 from zoo.files import write_atomically
 from zoo.layers.normalised import Normalised
-from zoo.problem import Problem
+from zoo.plugins import Code
+from zoo.problem import Normalise, Problem
+from zoo.records import Record, Setting, parse_json, reason, record_from
 from zoo.registry import create, list_models
 from zoo.registry import variant as registered
 from zoo.train.fit import resolve_device
 
-FORMAT = 1
+FORMAT: Literal[2] = 2
+Count = Annotated[int, Field(ge=1, le=2**31)]
+Position = Annotated[int, Field(ge=0)]
+
+
+class ModelProblem(Record):
+    """The fields of Problem."""
+
+    lookback: Count
+    channels: Count
+    targets: tuple[Position, ...] = Field(min_length=1)
+    output_shape: tuple[Count, Count]
+    normalise: Normalise
+    task: Literal["forecast"]
+
+
+class ModelScaler(Record):
+    """The fields of Scaler."""
+
+    name: ScalerName
+    center: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+
+
+class ModelFile(Record):
+    """model.json.
+
+    code: of the variant, None for the zoo's own in a model of format 1; channels, targets: column names in the model's
+    order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
+    checksum: SHA-256 of everything else.
+    """
+
+    format: Literal[2] = FORMAT
+    variant: str
+    code: Code | None
+    params: dict[str, Setting]
+    problem: ModelProblem
+    channels: tuple[str, ...]
+    targets: tuple[str, ...]
+    scaler: ModelScaler
+    missing: Missing
+    source: str
+    fingerprint: str
+    versions: dict[str, str]
+    about: dict[str, JsonValue]
+    weights_sha256: str
+    checksum: str = ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        shape, count = self.problem, len(self.channels)
+        if not shape.channels == count == len(self.scaler.center) == len(self.scaler.scale):
+            raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
+        if shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
+            raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
+        if self.targets != tuple(self.channels[position] for position in shape.targets):
+            raise ValueError("targets must be the channels at the positions problem.targets")
+        return self
 
 
 @dataclass(frozen=True)
 class SavedModel:
     """A fitted model with what it needs to forecast from a new table.
 
-    channels, targets: column names in the model's order; about: the whole of model.json, with the source,
-    versions and whatever `save` was told.
+    file: the content of model.json; notes: for the user to read.
     """
 
     model: Normalised
-    channels: tuple[str, ...]
-    targets: tuple[str, ...]
     scaler: Scaler
-    missing: str
-    about: dict[str, Any]
+    file: ModelFile
+    notes: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Column names of the inputs, in the model's order."""
+        return self.file.channels
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Column names of the forecasts, in the model's order."""
+        return self.file.targets
 
 
 def save(
@@ -54,28 +120,25 @@ def save(
     params: dict[str, Any] | None = None,
     about: dict[str, Any] | None = None,
 ) -> None:
-    """Write weights.safetensors and model.json into `folder`, which is made where it is not there.
+    """Write weights.safetensors and model.json into `folder`, which is created where it is missing.
 
-    variant, params: what `create` was given; data: what the model was fitted on; about: further JSON values
-    to keep. Each file comes into place whole; a folder torn between the two is refused by load_model.
+    variant, params: as given to `create`; data: what the model was fitted on; about: further JSON values
+    to store. Each file comes into place whole; load_model refuses a folder whose two files do not belong together.
     Raises InputError for a folder that cannot be written or that holds something else.
     """
     folder = Path(folder)
     check_folder(folder)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
+    scaler = data.scaler
     content = {
         "format": FORMAT,
         "variant": variant,
-        "plugin": registered(variant).plugin,
+        "code": registered(variant).code.portable.model_dump(),
         "params": params or {},
         "problem": asdict(data.problem),
         "channels": data.channels,
         "targets": data.targets,
-        "scaler": {
-            "name": data.scaler.name,
-            "center": data.scaler.center.tolist(),
-            "scale": data.scaler.scale.tolist(),
-        },
+        "scaler": {"name": scaler.name, "center": scaler.center.tolist(), "scale": scaler.scale.tolist()},
         "missing": data.missing,
         "source": data.source,
         "fingerprint": data.fingerprint,
@@ -83,10 +146,11 @@ def save(
         "about": about or {},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
+    signed = {**content, "checksum": _checksum(content)}
+    _validated(signed, folder / "model.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "weights.safetensors", weights)
-        signed = {**content, "checksum": _checksum(content)}
         write_atomically(folder / "model.json", json.dumps(signed, indent=1).encode())
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
@@ -104,65 +168,91 @@ def check_folder(folder: Path) -> None:
 
 
 def load_model(folder: str | Path) -> SavedModel:
-    """The model that `save` wrote; it forecasts bit for bit what it forecast before, on the same kind of machine.
+    """The model that `save` wrote; on the same kind of machine its forecasts are bit for bit those before saving.
 
-    Raises InputError for a folder without a model, and for files that are damaged, exchanged or tampered with.
+    Raises InputError for a folder without a model, for files that are damaged, exchanged or changed by hand, and for a
+    variant of a file or package that is not loaded or has changed.
     """
     folder = Path(folder)
     try:
-        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        text = (folder / "model.json").read_bytes()
         weights = (folder / "weights.safetensors").read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"no model in {folder}: {Path(error.filename).name} is missing") from error
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{folder / 'model.json'} is damaged (not JSON): fit the model again") from error
-    if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
-        raise InputError(f"{folder / 'model.json'} is damaged or was changed by hand: fit the model again")
-    if content.get("format") != FORMAT:
-        raise InputError(
-            f"{folder} has model format {content.get('format')}, this version reads {FORMAT}: fit it again"
-        )
-    if hashlib.sha256(weights).hexdigest() != content["weights_sha256"]:
+    file = _read(text, folder / "model.json")
+    if hashlib.sha256(weights).hexdigest() != file.weights_sha256:
         raise InputError(
             f"{folder / 'weights.safetensors'} is damaged or belongs to another model: fit the model again"
         )
-    fields = content["problem"]
-    shape = {"targets": tuple(fields["targets"]), "output_shape": tuple(fields["output_shape"])}
-    problem = Problem(**{**fields, **shape})
-    _check_source(content["variant"], content.get("plugin"), folder)
-    model = create(content["variant"], problem, **content["params"])
+    notes = _check_code(file, folder)
+    params: dict[str, Any] = file.params
+    model = create(file.variant, Problem(**file.problem.model_dump()), **params)
     try:
         model.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:
         raise InputError(
-            f"the weights in {folder} do not fit this version's variant '{content['variant']}': fit the model again"
+            f"the weights in {folder} do not fit this version's variant '{file.variant}': fit the model again"
         ) from error
-    model.eval()
-    scaler = content["scaler"]
-    return SavedModel(
-        model,
-        tuple(content["channels"]),
-        tuple(content["targets"]),
-        Scaler(scaler["name"], np.array(scaler["center"]), np.array(scaler["scale"])),
-        content["missing"],
-        content,
-    )
+    scaler = Scaler(file.scaler.name, np.array(file.scaler.center), np.array(file.scaler.scale))
+    return SavedModel(model.eval(), scaler, file, notes)
 
 
-def _check_source(name: str, plugin: dict[str, str] | None, folder: Path) -> None:
-    """Raise InputError where the variant's code is not at hand, or not that which the model was fitted with."""
-    if plugin is None:
-        return
-    kind, origin = next((kind, plugin[kind]) for kind in ("file", "package") if kind in plugin)
+def _read(text: bytes, path: Path) -> ModelFile:
+    """The content of model.json, of this format or of format 1; raises InputError naming file, field and rule."""
+    try:
+        content = parse_json(text)
+    except ValueError as error:
+        raise InputError(f"{path} is damaged (not JSON): fit the model again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged (not a JSON object): fit the model again")
+    version = content.get("format")
+    if type(version) is not int or version not in (1, FORMAT):
+        raise InputError(f"{path}: format must be 1 or {FORMAT}, got {str(version)[:60]}: fit the model again")
+    file = _validated(_migrated(content) if version == 1 else content, path)
+    if file.checksum != _checksum({name: value for name, value in content.items() if name != "checksum"}):
+        raise InputError(f"{path} was changed after it was written: fit the model again")
+    return file
+
+
+def _validated(content: dict[str, Any], path: Path) -> ModelFile:
+    try:
+        return record_from(ModelFile, content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {reason(error, ModelFile)}; fit the model again") from error
+
+
+def _migrated(content: dict[str, Any]) -> dict[str, Any]:
+    """A model of format 1 in the fields of format 2: it named a plugin, and nothing for the zoo's own variants."""
+    content = {**content, "format": FORMAT}
+    plugin = content.pop("plugin", None)
+    content["code"] = plugin
+    if isinstance(plugin, dict):
+        kind = "file" if "file" in plugin else "package"
+        others = {name: value for name, value in plugin.items() if name != kind}
+        content["code"] = {"kind": kind, "name": plugin.get(kind), **others}
+    return content
+
+
+def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
+    """Notes on the variant's code; raises InputError where the code is missing, or a plugin's has changed."""
+    name, code = file.variant, file.code
     if name not in list_models():
-        way_out = f"name it: --variants {origin}, or zoo.registry.from_file" if kind == "file" else "install it"
-        raise InputError(f"{folder} holds variant '{name}' of {kind} {origin}: {way_out}")
-    if registered(name).plugin != plugin:
-        raise InputError(
-            f"variant '{name}' is not what {folder} was fitted with: {kind} {origin} has changed; fit again"
-        )
+        ways = {"file": f"name it: --variants {code and code.name}, or zoo.registry.from_file", "package": "install it"}
+        way_out = ways.get(code.kind, "fit the model again") if code else "fit the model again"
+        raise InputError(f"{folder} holds variant '{name}' of {code or 'another version'}: {way_out}")
+    if code is None:
+        return ()
+    present = registered(name).code
+    hashes = {present.sha256}
+    if present.kind == "file" and Path(present.name).is_file():  # format 1 hashed the whole file
+        hashes.add(hashlib.sha256(Path(present.name).read_bytes()).hexdigest())
+    if code.kind == present.kind and code.sha256 in hashes:
+        return ()
+    if code.is_plugin or present.is_plugin:
+        raise InputError(f"variant '{name}' is not what {folder} was fitted with: {code} has changed; fit again")
+    return (f"the source of variant '{name}' has changed since this model was fitted: its forecasts may differ",)
 
 
 @torch.no_grad()
@@ -173,7 +263,7 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     policy of the fit). Raises InputError.
     """
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
-    values, kept, _ = clean(table.select(names), names, missing or saved.missing, table.source)
+    values, is_used, _ = clean(table.select(names), names, missing or saved.file.missing, table.source)
     problem = saved.model.problem
     if len(values) < problem.lookback:
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
@@ -184,12 +274,12 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     restored = forecast_TD * saved.scaler.scale[targets] + saved.scaler.center[targets]
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
-    found = pd.DataFrame(restored, columns=list(saved.targets))
-    times = next_times(table.time[kept] if table.time is not None else None, problem.horizon)
+    frame = pd.DataFrame(restored, columns=list(saved.targets))
+    times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
     if times is not None:
-        found.insert(0, "time" if "time" not in saved.targets else "timestamp", times)
-    found.insert(0, "step" if "step" not in saved.targets else "horizon_step", range(1, problem.horizon + 1))
-    return found
+        frame.insert(0, "time" if "time" not in saved.targets else "timestamp", times)
+    frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", range(1, problem.horizon + 1))
+    return frame
 
 
 def _checksum(content: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
 from zoo.registry import variant as registered
 from zoo.space import Choice
-from zoo.space import described as described_range
+from zoo.space import range_text as described_range
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
 from zoo.tuning.cost import cost_of

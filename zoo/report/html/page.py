@@ -1,254 +1,132 @@
-"""The page: verdicts first, then tables, pictures and where everything comes from, in one file."""
+"""The page: the answers first, then tables, charts and where everything comes from, in one file."""
 
-import json
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
-from zoo.report.board import Board, Line, Row
-from zoo.report.evidence import judged
-from zoo.report.html import figures
-from zoo.report.html.figures import Figure
+import numpy as np
+import pandas as pd
+
+from zoo.report.board import Board, judged
+from zoo.report.chart import Chart, plotly
 from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks_legend, sentences
-from zoo.report.markdown import TUNING_LEGEND, legend, provenance
-from zoo.report.predictions import Load
-from zoo.report.results import Results
-from zoo.report.tables import TextTable, accuracy_table, target_table, tuning_table
+from zoo.report.markdown import TUNING_LEGEND, failures, legend, provenance
+from zoo.report.pictures import by_step, first_seeds, forecasts, learning, ranks, residuals, skill, trade, tuning
+from zoo.report.section import Captioned, Section
+from zoo.report.tables import accuracy_table, target_table, tuning_table
+from zoo.report.text_table import Text, TextTable
 from zoo.report.verdict import verdict
-from zoo.speed.report.method import failures, method, speed_provenance, subject
-from zoo.speed.report.sheets import fullest, sheets
-from zoo.speed.report.tables import THROUGHPUT_LEGEND, throughput_table
-from zoo.speed.report.verdict import speed_verdict
+from zoo.run.predictions import Stored
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+EXTREMES = 5  # windows that a table shows of the largest errors, and of the smallest
 
 
-class _Page:
-    """Parts of the body in order, and the figures that its places name."""
+def html_page(frame: pd.DataFrame) -> str:
+    """One page for all rows of `zoo.results`: it opens offline, requests nothing, and is the same for the same rows."""
+    boards = judged(frame)
+    sections = [all_problems(boards)] if len(boards) > 1 else []
+    sections += [board_section(board) for board in boards]
+    trials = tuning(Path(folder) for folder in dict.fromkeys(frame["folder"]))
+    if trials is not None:
+        sections.append(Section("Tuning", blocks=[trials]))
+    if (frame["kind"] == "speed").any():
+        from zoo.report.speed import speed_section
 
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.figures: dict[str, Figure] = {}
-        self.tables = 0
-        self.chapters: list[str] = []
-
-    def chapter(self, title: str) -> None:
-        """A heading that the list at the top leads to."""
-        self.chapters.append(title)
-        self.parts.append(f'<h2 id="chapter-{len(self.chapters)}">{escape(title)}</h2>')
-
-    def contents(self) -> str:
-        """The list of chapters, where there are several."""
-        if len(self.chapters) < 2:
-            return ""
-        items = "".join(
-            f'<li><a href="#chapter-{number}">{escape(title)}</a></li>'
-            for number, title in enumerate(self.chapters, start=1)
-        )
-        return f"<nav><ul>{items}</ul></nav>"
-
-    def add(self, tag: str, text: str, kind: str = "") -> None:
-        """An element with text in it."""
-        attribute = f' class="{kind}"' if kind else ""
-        self.parts.append(f"<{tag}{attribute}>{escape(text)}</{tag}>")
-
-    def figure(self, figure: Figure | None, title: str, told: str = "") -> None:
-        """A heading and a place for a figure; nothing without one."""
-        if figure is None:
-            return
-        name = f"figure-{len(self.figures) + 1}"
-        self.figures[name] = figure
-        self.add("h3", title)
-        if told:
-            self.add("p", told, "faint")
-        self.parts.append(f'<div class="plot" id="{name}" role="img" aria-label="{escape(title)}"></div>')
-
-    def table(self, table: TextTable, caption: str) -> None:
-        """A table to sort by any column and to filter by its first."""
-        self.tables += 1
-        name = f"table-{self.tables}"
-        self.parts.append(
-            f'<label>show only <input type="search" data-table="{name}" '
-            f'placeholder="{escape(table.header[0])}"></label>'
-        )
-        header = "".join(
-            f'<th scope="col" aria-sort="none"><button type="button">{escape(text)}</button></th>'
-            for text in table.header
-        )
-        rows = []
-        for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-            name_of, *rest = cells
-            shown = _cell(name_of.text + " (b)" * is_baseline, name_of.is_best)
-            shown += "".join(_cell(cell.text, cell.is_best) for cell in rest)
-            kind = ' class="baseline"' if is_baseline else ""
-            rows.append(f"<tr{kind}>{shown}</tr>")
-        self.parts.append(
-            f'<div class="scroll"><table class="sortable" id="{name}" aria-describedby="{name}-legend">'
-            f"<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-            f'<p class="faint" id="{name}-legend">{escape(caption)}</p>'
-        )
-
-    def listed(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Labels and texts."""
-        items = "".join(f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in pairs)
-        self.parts.append(f"<dl>{items}</dl>")
-
-    def commands(self, commands: Iterable[str]) -> None:
-        """What to type to have it again."""
-        text = "\n".join(dict.fromkeys(command for command in commands if command))
-        if text:
-            self.add("h3", "Run it again")
-            self.add("pre", text)
+        sections.append(speed_section(frame))
+    if frame.attrs.get("left_out"):
+        sections.append(Section("Left out", frame.attrs["left_out"]))
+    return _rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
 
 
-def html_page(results: Results) -> str:
-    """One page for all rows: it opens offline, asks no network for anything, and is the same for the same input."""
-    page = _Page()
-    boards = judged(results.accuracy, results.load)
-    suites = dict.fromkeys(str(row["suite"]) for row in (*results.accuracy, *results.speed))
-    title = ", ".join(suites)
-    if len(boards) > 1:
-        _all_problems(page, boards)
-    for board in boards:
-        _board(page, board, results.load)
-    if results.trials:
-        page.chapter("Tuning")
-        page.figure(figures.trials(dict(results.trials)), "Validation value over trials", TRIALS)
-    if results.speed:
-        _speed(page, results.speed)
-    if results.left_out:
-        page.chapter("Left out")
-        for sentence in results.left_out:
-            page.add("p", sentence)
-    return _whole(title, page)
-
-
-def _all_problems(page: _Page, boards: Sequence[Board]) -> None:
+def all_problems(boards: Sequence[Board]) -> Section:
     """The leaderboard over the boards, or why there is none."""
-    page.chapter("Over all problems")
+    title = "Over all problems"
     try:
-        found = leaderboard(boards)
+        standings = leaderboard(boards)
     except ValueError as error:
-        page.add("p", f"Nothing to rank: {error}.")
-        return
-    first, *more = sentences(found)
-    page.add("p", first, "verdict")
-    for sentence in more:
-        page.add("p", sentence)
-    page.table(leaderboard_table(found), LEGEND)
-    if found.ranks is not None:
-        page.figure(figures.ranks(found.ranks), "Mean ranks", ranks_legend(found.ranks))
+        return Section(title, [f"Nothing to rank: {error}."])
+    blocks: list[Captioned | Chart] = [Captioned("", leaderboard_table(standings), LEGEND)]
+    if standings.ranks is not None:
+        blocks.append(ranks(standings.ranks, ranks_legend(standings.ranks)))
+    return Section(title, sentences(standings), blocks)
 
 
-ROOFLINE = (
-    "Of each cell the operations a second it reaches, over the operations for each byte that it must move; circles are "
-    "training, triangles inference; the lines are what this device was measured to reach at most."
-)
-TRIALS = "The best so far after each trial that ended, of each tuned variant."
-
-
-def _board(page: _Page, board: Board, load: Load) -> None:
-    problem = board.problem
-    targets = ", ".join(problem["targets"])
-    steps = f"{problem['horizon']} step{'s' * (problem['horizon'] != 1)}"
-    page.chapter(f"{targets} of {board.data['source']}: {steps} ahead from {problem['lookback']}")
-    first, *more = verdict(board)
-    page.add("p", first, "verdict")
-    for sentence in more:
-        page.add("p", sentence)
-    page.table(accuracy_table(board), legend(board))
+def board_section(board: Board) -> Section:
+    """Everything about one problem: the verdict, each variant's figures, charts, failures and provenance."""
+    stored = first_seeds(board)
     tuned, per_target = tuning_table(board), target_table(board)
-    if tuned is not None:
-        page.add("h3", "What tuning bought")
-        page.table(tuned, TUNING_LEGEND)
-    if per_target is not None:
-        page.table(per_target, "rmse of each target in its own units")
-    page.figure(figures.seeds(board), "Skill of each seed", SEEDS)
-    page.figure(figures.pareto(board), "Accuracy, throughput and size", PARETO)
-    for target, figure in figures.forecasts(board, load):
-        page.figure(figure, f"Forecasts of {target}, one step ahead, and what came", SHOW)
-    for target, figure in figures.residuals(board, load):
-        page.figure(figure, f"Errors of {target} over time", SHOW)
-    for target, figure in figures.by_step(board, load):
-        page.figure(figure, f"Error of {target} by step ahead")
-    _windows(page, board, load)
-    page.figure(figures.learning(board, load), "Learning curves", "Of the first seed of each variant that trains.")
-    failed = [(line, row) for line in board.lines for row in line.failed]
-    if failed:
-        page.add("h3", "Cells that failed")
-        for line, row in failed:
-            page.add("p", f"{line.label}, seed {row['seed']}: {row['error']}", "failed")
-    page.add("h3", "Where the figures come from")
-    page.listed(provenance(board))
-    page.commands([*(line.tuning["command"] for line in board.lines if line.tuning), *_commands(board.rows)])
+    blocks = [
+        Captioned("", accuracy_table(board), legend(board)),
+        Captioned("What tuning gained", tuned, TUNING_LEGEND) if tuned is not None else None,
+        Captioned("", per_target, "rmse of each target in its own units") if per_target is not None else None,
+        skill(board),
+        trade(board),
+        *forecasts(board, stored),
+        *residuals(board, stored),
+        *by_step(board, stored),
+        extreme_windows(stored),
+        learning(board, stored),
+    ]
+    return Section(
+        board.title,
+        verdict(board),
+        [block for block in blocks if block is not None],
+        failures(board),
+        provenance(board),
+        commands(board.runs),
+    )
 
 
-SEEDS = "A dot is a seed; the bar is the 95 % interval of the mean skill over seeds and test windows. Zero is naive."
-PARETO = (
-    "Dots grow with the number of parameters; no other variant is both faster and more accurate than the dotted line."
-)
-SHOW = "Of each variant's first seed. A click on a name in the legend shows or hides it, a double click shows it alone."
-
-
-def _windows(page: _Page, board: Board, load: Load) -> None:
-    """The test windows in which the best line errs most and least, each with what came and what was forecast."""
-    best: Line | None = next((line for line in board.lines if not line.is_naive and line.rows), None)
-    found = figures.worst_windows(best, load) if best is not None else None
-    if best is None or found is None:
-        return
-    worst, least, stored = found
+def extreme_windows(stored: dict[str, Stored], most: int = EXTREMES) -> Captioned | None:
+    """The test windows in which the best line's first seed errs most and least, with actual values and forecasts."""
+    label, best = next(iter(stored.items()), ("", None))
+    losses = best.losses() if best is not None else None
+    if best is None or losses is None:
+        return None
+    order = np.argsort(losses, kind="stable")
     rows = []
-    for kind, places in (("largest", worst), ("smallest", least)):
+    for kind, places in (("largest", order[::-1][:most]), ("smallest", order[:most])):
         for place in places:
-            when = str(stored.time[place].astype("datetime64[s]")) if stored.time is not None else ""
-            truth, forecast = (_numbers(values[place]) for values in (stored.truth, stored.forecast))
-            where = when.removesuffix("T00:00:00") or f"row {int(stored.target_row[place])}"
-            rows.append((kind, where, _numbers(stored.last[place]), truth, forecast))
-    header = ("error", "first step", "value before", "what came", "forecast")
-    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in header)
-    page.add("h3", f"Windows in which {best.label} errs most and least")
-    page.parts.append(f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
+            row = f"row {best.target_row[place]}"
+            when = (
+                str(best.time[place].astype("datetime64[s]")).removesuffix("T00:00:00")
+                if best.time is not None
+                else row
+            )
+            numbers = (best.last[place], best.truth[place], best.forecast[place])
+            rows.append(tuple(map(Text, (kind, when, *map(_numbers, numbers)))))
+    header = ("error", "first step", "value before", "actual", "forecast")
+    table = TextTable(header, tuple(rows), (False,) * len(rows))
+    return Captioned(f"Windows in which {label} errs most and least", table, "", is_sortable=False)
 
 
-def _speed(page: _Page, rows: Sequence[Row]) -> None:
-    page.chapter("Speed")
-    page.add("p", subject(rows))
-    first, *more = speed_verdict(rows)
-    page.add("p", first, "verdict")
-    for sentence in more:
-        page.add("p", sentence)
-    for sheet in fullest(sheets(rows)):
-        if len(sheet.batches) > 1:
-            curves = {
-                line.label: [line.rate(batch) for batch in sheet.batches]
-                for line in sheet.lines
-                if not line.is_baseline
-            }
-            page.figure(figures.speed_curves("", sheet.batches, curves), f"Windows per second: {sheet.title}")
-        page.table(throughput_table(sheet), f"{sheet.title}. {THROUGHPUT_LEGEND}")
-    page.figure(figures.roofline(rows), "How near each step comes to the ceilings", ROOFLINE)
-    page.add("h3", "Method")
-    for paragraph in method(rows):
-        page.add("p", paragraph)
-    for failure in failures(rows):
-        page.add("p", failure, "failed")
-    page.listed(speed_provenance(rows))
-    page.commands(_commands(rows))
+def commands(runs: pd.DataFrame) -> list[str]:
+    """The commands that wrote rows, those that tuned first."""
+    tuned = runs.get("tuning.command", [])
+    return [command for command in dict.fromkeys([*tuned, *runs["command"]]) if isinstance(command, str)]
 
 
-def _commands(rows: Iterable[Row]) -> list[str]:
-    return [str(row["command"]) for row in rows if row.get("command")]
+def _rendered(title: str, sections: Sequence[Section]) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    assets = {name: files("zoo.report.html").joinpath(name).read_text(encoding="utf-8")
+              for name in ("page.html.j2", "page.css", "page.js")}  # fmt: skip
+    charts = [block for section in sections for block in section.blocks if isinstance(block, Chart)]
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters["sort_value"] = sort_value
+    return environment.from_string(assets["page.html.j2"]).render(
+        title=title,
+        sections=sections,
+        figures={f"figure-{number}": plotly(chart) for number, chart in enumerate(charts, start=1)},
+        style=assets["page.css"],
+        script=assets["page.js"],
+        library=get_plotlyjs().replace("</script", "<\\/script") if charts else "",
+    )
 
 
-def _cell(text: str, is_best: bool) -> str:
-    """A cell with the number to sort by, where its text begins with one."""
-    kind = ' class="best"' if is_best else ""
-    return f'<td{kind} data-value="{escape(_plain(text))}">{escape(text)}</td>'
-
-
-def _plain(text: str) -> str:
+def sort_value(text: str) -> str:
+    """What a cell is sorted by: the number that its text begins with, else the text; "" where there is nothing."""
     if text == "-":
         return ""
     words = text.replace(",", "").lstrip("<").rstrip("~†").split()
@@ -258,29 +136,6 @@ def _plain(text: str) -> str:
         return text
 
 
-def _numbers(values: Any) -> str:
+def _numbers(values: np.ndarray) -> str:
     flat = values.reshape(-1)
     return ", ".join(f"{value:.6g}" for value in flat[:12]) + (", ..." if len(flat) > 12 else "")
-
-
-def _whole(title: str, page: _Page) -> str:
-    from plotly.offline import get_plotlyjs
-
-    asset = files("zoo.report.html")
-    style, script = (asset.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    # In a script element only the end tag, a comment and another script's start can be misread.
-    values = json.dumps(page.figures, allow_nan=False).replace("<", "\\u003c")
-    library = get_plotlyjs().replace("</script", "<\\/script") if page.figures else ""
-    return "\n".join(
-        [
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
-            f"<h1>{escape(title)}</h1>",
-            page.contents(),
-            *page.parts,
-            f'</main>\n<script type="application/json" id="figures">{values}</script>',
-            f"<script>{library}</script>\n<script>\n{script}</script>\n</body>\n</html>\n",
-        ]
-    )

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from zoo.data.table import clean
+from zoo.errors import InputError, UnknownName
+
+NAN = np.nan
+GAPS = np.array([[NAN, 1.0], [2.0, 2.0], [NAN, 3.0], [6.0, NAN], [7.0, NAN]])
+
+
+@pytest.mark.parametrize(
+    ("policy", "values", "kept"),
+    [
+        ("ffill", [[2, 2], [2, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
+        ("interpolate", [[2, 2], [4, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
+        ("drop", [[2, 2]], [False, True, False, False, False]),
+    ],
+)
+def test_policy_fills_gaps(policy, values, kept):
+    found, rows, notes = clean(GAPS, ("a", "b"), policy, "x")
+    np.testing.assert_array_equal(found, values)
+    np.testing.assert_array_equal(rows, kept)
+    assert "a 2, b 2" in notes[0]
+
+
+def test_refuse_names_columns_counts_and_the_way_out():
+    with pytest.raises(InputError, match=r"missing values in x: a 2, b 2; choose --missing ffill, interpolate or drop"):
+        clean(GAPS, ("a", "b"), "refuse", "x")
+
+
+def test_whole_values_pass_untouched():
+    values = np.arange(6.0).reshape(3, 2)
+    found, kept, notes = clean(values, ("a", "b"), "refuse", "x")
+    assert found is values
+    assert kept.all()
+    assert notes == ()
+
+
+@pytest.mark.parametrize("policy", ["refuse", "ffill", "interpolate", "drop"])
+def test_infinities_are_always_refused(policy):
+    with pytest.raises(InputError, match="infinite values in x: b 1"):
+        clean(np.array([[1.0, np.inf], [1.0, 2.0]]), ("a", "b"), policy, "x")
+
+
+def test_empty_column_and_unknown_policy_are_refused():
+    with pytest.raises(InputError, match="column 'a' of x holds no value at all"):
+        clean(np.array([[NAN], [NAN]]), ("a",), "ffill", "x")
+    with pytest.raises(UnknownName, match="did you mean 'ffill'"):
+        clean(GAPS, ("a", "b"), "fill", "x")

@@ -1,0 +1,201 @@
+"""The answer to "should I use an LSTM here?": one sentence with its figure and what to do, for every kind of board."""
+
+import pytest
+
+from tests.report.rows import LSTM, NAIVE, STEPS, entries, forecasts, frame, metrics, read, row
+from zoo.report.board import boards, judged
+from zoo.report.verdict import verdict
+
+BASELINE = {"tags": ["baseline", "deterministic"], "fit": None}
+NAIVE_ENTRY = ("naive", 0, 0 * STEPS, BASELINE)
+DETERMINISTIC = ("baseline", "deterministic")
+
+
+def baseline(name, share, noise=0.3):
+    return [(name, 0, forecasts(share, 99, noise), BASELINE)]
+
+
+def answer(folder, *groups, **how):
+    """The first sentences of the board of these forecasts, which are tested."""
+    (board,) = judged(read(folder / "mine", [NAIVE_ENTRY, *(entry for group in groups for entry in group)], **how))
+    return verdict(board)[0]
+
+
+def untested(*rows):
+    """The verdict of rows without predictions."""
+    (board,) = judged(frame(rows))
+    return verdict(board)
+
+
+def test_worse_than_naive_is_no(tmp_path):
+    text = answer(tmp_path, entries("lstm", -0.2, 0), entries("bilstm", -0.5, 5))
+    assert text.startswith("No. The best recurrent model, lstm, is ")
+    assert text.endswith(" % worse than repeating the last value. Keep naive.")
+
+
+def test_better_by_what_chance_can_explain_is_no(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.012, 0, noise=0.1))
+    assert text.startswith("No. The best recurrent model, lstm, is 0.")
+    assert text.endswith(" % better than repeating the last value, which chance alone can explain. Keep naive.")
+
+
+def test_equal_to_naive_is_no(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.0, 0, noise=0.0))
+    assert text == "No. The best recurrent model, lstm, is as accurate as repeating the last value. Keep naive."
+
+
+def test_no_recurrent_gain_names_the_baseline_that_has_one(tmp_path):
+    text = answer(tmp_path, entries("lstm", -0.2, 0), baseline("ridge", 0.5))
+    assert text.startswith("No. The best recurrent model, lstm, is ") and "Take ridge, which is 4" in text
+    assert text.endswith(" % better.")
+
+
+def test_better_than_naive_and_every_baseline_is_yes(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.9, 0), baseline("ridge", 0.3))
+    assert text.startswith("Yes. lstm is ") and " than repeating the last value (95 % interval " in text
+    assert "and clearly better than the best baseline, ridge (" in text and text.endswith("Take lstm.")
+
+
+def test_better_than_naive_where_no_baseline_is_says_so(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.5, 0), baseline("drift", -0.3))
+    assert text.startswith("Yes. lstm is ")
+    assert text.endswith("), and no baseline beats that value by more than chance. Take lstm.")
+
+
+def test_better_than_the_only_baseline_asks_for_another(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.5, 0))
+    assert text.startswith("Yes. lstm is ") and text.endswith("with ridge too: no baseline but naive ran.")
+
+
+def test_a_baseline_that_is_not_clearly_different_makes_it_needless(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.5, 0), baseline("ridge", 0.5))
+    assert text.startswith("No need. lstm is ") and "but ridge, which is simpler, is not clearly different (" in text
+    assert ", p 0." in text and text.endswith("Take ridge.")
+
+
+def test_the_baseline_that_is_not_clearly_different_decides_though_another_is_worse(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.5, 0), baseline("moving-average", 0.1), baseline("ridge", 0.5))
+    assert "ridge, which is simpler, is not clearly different" in text
+
+
+def test_a_clearly_better_baseline_is_no(tmp_path):
+    text = answer(tmp_path, entries("lstm", 0.3, 0), baseline("ridge", 0.9, noise=0.1))
+    assert text.startswith("No. lstm is ") and "but ridge, which is simpler, is better still (" in text
+    assert text.endswith("Take ridge.")
+
+
+def test_without_recurrent_models_there_is_no_answer():
+    ridge = row("ridge", 0, 0.05, tags=DETERMINISTIC)
+    first, second, last = verdict(boards(frame([NAIVE, ridge]))[0])
+    assert first == "No answer: no recurrent model ran here. Add one, such as lstm."
+    assert second == "1 of 1 end ahead of naive: ridge (+5.00 %)."
+    assert last.startswith("Nothing here learns at random")
+
+
+def test_naive_alone_has_no_verdict_beyond_that():
+    assert untested(NAIVE) == ["No answer: no recurrent model ran here. Add one, such as lstm."]
+
+
+def test_failed_recurrent_models_give_no_answer():
+    sentences = untested(NAIVE, row("lstm", 0, 0, error="Boom"), row("bilstm", 0, 0, error="Boom"))
+    assert sentences == [
+        "No answer: every run of bilstm, lstm failed. Fix the errors named below and run it again.",
+        "2 runs failed and are not counted.",
+    ]
+
+
+def test_where_naive_makes_no_error_nothing_can_be_better():
+    exact = [one | {"metrics": metrics(rmse=0.0, mae=0.0)} for one in (NAIVE, *LSTM)]
+    assert untested(*exact) == ["No. Repeating the last value makes no error here. Keep naive."]
+
+
+def test_without_predictions_a_gain_beyond_the_spread_is_probable():
+    first, second, third = untested(NAIVE, *LSTM)
+    assert first == (
+        "Probably. lstm is 2.00 % better than repeating the last value. Take lstm, but compare it with ridge too: no "
+        "baseline but naive ran."
+    )
+    assert second == "1 of 1 beat naive by more than the spread over seeds: lstm (+2.00 ± 1.00 %)."
+    assert third.startswith("Whether this holds over other test periods was not tested")
+
+
+def test_without_predictions_a_gain_within_the_spread_is_no():
+    rows = [row("lstm", seed, skill) for seed, skill in enumerate((0.01, -0.02, 0.02))]
+    first, second, *more = verdict(boards(frame([NAIVE, *rows]))[0])
+    assert first == (
+        "No. The best recurrent model, lstm, is 0.33 % better than repeating the last value, which its spread over "
+        "seeds can explain. Keep naive."
+    )
+    assert second == (
+        "No variant beats naive by more than the spread over seeds: the best, lstm, has a skill of +0.33 ± 2.08 %."
+    )
+    assert more == []
+
+
+def test_one_seed_without_predictions_is_unclear_and_failures_are_counted():
+    rows = [NAIVE, LSTM[0], row("bilstm", 0, 0.0, error="Boom: it broke")]
+    sentences = untested(*rows)
+    assert sentences[0] == (
+        "Unclear. The best recurrent model, lstm, is 1.00 % better than repeating the last value, but 1 seed cannot "
+        "rule out chance. Run at least 3."
+    )
+    assert sentences[1] == "1 of 1 end ahead of naive: lstm (+1.00 %)."
+    assert any("With 1 seed the spread is unknown: run at least 3" in sentence for sentence in sentences)
+    assert sentences[-1] == "1 run failed and is not counted."
+
+
+def test_a_deterministic_recurrent_model_without_predictions_is_unclear():
+    first, *_ = untested(NAIVE, row("echo", 0, 0.1, tags=("deterministic",)))
+    assert first.startswith("Unclear. The best recurrent model, echo, is 10.0 % better") and "Keep naive" in first
+
+
+def test_an_untested_baseline_is_worth_a_try():
+    ridge = row("ridge", 0, 0.18, tags=DETERMINISTIC)
+    worse = [row("lstm", seed, -0.01 - seed / 1000) for seed in range(3)]
+    assert untested(NAIVE, ridge, *worse)[0].endswith(
+        "Try ridge, which is 18.0 % better, though no test ruled out chance."
+    )
+
+
+def test_a_baseline_is_measured_by_the_median_spread():
+    ridge = row("ridge", 0, 0.009, tags=DETERMINISTIC)
+    rows = [row("lstm", seed, skill) for seed, skill in enumerate((-0.01, 0.0, 0.01))]
+    assert "No variant beats naive" in verdict(boards(frame([NAIVE, ridge, *rows]))[0])[1]
+    better = row("ridge", 0, 0.011, tags=DETERMINISTIC)
+    assert "1 of 2 beat naive" in verdict(boards(frame([NAIVE, better, *rows]))[0])[1]
+
+
+def test_rounding_is_no_gain():
+    first, second, *_ = verdict(boards(frame([NAIVE, *(row("lstm", seed, 1e-7) for seed in range(3))]))[0])
+    assert "No variant beats naive" in second and "as accurate as repeating the last value" in first
+
+
+def test_one_unstable_variant_does_not_veto_a_baseline():
+    ridge = row("ridge", 0, 0.18, tags=DETERMINISTIC)
+    steady = [row("lstm", seed, 0.15 + seed / 1000) for seed in range(3)]
+    other = [row("bilstm", seed, 0.14 + seed / 1000) for seed in range(3)]
+    wild = [row("stacked-lstm", seed, -3.0 - seed) for seed in range(3)]
+    first, second, *_ = verdict(boards(frame([NAIVE, ridge, *steady, *other, *wild]))[0])
+    assert second.startswith("3 of 4 beat naive by more than the spread over seeds: ridge (+18.00 %), lstm")
+    assert first == (
+        "No. lstm is 15.1 % better than repeating the last value, but ridge, which is simpler, is better still "
+        "(18.0 %). Take ridge."
+    )
+
+
+def test_trade_offs_are_the_lines_that_nothing_beats_in_both():
+    fast = [one | {"windows_per_second": 5000.0, "variant": "bilstm", "key": f"fast{one['seed']}"} for one in LSTM]
+    slower = [row("lstm", seed, 0.05 + seed / 100, windows_per_second=1000.0) for seed in range(3)]
+    beaten = [row("cnn-lstm", seed, 0.01, windows_per_second=900.0) for seed in range(3)]
+    sentences = verdict(boards(frame([NAIVE, *fast, *slower, *beaten]))[0])
+    assert (
+        "Best trade-offs (nothing else both trains faster and is more accurate), fastest first: bilstm, lstm."
+        in sentences
+    )
+
+
+@pytest.mark.parametrize("word", ["cannot be told", "what came", "front of"])
+def test_verdicts_avoid_words_of_our_own(word, tmp_path):
+    groups = [entries("lstm", 0.5, 0), entries("bilstm", 0.5, 5), baseline("ridge", 0.5)]
+    (board,) = judged(read(tmp_path / "mine", [NAIVE_ENTRY, *(entry for group in groups for entry in group)]))
+    assert not any(word in sentence for sentence in verdict(board))

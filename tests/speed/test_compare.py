@@ -1,0 +1,374 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import run_zoo
+from zoo import cli
+from zoo.errors import InputError
+from zoo.speed.compare import compare, sentences, summary
+from zoo.stats.timings import difference_p, ratio_interval
+
+ASKED = {
+    "variant": "lstm", "params": {"hidden_size": 64}, "phase": "train", "device": "cpu", "dtype": "float32",
+    "batch_size": 64, "lookback": 30, "channels": 5, "horizon": 1, "threads": 1, "normalise": "last", "mode": "eager",
+}  # fmt: skip
+
+
+def speed_row(seconds=0.001, *, repeats=None, **fields):
+    """A row of 13 repeats around the seconds of a step; what was asked for makes its key."""
+    asked = ASKED | {name: value for name, value in fields.items() if name in ASKED}
+    batch = asked["batch_size"]
+    return {
+        "kind": "speed",
+        "key": json.dumps(asked, sort_keys=True),
+        **asked,
+        "batch_measured": None if batch == "max" else batch,
+        "repeats": repeats or [seconds * (1 + k / 1000) for k in range(-6, 7)],
+        "fallback": None,
+        "machine": {"cpu": "Ryzen", "cores": 2, "system": "Linux x86_64"},
+        "versions": {"torch": "2.8.0"},
+        "commit": "a" * 40,
+        "error": None,
+    } | fields
+
+
+def failed_row(error, **fields):
+    return speed_row(**fields) | {"error": error, "repeats": None, "batch_measured": None}
+
+
+def folder(path, rows):
+    path.mkdir()
+    (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """The comparison of two lists of rows."""
+    return lambda old, new: compare(folder(tmp_path / "old", old), folder(tmp_path / "new", new))
+
+
+@pytest.fixture
+def zoo_compare(tmp_path, monkeypatch, capsys):
+    """zoo compare on two lists of rows, in this process: (exit code, stdout, stderr)."""
+
+    def call(old, new, *options):
+        folders = [folder(tmp_path / name, rows) for name, rows in (("old", old), ("new", new))]
+        monkeypatch.setattr(sys, "argv", ["zoo", "compare", *map(str, folders), *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return call
+
+
+def test_half_the_time_is_twice_the_throughput(compared):
+    (change,) = compared([speed_row(0.002)], [speed_row(0.001)]).changes
+    assert (change.old_seconds, change.new_seconds) == (0.002, 0.001)
+    assert change.ratio == pytest.approx(2)
+    assert 1.98 < change.low < change.ratio < change.high < 2.02
+    assert (change.verdict(0.05), change.verdict(0.99)) == ("faster", "faster")
+    assert change.verdict(1) == "within"
+
+
+def test_twice_the_time_is_slower(compared):
+    (change,) = compared([speed_row(0.001)], [speed_row(0.002)]).changes
+    assert change.ratio == pytest.approx(0.5)
+    assert (change.verdict(0.05), change.verdict(0.49), change.verdict(0.51)) == ("slower", "slower", "within")
+
+
+def test_change_says_what_was_measured_and_how_sure_it_is(compared):
+    old, new = speed_row(0.001), speed_row(0.0011)
+    found = compared([old], [new])
+    (change,) = found.changes
+    assert {name: getattr(change, name) for name in ASKED} == ASKED
+    assert change.p == pytest.approx(difference_p(old["repeats"], new["repeats"]))
+    expected = ratio_interval(new["repeats"], old["repeats"])
+    assert (change.ratio, change.low, change.high) == pytest.approx((expected.value, expected.low, expected.high))
+    plain = summary(found, 0.05)["rows"][0]
+    assert plain["params"] == {"hidden_size": 64} and plain["verdict"] == "slower"
+
+
+def test_a_row_that_met_a_busy_machine_is_never_slower(compared):
+    lookbacks = (10, 20)
+    old = [speed_row(0.001, lookback=lookback) for lookback in lookbacks]
+    new = [old[0] | {"is_calm": True}, speed_row(0.002, lookback=20) | {"is_calm": False}]
+    found = compared(old, new)
+    assert [(change.is_calm, change.verdict(0.05)) for change in found.changes] == [
+        (False, "unclear"),
+        (True, "within"),
+    ]
+    assert not found.is_worse(0.05)
+    assert "1 of 2 rows lie within 5 % of 1; 1 of the 1 that met a calm machine both times." in sentences(found, 0.05)
+
+
+def test_changes_stand_slowest_first(compared):
+    lookbacks = (10, 20, 30)
+    old = [speed_row(0.001, lookback=lookback) for lookback in lookbacks]
+    new = [
+        speed_row(seconds, lookback=lookback) for seconds, lookback in zip((9e-4, 2e-3, 1e-3), lookbacks, strict=True)
+    ]
+    assert [change.lookback for change in compared(old, new).changes] == [20, 30, 10]
+
+
+def test_p_of_one_row_among_many_is_held_to_all_of_them(tmp_path):
+    # Four repeats against four others, all slower: p = 2 / C(8, 4) = 0.029, significant alone, not as one of three.
+    old = [speed_row(lookback=lookback, repeats=[1.0, 1.1, 1.2, 1.3]) for lookback in (10, 20, 30)]
+    new = [old[0] | {"repeats": [2.0, 2.1, 2.2, 2.3]}, *old[1:]]
+    alone = compare(folder(tmp_path / "a", old[:1]), folder(tmp_path / "b", new[:1]))
+    assert alone.changes[0].p == pytest.approx(2 / 70)
+    assert alone.changes[0].verdict(0.05) == "slower" and alone.is_worse(0.05)
+    among = compare(folder(tmp_path / "c", old), folder(tmp_path / "d", new))
+    assert among.changes[0].p == pytest.approx(3 * 2 / 70)
+    assert among.changes[0].verdict(0.05) == "unclear" and not among.is_worse(0.05)
+    assert "Beyond 5 % but not significant (too noisy, too few repeats, or a busy machine): 1." in sentences(
+        among, 0.05
+    )
+    assert among.changes[0].low is None  # too few for an interval
+
+
+def test_noise_that_moves_the_median_is_not_slower(compared):
+    old = speed_row(repeats=[1.0, 2.0, 1.05, 1.9, 1.1, 1.8, 1.2])
+    new = speed_row(repeats=[1.9, 1.0, 2.0, 1.05, 1.8, 1.1, 1.85])
+    (change,) = compared([old], [new]).changes
+    assert change.ratio < 0.95 and change.verdict(0.05) == "unclear"
+
+
+def test_small_change_is_within_the_threshold_however_sure(compared):
+    found = compared([speed_row(0.001)], [speed_row(0.00104)])
+    assert found.changes[0].p < 0.001
+    assert found.counts(0.05) == {"within": 1, "slower": 0, "faster": 0, "unclear": 0}
+    assert found.counts(0.02) == {"within": 0, "slower": 1, "faster": 0, "unclear": 0}
+
+
+def test_largest_batch_that_fits_is_compared_by_window(compared):
+    old = speed_row(0.001, batch_size="max", batch_measured=512)
+    new = speed_row(0.0018, batch_size="max", batch_measured=1024)
+    (change,) = compared([old], [new]).changes
+    assert (change.old_batch, change.new_batch) == (512, 1024)
+    assert change.ratio == pytest.approx((1024 / 0.0018) / (512 / 0.001))
+    assert change.verdict(0.05) == "faster"
+
+
+def test_last_line_of_a_key_and_speed_rows_alone_count(compared):
+    accuracy = {"key": "x", "variant": "lstm", "metrics": {}, "error": None}
+    found = compared([speed_row(0.004), accuracy, speed_row(0.001)], [accuracy, speed_row(0.001)])
+    assert [change.ratio for change in found.changes] == [1]
+    assert found.only_old == found.only_new == ()
+
+
+def test_rows_that_one_folder_lacks_are_counted_and_named(compared):
+    old = [speed_row(), *(speed_row(lookback=lookback, phase="infer") for lookback in range(1, 6))]
+    new = [speed_row(), speed_row(mode="compile")]
+    found = compared(old, new)
+    assert len(found.changes) == 1
+    assert found.only_new == ("lstm train float32 compile, lookback 30, batch 64",)
+    said = sentences(found, 0.05)
+    assert said[-1] == "1 row only in NEW: lstm train float32 compile, lookback 30, batch 64."
+    assert said[-2].startswith("5 rows only in OLD: lstm infer float32 eager, lookback 1, batch 64; ")
+    assert said[-2].endswith("lookback 3, batch 64 and 2 more.")
+    assert not found.is_worse(0.05)
+
+
+def test_failed_rows_are_named_with_the_side_they_failed_on(compared):
+    sizes = [{"lookback": lookback} for lookback in (1, 2, 3, 4)]
+    old = [speed_row(), speed_row(**sizes[0]), failed_row("out of memory", **sizes[1]), failed_row("a", **sizes[2])]
+    new = [speed_row(), failed_row("lost", **sizes[0]), speed_row(**sizes[1]), failed_row("b", **sizes[2])]
+    found = compared(old, new)
+    assert [(failure.where, failure.error) for failure in found.failures] == [
+        ("NEW", "lost"), ("OLD", "out of memory"), ("both", "b"),
+    ]  # fmt: skip
+    assert len(found.changes) == 1
+    assert sentences(found, 0.05)[-3:] == [
+        "1 row failed in NEW alone: lstm train float32 eager, lookback 1, batch 64 (lost).",
+        "1 row failed in OLD alone: lstm train float32 eager, lookback 2, batch 64 (out of memory).",
+        "1 row failed in both: lstm train float32 eager, lookback 3, batch 64 (b).",
+    ]
+
+
+def test_only_failing_in_new_alone_is_worse(tmp_path):
+    ended, failed = speed_row(lookback=7), failed_row("lost", lookback=7)
+    for number, (old, new, is_worse) in enumerate(
+        [(ended, failed, True), (failed, ended, False), (failed, failed, False)]
+    ):
+        folders = [folder(tmp_path / f"{side}{number}", [row]) for side, row in (("old", old), ("new", new))]
+        found = compare(*folders)
+        assert found.is_worse(0.5) is is_worse
+        assert sentences(found, 0.05)[0] == "No row ended in both OLD and NEW."
+
+
+def test_sentences_count_what_changed(compared):
+    seconds = [1e-3] * 17 + [1.2e-3, 1.3e-3, 0.5e-3]
+    old = [speed_row(1e-3, lookback=number) for number in range(20)]
+    new = [speed_row(second, lookback=number) for number, second in enumerate(seconds)]
+    assert sentences(compared(old, new), 0.05) == [
+        "20 rows matched; the median ratio is 1.000.",
+        "17 of 20 rows lie within 5 % of 1.",
+        "Beyond 5 % and significant: 2 slower, 1 faster.",
+    ]
+
+
+def test_what_else_differs_between_the_folders_is_said(compared):
+    old = [speed_row(lookback=lookback) for lookback in (1, 2)]
+    machine = {"cpu": "Xeon", "cores": 2, "system": "Linux x86_64"}
+    new = [row | {"machine": machine, "versions": {"torch": "2.9.1"}, "commit": "b" * 40 + "-dirty"} for row in old]
+    assert compared(old, new).notes == (
+        "OLD and NEW differ in commit (aaaaaaaaaaaa in OLD, bbbbbbbbbbbb-dirty in NEW).",
+        "OLD and NEW differ in cpu (Ryzen in OLD, Xeon in NEW), torch (2.8.0 in OLD, 2.9.1 in NEW): "
+        "a ratio compares more than code.",
+    )
+
+
+def test_other_threads_are_said_and_alike_folders_need_no_note(tmp_path):
+    old = folder(tmp_path / "old", [speed_row(key="a", commit=None)])
+    new = folder(tmp_path / "new", [speed_row(key="a", commit=None, threads=2)])
+    assert compare(old, old).notes == ()
+    (note,) = compare(old, new).notes
+    assert note == "OLD and NEW differ in threads (1 in OLD, 2 in NEW): a ratio compares more than code."
+
+
+def test_row_that_fell_back_to_another_mode_in_one_folder_is_said(compared):
+    old = speed_row(mode="cuda-graph")
+    notes = compared([old], [old | {"fallback": "cuda-graph: no; measured eager"}]).notes
+    name = "lstm train float32 cuda-graph, lookback 30, batch 64"
+    assert notes == (f"{name} was measured in another mode in NEW alone (cuda-graph: no; measured eager).",)
+
+
+def test_variants_carry_the_settings_that_tell_them_apart(compared):
+    rows = [speed_row(params={"hidden_size": size, "dropout": 0.0}) for size in (64, 128)]
+    rows += [speed_row(variant="naive", params={}), speed_row(variant="naive", params={}, channels=1)]
+    found = {change.label for change in compared(rows, rows).changes}
+    assert found == {"lstm (hidden_size=64)", "lstm (hidden_size=128)", "naive (channels=5)", "naive (channels=1)"}
+
+
+def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
+    lacking = speed_row(lookback=7)
+    del lacking["repeats"], lacking["mode"]
+    old = folder(tmp_path / "old", [speed_row(), lacking | {"key": "b" * 64}])
+    (old / "rows.jsonl").write_text((old / "rows.jsonl").read_text() + '{"key": "c", "er')
+    new = folder(tmp_path / "new", [speed_row(), speed_row(lookback=8, repeats=[0.0]) | {"key": "d"}])
+    assert compare(old, new).notes == (
+        f"{old / 'rows.jsonl'}: line 3 of rows.jsonl is not a row: left out",
+        f"{old / 'rows.jsonl'}: row {'b' * 16} lacks mode, repeats (another version wrote it): left out",
+        f"{new / 'rows.jsonl'}: row d has no repeats above 0 seconds, and no error either: left out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ([], [speed_row()], r"no rows in .*old.rows.jsonl: run zoo speed --out .*old first"),
+        ([speed_row()], [], r"no rows in .*new.rows.jsonl: run zoo speed --out .*new first"),
+        ([{"key": "x"}], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
+        ([speed_row()], [speed_row(phase="infer")], r"no cell of .*new is in .*old too \(phase is \"train\" in OLD, "),
+        ([speed_row()], [speed_row(threads=2)], r"\(threads is 1 in OLD, 2 in NEW\): run zoo speed with the same set"),
+        ([{"kind": "speed", "key": "x"}], [speed_row()], r"no speed row of .*old.* can be compared \(row x lacks"),
+    ],
+)  # fmt: skip
+def test_folders_that_cannot_be_compared_are_refused_by_name(compared, old, new, rule):
+    with pytest.raises(InputError, match=rule):
+        compared(old, new)
+
+
+def test_absent_folder_is_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"no rows in .*nowhere.rows.jsonl: run zoo speed --out .*nowhere first"):
+        compare(tmp_path / "nowhere", folder(tmp_path / "new", [speed_row()]))
+
+
+def test_command_prints_the_table_and_the_sentences_and_fails_beyond_the_threshold(tmp_path):
+    old = folder(tmp_path / "old", [speed_row(0.001, lookback=1), speed_row(0.001, lookback=2)])
+    new = folder(tmp_path / "new", [speed_row(0.001, lookback=1), speed_row(0.002, lookback=2, commit="c" * 40)])
+    ended = run_zoo("compare", old, new, "--fail-on", "5%")
+    assert ended.returncode == 1
+    assert ended.stderr == "note: OLD and NEW differ in commit (aaaaaaaaaaaa in OLD, cccccccccccc in NEW).\n"
+    lines = [line for line in ended.stdout.splitlines() if "lstm" in line]
+    slower = [cell.strip() for cell in lines[0].strip("│").split("│")]
+    assert slower[:9] == ["lstm", "train", "float32", "eager", "2", "64", "1", "2", "0.500"]
+    assert slower[9].startswith("0.49") and slower[9].endswith("0.503") and slower[10] == "<0.001"
+    assert "1.000" in lines[1]
+    assert "Beyond 5 % and significant: 1 slower, 0 faster." in ended.stdout
+    assert run_zoo("compare", old, new).returncode == 0
+    same = run_zoo("compare", new, new, "--fail-on", "0%")
+    assert (same.returncode, same.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("text", "code"), [("5%", 1), ("5 %", 1), ("0.05", 1), ("25%", 0), ("0.25", 0), ("0", 1)])
+def test_threshold_is_a_percentage_or_a_share(zoo_compare, text, code):
+    assert zoo_compare([speed_row(0.001)], [speed_row(0.00125)], "--fail-on", text)[0] == code
+
+
+def test_row_that_fails_in_new_alone_fails_the_command_only_where_asked(zoo_compare, tmp_path):
+    code, said, _ = zoo_compare([speed_row(lookback=7)], [failed_row("lost", lookback=7)], "--fail-on", "50%")
+    assert code == 1
+    assert "1 row failed in NEW alone" in said
+    assert run_zoo("compare", tmp_path / "old", tmp_path / "new").returncode == 0
+
+
+@pytest.mark.parametrize("text", ["5", "1", "100%", "-5%", "nan", "five", "", "%", "5%%"])
+def test_bad_threshold_is_one_line_and_exit_code_2(zoo_compare, text):
+    code, said, error = zoo_compare([speed_row()], [speed_row()], f"--fail-on={text}")
+    assert (code, said) == (2, "")
+    assert error == f"zoo: --fail-on takes a share below 1, such as 5% or 0.05, got '{text}'\n"
+
+
+def test_folder_without_speed_rows_is_one_line_and_exit_code_2(zoo_compare):
+    code, said, error = zoo_compare([{"key": "x"}], [speed_row()])
+    assert (code, said, error.count("\n")) == (2, "", 1)
+    assert error.startswith("zoo: no speed rows in ")
+
+
+def test_table_shows_the_twenty_most_changed_rows_unless_all_are_asked_for(zoo_compare, tmp_path):
+    old = [speed_row(1e-3, lookback=100 + number) for number in range(30)]
+    # One much slower, one much faster, and 28 that change the less the later they stand.
+    seconds = [4e-3, 0.2e-3, *(1e-3 * (1.5 - number / 100) for number in range(28))]
+    new = [speed_row(second, lookback=100 + number) for number, second in enumerate(seconds)]
+    code, said, _ = zoo_compare(old, new)
+    shown = [line.split("│")[5].strip() for line in said.splitlines() if "lstm" in line]
+    assert (code, shown) == (0, ["100", *(str(100 + number) for number in range(2, 20)), "101"])
+    assert "These are the 20 most changed of 30 rows: --all shows the rest." in said
+    whole = run_zoo("compare", tmp_path / "old", tmp_path / "new", "--all").stdout
+    assert sum("lstm" in line for line in whole.splitlines()) == 30
+    assert "most changed" not in whole
+
+
+def test_json_holds_every_row_and_the_summary(zoo_compare):
+    old = [speed_row(lookback=number) for number in range(25)] + [speed_row(mode="compile")]
+    new = [speed_row(0.002, lookback=0), *old[1:25], speed_row(mode="cuda-graph")]
+    code, said, _ = zoo_compare(old, new, "--json", "--fail-on", "10%")
+    found = json.loads(said)
+    assert code == 1
+    assert [row["verdict"] for row in found["rows"]] == ["slower"] + ["within"] * 24
+    assert found["rows"][0]["ratio"] == pytest.approx(0.5)
+    wanted = {"matched": 25, "median_ratio": 1, "threshold": 0.1, "within": 24, "slower": 1, "faster": 0, "unclear": 0}
+    assert wanted.items() <= found["summary"].items()
+    assert found["summary"]["only_old"] == ["lstm train float32 compile, lookback 30, batch 64"]
+    assert found["summary"]["only_new"] == ["lstm train float32 cuda-graph, lookback 30, batch 64"]
+
+
+def test_narrow_terminal_keeps_the_columns_that_name_a_row_and_its_ratio(zoo_compare, monkeypatch):
+    from rich.console import Console
+
+    monkeypatch.setattr("zoo.cli.compare.table_console", lambda: Console(width=80))
+    _, said, _ = zoo_compare(
+        [speed_row(batch_size="max", batch_measured=8)], [speed_row(batch_size="max", batch_measured=8)]
+    )
+    assert all(word in said for word in ("max (8)", "1.000", "A wider terminal shows more columns"))
+    assert "old ms" not in said
+    assert max(map(len, said.splitlines()[:5])) <= 80
+
+
+def test_commands_of_compare_leave_torch_and_its_help_leaves_numpy_alone(tmp_path):
+    same = folder(tmp_path / "same", [speed_row()])
+    for arguments, heavy in (([str(same), str(same)], {"torch"}), (["--help"], {"torch", "numpy", "scipy"})):
+        script = (
+            "import sys; from zoo.cli import main\n"
+            f"sys.argv = {['zoo', 'compare', *arguments]!r}\n"
+            "try: main()\n"
+            "except SystemExit as end: code = end.code or 0\n"
+            f"print('loaded', sorted({heavy!r} & set(sys.modules)), code)"
+        )
+        ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+        assert ended.stdout.splitlines()[-1] == "loaded [] 0"

@@ -1,0 +1,88 @@
+"""Text tables: a header and cells of text, written as Markdown, LaTeX or for a terminal."""
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+from tabulate import tabulate
+
+LATEX_SIGNS = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$", "±": r"$\pm$",
+    "†": r"\dag{}", "\n": " ",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Text:
+    """One cell of a table; the best of its column is shown bold."""
+
+    text: str
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A header, rows of cells, and for each row whether it is a baseline, which (b) marks."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    baseline: tuple[bool, ...]
+
+    def only(self, *names: str) -> "TextTable":
+        """The named columns, in the table's order."""
+        places = [place for place, name in enumerate(self.header) if name in names]
+        rows = tuple(tuple(row[place] for place in places) for row in self.rows)
+        return TextTable(tuple(self.header[place] for place in places), rows, self.baseline)
+
+
+def markdown_table(table: TextTable) -> str:
+    """The table in Markdown: the first column to the left, figures to the right."""
+    rows = []
+    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
+        texts = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]
+        rows.append([texts[0] + " (b)" * is_baseline, *texts[1:]])
+    align = ("left",) + ("right",) * (len(table.header) - 1)
+    header = [escaped(name) for name in table.header]
+    return tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def latex_table(table: TextTable, caption: str) -> str:
+    """The table in LaTeX, for a document that loads booktabs."""
+    rows = []
+    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
+        texts = [rf"\textbf{{{latex_text(cell.text)}}}" if cell.is_best else latex_text(cell.text) for cell in cells]
+        rows.append([texts[0] + " (b)" * is_baseline, *texts[1:]])
+    styler = pd.DataFrame(rows, columns=[latex_text(name) for name in table.header]).style.hide(axis="index")
+    columns = "l" + "r" * (len(table.header) - 1)
+    return str(
+        styler.to_latex(
+            column_format=columns, hrules=True, position_float="centering", caption=latex_text(caption)
+        )
+    )  # fmt: skip
+
+
+def rich_table(table: TextTable, title: str | None = None) -> Table:
+    """The table for a terminal, baselines dim."""
+    drawn = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
+    first, *figures = table.header
+    drawn.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings
+    for name in figures:
+        drawn.add_column(escape(name), justify="right", no_wrap=True)
+    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
+        texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
+        drawn.add_row(texts[0] + " (b)" * is_baseline, *texts[1:], style="dim" if is_baseline else "")
+    return drawn
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and the HTML in it leave alone."""
+    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", text).replace("\n", " ")
+
+
+def latex_text(text: str) -> str:
+    """Text as LaTeX prints it; the hyphen before a number becomes a minus."""
+    safe = "".join(LATEX_SIGNS.get(sign, sign) for sign in text)
+    return re.sub(r"(?<![\w}])-(?=\d)", "$-$", safe)

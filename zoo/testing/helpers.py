@@ -1,0 +1,113 @@
+"""What the checks share: small problems, models under test, windows to feed them, and the ways a check can end."""
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.layers.normalised import Normalised
+from zoo.problem import Normalise, Problem
+from zoo.registry import create, variant
+from zoo.space import Choice, Range
+
+LOOKBACK, CHANNELS, BATCH = 8, 3, 4
+MOST_CORNERS = 64
+
+
+class Broken(AssertionError):
+    """A variant breaks a check of the contract: the expectation, what the check saw, and the usual cause."""
+
+    def __init__(self, expected: str, seen: str, cause: str) -> None:
+        super().__init__(f"expected {expected}; saw {seen}; usual cause: {cause}")
+
+
+class NotApplicable(Exception):
+    """A check does not apply to this variant or this machine; the message is the reason."""
+
+
+def require_same(one: Tensor, other: Tensor, expected: str, cause: str, *, tolerance: float = 0.0) -> None:
+    """Raise Broken unless the largest absolute difference is within the tolerance (NaN is not)."""
+    difference = furthest(one, other)
+    if not difference <= tolerance:
+        raise Broken(expected, f"{difference:.3g} between them", cause)
+
+
+def require_trainable(name: str) -> None:
+    """Raise NotApplicable for a variant that gradient descent does not train."""
+    if not is_trainable(name):
+        raise NotApplicable("is not trained by gradient descent")
+
+
+def require_undeclared(name: str, topic: str) -> None:
+    """Raise NotApplicable where the variant's limits declare the topic."""
+    if topic in variant(name).limits:
+        raise NotApplicable(f"declares: {variant(name).limits[topic]}")
+
+
+def declaration(topic: str, why: str = "why") -> str:
+    """The way out for a variant that breaks a check on purpose."""
+    return f'if it is meant, declare limits={{"{topic}": "{why}"}}'
+
+
+def problem(
+    *,
+    lookback: int = LOOKBACK,
+    channels: int = CHANNELS,
+    targets: tuple[int, ...] = (1,),
+    horizon: int = 3,
+    normalise: Normalise = "last",
+) -> Problem:
+    """A small forecast problem."""
+    return Problem(lookback, channels, targets, (horizon, len(targets)), normalise)
+
+
+def windows(small: Problem, batch: int = BATCH, seed: int = 0) -> Tensor:
+    """Random scaled inputs [B, L, C] of a problem."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, small.lookback, small.channels, generator=generator)
+
+
+def shaken(name: str, small: Problem, **params: Any) -> Normalised:
+    """A model in eval mode with weights away from their start, where heads are zero and hide the layers before."""
+    model = create(name, small, **params)
+    shake(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def shake(model: nn.Module) -> None:
+    """Move every weight a little, the same way at every call."""
+    generator = torch.Generator().manual_seed(1)
+    for parameter in model.parameters():
+        parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+
+
+def corners(name: str, small: Problem) -> list[dict[str, Any]]:
+    """Every combination of the ends of the ranges; of more than 64 an even choice with the first and the last."""
+    ends = {parameter: _ends(span) for parameter, span in variant(name).space_for(small).items()}
+    count = math.prod(len(values) for values in ends.values())
+    size = min(count, MOST_CORNERS)
+    chosen = {number * (count - 1) // max(size - 1, 1) for number in range(size)}
+    combinations = enumerate(itertools.product(*ends.values()))
+    return [dict(zip(ends, values, strict=True)) for number, values in combinations if number in chosen]
+
+
+def is_trainable(name: str) -> bool:
+    """Whether the variant is trained by gradient descent."""
+    return create(name, problem()).is_trainable
+
+
+def furthest(one: Tensor, other: Tensor) -> float:
+    """The largest absolute difference."""
+    return float((one - other).abs().max())
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor | None]:
+    """The gradient of each parameter that wants one."""
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def _ends(span: Range) -> tuple[Any, ...]:
+    return span.options if isinstance(span, Choice) else (span.low, span.high)
