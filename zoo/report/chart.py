@@ -323,8 +323,8 @@ def _text_places(chart: Chart) -> dict[int, list[str]]:
     Sizes are those of a PNG, about.
     """
     labelled = {number: series for number, series in enumerate(chart.series) if series.text}
-    if not labelled:
-        return {}
+    if not labelled or chart.y_names:  # beside its marker in a row of its own
+        return {number: ["middle right"] * len(series.text) for number, series in labelled.items()}
     width, height = 75 * chart.width, 65 * chart.height
     xs = _shares([series.x for series in labelled.values()], chart.log_x) * width
     ys = _shares([series.y for series in labelled.values()], chart.log_y) * height
