@@ -45,7 +45,6 @@
     shown.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
     shown.margin = { l: 70, r: 20, t: 20, b: 50, ...shown.margin };
     if (isNarrow()) shown.legend = { orientation: "h", yref: "container", y: 0, yanchor: "bottom" };
-    if (isNarrow() && shown.xaxis.type === "log") shown.xaxis.nticks = 4;
     for (const name of ["xaxis", "yaxis"]) shown[name] = { ...axis, automargin: true, ...shown[name] };
     return shown;
   };
