@@ -266,8 +266,13 @@ def _legend(canvas: Any, panels: Iterable[Any]) -> None:
 
 def _traces(series: Series, places: Sequence[str], *, is_listed: bool) -> Iterator[dict[str, Any]]:
     x = _values(series.x)
-    shared = {"type": "scatter", "x": x, "legendgroup": _html(series.label) or None, "ink": series.colour == "ink" or None,
-              "visible": True if series.is_shown else "legendonly"}  # fmt: skip
+    shared = {
+        "type": "scatter",
+        "x": x,
+        "legendgroup": _html(series.label) or None,
+        "ink": series.colour == "ink" or None,
+        "visible": True if series.is_shown else "legendonly",
+    }
     line = {"color": _colour(series), "dash": series.dash, "width": series.width}
     symbol = MARKERS[series.marker] + "-open" * series.is_hollow
     sizes = series.size if isinstance(series.size, (int, float)) else _values(series.size)

@@ -52,4 +52,4 @@ def _speed_tables(section: SpeedSection) -> list[str]:
 
 def _flat(value: object) -> object:
     """A sequence as words, so that a cell of CSV holds no brackets."""
-    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else value
+    return " ".join(str(_flat(part)) for part in value) if isinstance(value, (tuple, list)) else value
