@@ -6,24 +6,27 @@ import json
 
 import pytest
 
-from tests.conftest import run_zoo
-from tests.report.test_compare import entries, written
-from tests.report.test_report import LSTM, NAIVE, PROBLEM, row
-from tests.speed.report.rows import speed_row
+from tests.conftest import run_zoo_here as run_zoo
+from tests.report.rows import LSTM, NAIVE, PROBLEM, TUNING, entries, frame, row, written
+from zoo.errors import InputError
 from zoo.report.board import boards, summary
-from zoo.report.flat import accuracy_csv
-from zoo.report.latex import latex
-from zoo.report.results import read_results
-from zoo.report.text_table import latex_text as escaped
+from zoo.report.formats import as_text
+from zoo.report.text_table import latex_text
+from zoo.run.results import results
+
+
+@pytest.fixture(scope="module")
+def speed():
+    """The rows of a committed run of zoo speed."""
+    return results("results/speed")
 
 
 def test_csv_has_a_line_for_each_variant_and_plain_numbers():
-    found = boards([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom")])
-    lines = list(csv.DictReader(io.StringIO(accuracy_csv(found))))
+    text = as_text(frame([NAIVE, *LSTM, row("bilstm", 0, 0.0, error="Boom")]), "csv")
+    lines = list(csv.DictReader(io.StringIO(text)))
     assert [line["variant"] for line in lines] == ["lstm", "naive", "bilstm"]
-    assert float(lines[0]["skill_mean"]) == pytest.approx(0.02) and float(lines[0]["skill_deviation"]) == pytest.approx(
-        0.01
-    )
+    assert float(lines[0]["skill_mean"]) == pytest.approx(0.02)
+    assert float(lines[0]["skill_deviation"]) == pytest.approx(0.01)
     assert (lines[0]["data"], lines[0]["targets"], lines[0]["tags"]) == ("x.csv", "close", "lstm")
     assert lines[2]["failed"] == "1" and lines[2]["skill_mean"] == ""
     assert "skill" not in lines[0] and "skill_interval" not in lines[0]
@@ -31,13 +34,36 @@ def test_csv_has_a_line_for_each_variant_and_plain_numbers():
 
 def test_csv_quotes_names_with_commas():
     target = 'a, "b"'
-    found = boards([row("lstm", 0, 0.1, problem={**PROBLEM, "targets": [target]})])
-    (line,) = csv.DictReader(io.StringIO(accuracy_csv(found)))
+    text = as_text(frame([row("lstm", 0, 0.1, problem={**PROBLEM, "targets": [target]})]), "csv")
+    (line,) = csv.DictReader(io.StringIO(text))
     assert line["targets"] == target
 
 
+def test_csv_of_speed_has_a_line_for_each_cell(speed):
+    lines = list(csv.DictReader(io.StringIO(as_text(speed, "csv"))))
+    assert [line["key"] for line in lines] == list(speed["key"])
+    assert float(lines[0]["step_seconds.median"]) == speed["step_seconds.median"].iloc[0]
+    assert not any(value.startswith(("(", "[")) for value in lines[0].values())
+
+
+def test_csv_refuses_both_kinds_of_rows(tmp_path):
+    folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
+    both = results("results/speed", folder)
+    with pytest.raises(InputError, match="a CSV file holds one table: name folders of zoo bench or folders of"):
+        as_text(both, "csv")
+    cells = json.loads(as_text(both, "json"))
+    assert cells[0]["lines"][0]["variant"] == "lstm" and {cell["kind"] for cell in cells[1:]} == {"speed"}
+
+
+def test_json_holds_the_summary_and_no_empty_values(speed):
+    rows = [NAIVE, *LSTM]
+    assert json.loads(as_text(frame(rows), "json")) == json.loads(json.dumps(summary(boards(frame(rows)))))
+    cells = json.loads(as_text(speed, "json"), parse_constant=pytest.fail)
+    assert len(cells) == len(speed) and all(value is not None for value in cells[0].values())
+
+
 def test_latex_is_booktabs_with_the_figures_of_the_table():
-    text = latex(boards([NAIVE, *LSTM]))
+    text = as_text(frame([NAIVE, *LSTM]), "latex")
     for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{lrrrrrrrr}", "naive (b) & 10.0"):
         assert part in text
     assert r"\textbf{9.8000 $\pm$ 0.1000}" in text
@@ -45,67 +71,25 @@ def test_latex_is_booktabs_with_the_figures_of_the_table():
     assert {line.count(" & ") for line in rows} == {8}
 
 
+def test_latex_has_a_table_of_tuning_and_one_of_each_target():
+    problem = {**PROBLEM, "targets": ["open", "close"]}
+    tuned = {"params": {"hidden_size": 9}, "tuning": TUNING}
+    text = as_text(frame([row("lstm", 0, 0.1, problem=problem, **fields) for fields in ({}, tuned)]), "latex")
+    assert text.count(r"\begin{tabular}") == 3
+    assert "what tuning gained." in text and "each target." in text
+
+
+def test_latex_of_speed_has_a_table_for_each_sheet(speed):
+    text = as_text(speed, "latex")
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 1
+    assert r"\caption{Training, lookback" in text
+
+
 def test_latex_escapes_what_it_would_read_as_commands():
-    assert escaped(r"50% of a_b & \x{#}$^~") == (
+    assert latex_text(r"50% of a_b & \x{#}$^~") == (
         r"50\% of a\_b \& \textbackslash{}x\{\#\}\$\textasciicircum{}\textasciitilde{}"
     )
-    assert escaped("-0.5 ± 1, x-1, a<b") == r"$-$0.5 $\pm$ 1, x-1, a$<$b"
-
-
-def test_rows_of_several_folders_count_once_and_keep_their_predictions(tmp_path):
-    one = written(tmp_path / "one", entries("lstm", 0.5, 0))
-    two = written(tmp_path / "two", entries("bilstm", 0.5, 10))
-    results = read_results([one, two, one])
-    assert [found["variant"] for found in results.accuracy] == ["lstm"] * 3 + ["bilstm"] * 3
-    assert all(results.load(found) is not None for found in results.accuracy)
-    assert results.speed == () and results.left_out == ()
-
-
-def test_what_is_left_out_names_its_folder(tmp_path):
-    one = written(tmp_path / "one", entries("lstm", 0.5, 0))
-    two = written(tmp_path / "two", entries("bilstm", 0.5, 10))
-    with (two / "rows.jsonl").open("a") as file:
-        file.write('{"half a line')
-    assert read_results([one, two]).left_out == (f"{two}: line 4 of rows.jsonl is not a row: left out",)
-
-
-def test_a_failed_row_gives_way_to_the_same_cell_that_ended(tmp_path):
-    broken = [("lstm", 0, None, {"error": "Boom", "metrics": None, "key": "same"})]
-    ended = [("lstm", 0, entries("lstm", 0.5, 0)[0][2], {"key": "same"})]
-    folders = [written(tmp_path / name, rows) for name, rows in (("one", broken), ("two", ended))]
-    (row_kept,) = read_results(folders).accuracy
-    assert row_kept["error"] is None and read_results(folders).load(row_kept) is not None
-
-
-def test_rows_of_another_version_alone_are_refused_and_nothing_is_overwritten(tmp_path):
-    folder = tmp_path / "old"
-    folder.mkdir()
-    (folder / "rows.jsonl").write_text('{"key": "x", "variant": "lstm"}\n')
-    (folder / "report.md").write_text("mine")
-    for arguments in ([], ["--format", "md"]):
-        ended = run_zoo("report", folder, *arguments)
-        assert ended.returncode == 2 and "there is nothing to report: row x lacks suite" in ended.stderr
-    assert (folder / "report.md").read_text() == "mine"
-    assert run_zoo("compare", folder, folder).returncode == 2
-
-
-def test_speed_rows_of_an_earlier_source_are_left_out_and_said(tmp_path):
-    rows = [
-        speed_row("mine", "infer", 64, 7, 1e-3)
-        | {"key": sha, "plugin": {"file": "mine.py", "sha256": sha}, "started": started}
-        for sha, started in (("a", "2026-01-01"), ("b", "2026-01-02"))
-    ]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = read_results([tmp_path])
-    assert [row["key"] for row in found.speed] == ["b"]
-    assert found.left_out == ("speed rows of an earlier source of their variant: 1 left out",)
-
-
-def test_files_among_the_folders_are_left_out_and_said(tmp_path):
-    folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
-    (tmp_path / "README.md").write_text("a leaderboard")
-    results = read_results([tmp_path / "README.md", folder])
-    assert len(results.accuracy) == 3 and results.left_out == (f"{tmp_path / 'README.md'} is no folder: left out",)
+    assert latex_text("-0.5 ± 1, x-1, a<b") == r"$-$0.5 $\pm$ 1, x-1, a$<$b"
 
 
 @pytest.mark.parametrize("output", ["md", "latex", "csv", "json"])
@@ -116,9 +100,6 @@ def test_each_format_is_written_whole_to_a_file_and_the_same_each_time(output, t
     printed = run_zoo("report", folder, "--format", output)
     assert printed.stdout == out.read_text() and "lstm" in printed.stdout
     assert not (folder / "report.md").exists()
-    if output == "json":
-        results = read_results([folder])
-        assert json.loads(printed.stdout)[0]["data"] == summary(boards(results.accuracy))[0]["data"]
 
 
 @pytest.mark.parametrize(

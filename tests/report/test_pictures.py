@@ -1,89 +1,191 @@
-"""Pictures of boards: drawn where there is something to show, named by board, and gone when it is."""
+"""Pictures of boards: drawn where there is something to show, named by board, and deleted when there is nothing."""
+
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.report.test_compare import entries, written
-from tests.report.test_report import DATA, LSTM, NAIVE, PROBLEM, row
-from zoo.report.board import boards
-from zoo.report.evidence import judged
-from zoo.report.front import front_sentence
+from tests.report.rows import DATA, LSTM, NAIVE, PROBLEM, entries, frame, metrics, read, row
+from zoo.report import pictures
+from zoo.report.board import boards, judged
+from zoo.report.chart import plotly
 from zoo.report.markdown import markdown
-from zoo.report.pictures import draw_boards, draw_ranks
-from zoo.report.predictions import Stored, nothing_stored
-from zoo.report.results import read_results
+from zoo.report.pictures import (
+    ACTUAL,
+    by_step,
+    draw_boards,
+    draw_ranks,
+    first_seeds,
+    forecasts,
+    learning,
+    ranks,
+    residuals,
+    skill,
+    trade,
+    tuning,
+)
+from zoo.run.predictions import Stored
 from zoo.stats.ranks import ranking
 
 ELSEWHERE = {**DATA, "fingerprint": "e" * 64}
 
 
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """A board of two variants, each with three seeds and stored predictions."""
+    rows = read(tmp_path_factory.mktemp("rows") / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10)])
+    return judged(rows)[0]
+
+
+def named(chart):
+    return {series.label: series for series in chart.series}
+
+
 def is_drawn(path):
-    """Whether a PNG holds more than one colour."""
+    """Whether a PNG holds more than two colours."""
     with Image.open(path) as image:
         return image.format == "PNG" and len(image.convert("RGB").getcolors(1 << 20)) > 2
 
 
-def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(tmp_path):
-    folder = written(tmp_path / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10)])
-    results = read_results([folder])
-    found = judged(results.accuracy, results.load)
-    drawn = draw_boards(found, results.load, folder)
+def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(board, tmp_path):
+    drawn = draw_boards([board], tmp_path)
     assert drawn == ["skill.png", "trade.png", "forecast.png"]
-    assert all(is_drawn(folder / name) for name in drawn)
-    text = markdown(found, (), drawn)
+    assert all(is_drawn(tmp_path / name) for name in drawn)
+    text = markdown([board], (), drawn)
     assert [name for name in drawn if f"]({name})" in text] == drawn
-    assert "](" not in markdown(found)
+    assert "](" not in markdown([board])
 
 
-def test_a_second_board_has_pictures_of_its_own_and_what_is_left_over_goes(tmp_path):
+def test_a_second_board_has_pictures_of_its_own_and_leftovers_are_deleted(tmp_path):
     (tmp_path / "forecast-2.png").write_bytes(b"of an earlier run")
     (tmp_path / "windows-per-second.png").write_bytes(b"not ours")
     untimed = [line | {"windows_per_second": None} for line in (NAIVE, *LSTM)]
-    second = [line | {"data": ELSEWHERE} for line in untimed]
-    drawn = draw_boards(boards([*untimed, *second]), nothing_stored, tmp_path)
-    assert drawn == ["skill.png", "skill-2.png"]
+    second = [line | {"data": ELSEWHERE, "key": f"{line['key']} elsewhere"} for line in untimed]
+    assert draw_boards(boards(frame([*untimed, *second])), tmp_path) == ["skill.png", "skill-2.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["skill-2.png", "skill.png", "windows-per-second.png"]
-    assert draw_boards(boards([NAIVE]), nothing_stored, tmp_path) == []
+    assert draw_boards(boards(frame([NAIVE])), tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["windows-per-second.png"]
 
 
-def test_every_target_has_a_panel_over_the_time_of_its_rows(tmp_path):
+def test_every_target_has_a_panel_over_the_time_of_its_rows(monkeypatch, tmp_path):
     truth = np.random.default_rng(0).normal(size=(200, 3, 2))
     days = np.datetime64("2020-01-01") + np.arange(200)
     stored = Stored(truth + 0.1, truth, truth[:, 0], np.arange(200), deviation=np.ones(2), time=days)
+    monkeypatch.setattr(pictures, "stored_of", lambda _: stored)
     heights = []
     for targets in (["open"], ["open", "<close> $x$"]):
-        (board,) = boards([NAIVE, *LSTM])
-        board = boards([line | {"problem": {**PROBLEM, "targets": targets}} for line in board.rows])
-        assert "forecast.png" in draw_boards(board, lambda _: stored, tmp_path)
+        found = boards(frame([line | {"problem": {**PROBLEM, "targets": targets}} for line in (NAIVE, *LSTM)]))
+        assert "forecast.png" in draw_boards(found, tmp_path)
         with Image.open(tmp_path / "forecast.png") as image:
             heights.append(image.height)
-    assert heights[1] == pytest.approx(heights[0] + 220)
+        charts = forecasts(found[0], first_seeds(found[0]), last=120)
+        assert [chart.y_label for chart in charts] == targets
+        assert named(charts[0])[ACTUAL].x.tolist() == days[-120:].astype("datetime64[s]").tolist()
+    assert heights[1] == 2 * heights[0]
 
 
 def test_names_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
     rows = [NAIVE, *(row("lstm", seed, 0.1, params={"h": f"$x_{seed % 2}$"}) for seed in range(4))]
-    assert draw_boards(boards(rows), nothing_stored, tmp_path) == ["skill.png", "trade.png"]
+    assert draw_boards(boards(frame(rows)), tmp_path) == ["skill.png", "trade.png"]
+
+
+def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
+    chart = skill(board)
+    assert chart.y_names == ["lstm", "bilstm"]
+    dots = [series for series in chart.series if series.kind == "markers"]
+    for place, (line, series) in enumerate(zip(board.lines, dots, strict=True)):
+        assert list(series.x) == pytest.approx([100 * value for value in line.runs["skill"]])
+        assert list(series.y) == [place] * 3
+    bars = [list(series.x) for series in chart.series if series.kind == "line"]
+    assert bars == [pytest.approx([100 * end for end in line.interval]) for line in board.lines]
+
+
+def test_a_skill_too_low_to_fit_stands_at_the_edge_with_its_figure():
+    rows = [NAIVE, *LSTM, row("drift", 0, -3.0, tags=("baseline", "deterministic"))]
+    chart = skill(boards(frame(rows))[0])
+    low, high = chart.x_range
+    far = next(series for series in chart.series if series.text)
+    assert far.text == ["-300 %"] and list(far.y) == [chart.y_names.index("drift")]
+    assert low <= far.x[0] < 0 < high < 10
+
+
+def test_the_dotted_line_joins_the_best_trade_offs():
+    def rated(rmse, speed):
+        return {"metrics": metrics(rmse=rmse, mae=1.0, r2=0.5, skill=1 - rmse), "windows_per_second": speed}
+
+    rows = [
+        row(name, 0, 0.1, **rated(rmse, speed))
+        for name, rmse, speed in (("lstm", 0.5, 100.0), ("bilstm", 0.4, 50.0), ("cnn-lstm", 0.6, 90.0))
+    ]
+    front = named(trade(boards(frame(rows))[0]))["best trade-offs"]
+    assert (front.x, front.y, front.dash) == ([50.0, 100.0], [0.4, 0.5], "dot")
+
+
+def test_forecasts_are_the_stored_ones_and_only_the_best_is_shown(board):
+    stored = first_seeds(board)
+    (chart,) = forecasts(board, stored)
+    series = named(chart)
+    assert series["lstm"].y.tolist() == stored["lstm"].forecast[:, 0, 0].tolist()
+    assert series[ACTUAL].y.tolist() == stored["lstm"].truth[:, 0, 0].tolist()
+    assert [label for label, one in series.items() if one.is_shown] == ["actual", "lstm"]
+
+
+def test_residuals_are_forecast_minus_actual(board):
+    stored = first_seeds(board)
+    (chart,) = residuals(board, stored)
+    own = stored["bilstm"]
+    assert named(chart)["bilstm"].y.tolist() == (own.forecast - own.truth)[:, 0, 0].tolist()
+    assert named(chart)["naive (the value before)"].y.tolist() == (own.last[:, 0] - own.truth[:, 0, 0]).tolist()
+
+
+def test_rmse_by_step_is_that_of_each_step_alone():
+    found = boards(frame([line | {"problem": {**PROBLEM, "horizon": 2}} for line in (NAIVE, *LSTM)]))[0]
+    truth = np.zeros((4, 2, 1))
+    forecast = truth + np.array([1.0, 3.0])[:, None]
+    (chart,) = by_step(found, {"lstm": Stored(forecast, truth, np.full((4, 1), 2.0), np.arange(4))})
+    assert {series.label: series.y.tolist() for series in chart.series} == {
+        "naive (the value before)": [2.0, 2.0], "lstm": [1.0, 3.0]
+    }  # fmt: skip
+
+
+def test_learning_curves_start_at_one(board):
+    stored = first_seeds(board)
+    assert learning(board, stored) is None
+    losses = Stored(*(getattr(stored["lstm"], name) for name in ("forecast", "truth", "last", "target_row")),
+                    valid_loss=np.array([2.0, 1.0, 0.5]))  # fmt: skip
+    (series,) = learning(board, {"lstm": losses}).series
+    assert (series.label, list(series.x), series.y.tolist()) == ("lstm", [0, 1, 2], [1.0, 0.5, 0.25])
+
+
+def test_tuning_history_is_the_best_so_far(tmp_path):
+    place = tmp_path / "tune/lstm"
+    place.mkdir(parents=True)
+    trials = [("complete", 4.0), ("pruned", 1.0), ("complete", 5.0), ("complete", 2.0), ("failed", None)]
+    (place / "trials.jsonl").write_text(
+        "\n".join(json.dumps({"state": state, "valid_loss": value}) for state, value in trials)
+    )
+    (series,) = tuning([tmp_path]).series
+    assert (series.label, series.y.tolist()) == ("lstm", [1.0, 1.0, 0.5])
+
+
+@pytest.mark.parametrize("text", ["null", "[1]", "7", '{"state": "complete"}', '{"half', "[" * 100_000])
+def test_trials_that_cannot_be_read_leave_the_history_out(text, tmp_path):
+    place = tmp_path / "tune/lstm"
+    place.mkdir(parents=True)
+    (place / "trials.jsonl").write_text(text)
+    assert tuning([tmp_path]) is None
 
 
 def test_ranks_are_drawn_with_their_groups(tmp_path):
     errors = np.random.default_rng(0).normal(size=(30, 4)) + np.array([0, 0.2, 3, 6])
     found = ranking(["a", "b", "c", "d"], errors)
     assert found.groups == (("a", "b"),)
+    chart = ranks(found)
+    assert list(named(chart)["mean rank"].x) == list(found.ranks)
+    assert named(chart)["no clear difference"].y == [0, 1]
     draw_ranks(found, tmp_path / "ranks.png")
     with Image.open(tmp_path / "ranks.png") as image:
         colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
-    bar = (0, 114, 178)
+    bar = tuple(int(plotly(chart)["data"][1]["line"]["color"][place : place + 2], 16) for place in (1, 3, 5))
     assert any(all(abs(a - b) < 12 for a, b in zip(colour, bar, strict=True)) for colour in colours)
-
-
-@pytest.mark.parametrize(("speeds", "said"), [((50.0, 100.0), ["bilstm, lstm"]), ((100.0, 50.0), [])])
-def test_the_front_is_told_where_no_variant_is_best_in_both(speeds, said):
-    first, second = (
-        row(name, 0, skill, windows_per_second=speed)
-        for name, skill, speed in zip(("lstm", "bilstm"), (0.2, 0.1), speeds, strict=True)
-    )
-    (board,) = boards([NAIVE | {"windows_per_second": None}, first, second])
-    expected = [f"On the front of accuracy and training throughput, fastest first: {names}." for names in said]
-    assert front_sentence(board) == expected

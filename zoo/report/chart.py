@@ -146,7 +146,7 @@ def plotly(chart: Chart) -> dict[str, Any]:
     for number, series in enumerate(chart.series):
         traces += _traces(series, places.get(number, ()), is_listed=series.label not in labels)
         labels.add(series.label)
-    log = {"type": "log", "tickformat": ",~r"}
+    log = {"type": "log", "tickformat": ",~r", "nticks": 4}
     x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}} | (log if chart.log_x else {})
     y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}} | (log if chart.log_y else {})
     ticks = _ticks(chart)
@@ -266,8 +266,13 @@ def _legend(canvas: Any, panels: Iterable[Any]) -> None:
 
 def _traces(series: Series, places: Sequence[str], *, is_listed: bool) -> Iterator[dict[str, Any]]:
     x = _values(series.x)
-    shared = {"type": "scatter", "x": x, "legendgroup": series.label or None, "ink": series.colour == "ink" or None,
-              "visible": True if series.is_shown else "legendonly"}  # fmt: skip
+    shared = {
+        "type": "scatter",
+        "x": x,
+        "legendgroup": _html(series.label) or None,
+        "ink": series.colour == "ink" or None,
+        "visible": True if series.is_shown else "legendonly",
+    }
     line = {"color": _colour(series), "dash": series.dash, "width": series.width}
     symbol = MARKERS[series.marker] + "-open" * series.is_hollow
     sizes = series.size if isinstance(series.size, (int, float)) else _values(series.size)
@@ -323,8 +328,8 @@ def _text_places(chart: Chart) -> dict[int, list[str]]:
     Sizes are those of a PNG, about.
     """
     labelled = {number: series for number, series in enumerate(chart.series) if series.text}
-    if not labelled:
-        return {}
+    if not labelled or chart.y_names:  # beside its marker in a row of its own
+        return {number: ["middle right"] * len(series.text) for number, series in labelled.items()}
     width, height = 75 * chart.width, 65 * chart.height
     xs = _shares([series.x for series in labelled.values()], chart.log_x) * width
     ys = _shares([series.y for series in labelled.values()], chart.log_y) * height

@@ -89,7 +89,7 @@ def skill(board: Board) -> Chart | None:
         series.append(Series(label, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
     return Chart(
         "Skill of each seed",
-        "skill against naive, %; 0 is as good as naive",
+        "skill against naive, %\n0 is as good as naive",
         "",
         series,
         marks=[Mark(x=0.0)],
@@ -128,7 +128,7 @@ def trade(board: Board) -> Chart | None:
     is_near = naive is not None and min(errors) - room <= naive <= max(errors) + room
     return Chart(
         "Error and training throughput",
-        "training throughput, windows/s; dots grow with the number of parameters",
+        "training throughput, windows/s\ndots grow with the number of parameters",
         "rmse",
         [front, *(one for one in series if len(one.x))],
         marks=[Mark("naive", y=naive)] if is_near else [],
@@ -198,8 +198,8 @@ def learning(board: Board, stored: dict[str, Stored]) -> Chart | None:
         losses = own.valid_loss
         if losses is not None and len(losses) > 1 and losses[0] > 0:
             series.append(Series(label, range(len(losses)), losses / losses[0], **_line(styles[label])))
-    note = "Of the first seed of each variant that trains."
-    axis = "validation loss / that before training"
+    note = "Validation loss relative to that before training, of the first seed of each variant that trains."
+    axis = "relative validation loss"
     return Chart("Learning curves", "epoch", axis, series, note=note) if series else None
 
 
@@ -211,8 +211,8 @@ def tuning(folders: Iterable[Path]) -> Chart | None:
     for label, losses in values:
         best = np.minimum.accumulate(losses) / losses[0]
         series.append(Series(label, range(1, len(best) + 1), best, **_line(styles[label])))
-    axis = "best validation value / the first trial's"
-    note = "The best so far after each trial that ended, of each tuned variant."
+    axis = "relative validation loss"
+    note = "The best so far after each trial that ended, relative to the first trial, of each tuned variant."
     return Chart("Validation value over trials", "trial", axis, series, note=note) if series else None
 
 

@@ -120,8 +120,7 @@ class SpeedSection:
 
 def speed_section(frame: pd.DataFrame) -> SpeedSection | None:
     """The report of the speed rows in a frame of results; None where there are none."""
-    rows = speed_rows(frame)
-    return SpeedSection(rows) if len(rows) else None
+    return SpeedSection(speed_rows(frame)) if (frame["kind"] == "speed").any() else None
 
 
 def speed_markdown(frame: pd.DataFrame, pictures: Sequence[str] = ()) -> str:

@@ -65,7 +65,7 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["kind"] == "speed"]
     rows = rows.reindex(columns=[*rows.columns, *(name for name in (*FIGURES, *OTHERS) if name not in rows)])
     rows = rows[[name for name in rows if not name.startswith("params.") or rows[name].notna().any()]]
-    count, codes = len(rows), rows["code.sha256"].fillna("")
+    count, codes = len(rows), rows["code.sha256"].astype(object).fillna("")
     newest = rows.assign(code=codes, age=rows["started"].where(codes != "", "")).sort_values("age", kind="stable")
     rows = rows[codes == rows["variant"].map(newest.groupby("variant")["code"].last())]
     earlier = count - len(rows)

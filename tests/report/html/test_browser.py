@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from tests.report.test_compare import entries, written
+from tests.report.rows import entries, written
 from zoo.report.html.page import html_page
-from zoo.report.results import read_results
+from zoo.run.results import results
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -34,11 +34,11 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    """The page of two variants and a baseline, loaded anew."""
+    """The page of two variants and a baseline, freshly loaded."""
     naive = [("naive", 0, None, {"tags": ["baseline", "deterministic"]})]
     folder = written(tmp_path / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10), *naive])
     path = tmp_path / "report.html"
-    path.write_text(html_page(read_results([folder])), encoding="utf-8")
+    path.write_text(html_page(results(folder)), encoding="utf-8")
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(path.as_uri())
     return browser
@@ -92,7 +92,7 @@ def test_a_series_can_be_toggled_in_the_legend(page):
     page.execute_script("arguments[0].scrollIntoView()", place)
     WebDriverWait(page, 20).until(lambda _: place.get_attribute("data-drawn") == "yes")
     shown = "return arguments[0]._fullData.filter(t => t.visible === true).map(t => t.name)"
-    assert page.execute_script(shown, place) == ["truth", "lstm"]
+    assert page.execute_script(shown, place) == ["actual", "lstm"]
     toggle = """
         const item = [...arguments[0].querySelectorAll('.legend .traces')].find(t => t.textContent === 'bilstm');
         const target = item.querySelector('.legendtoggle');
@@ -110,5 +110,17 @@ def test_every_figure_is_drawn_without_complaint_and_without_the_network(page):
         WebDriverWait(page, 20).until(lambda _, place=place: place.get_attribute("data-drawn") == "yes")
     assert page.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
-    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    requested = [
+        event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert [url for url in requested if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_nothing_but_tables_scrolls_sideways(page, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.refresh()
+    widths = page.execute_script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert widths[0] <= widths[1]

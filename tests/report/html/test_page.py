@@ -1,87 +1,98 @@
-"""The page is one file that carries everything, says what the rows say, and cannot be broken by the data."""
+"""The page is one file that carries everything, shows what the rows hold, and cannot be broken by the data."""
 
 import json
 import re
+from html import unescape
 
 import numpy as np
 import pytest
 
-from tests.conftest import run_zoo
-from tests.report.test_compare import TUNING, entries, written
-from tests.report.test_report import PROBLEM
-from tests.speed.report.rows import speed_rows
-from zoo.report.board import boards
-from zoo.report.evidence import judged
-from zoo.report.front import points, unbeaten
-from zoo.report.html.figures import learning, pareto, roofline, worst_windows
-from zoo.report.html.page import html_page
-from zoo.report.results import read_results
+from tests.conftest import run_zoo_here as run_zoo
+from tests.report.rows import PROBLEM, TUNING, entries, read, row, written
+from zoo.report.board import judged
+from zoo.report.html.page import extreme_windows, html_page, sort_value
+from zoo.report.pictures import first_seeds
 from zoo.report.verdict import verdict
-from zoo.speed.report.rows import intensity, is_measured
+from zoo.run.results import results
 
 LIBRARY = re.compile(r"<script>\s*/\*\*.*?</script>", re.DOTALL)
 
 
-def made(tmp_path, more=(), **how):
-    folder = written(tmp_path / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10), *more], **how)
-    return folder, read_results([folder])
+def rows_of(tmp_path, more=(), **how):
+    return read(tmp_path / "one", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.2, 10), *more], **how)
 
 
 def own(page):
     """The page without plotly's library."""
-    found = LIBRARY.sub("", page)
-    assert len(found) < len(page) - 1_000_000
-    return found
+    rest = LIBRARY.sub("", page)
+    assert len(rest) < len(page) - 1_000_000
+    return rest
 
 
 def figures_of(page):
     return json.loads(re.search(r'id="figures">(.*?)</script>', page, re.DOTALL)[1])
 
 
+def heading_of(page, name):
+    """The heading above the place of a figure."""
+    return unescape(re.findall(r"<h3>(.*?)</h3>", page[: page.index(f'id="{name}"')])[-1])
+
+
 def test_verdict_stands_before_any_table_and_every_figure_has_its_place(tmp_path):
-    _, results = made(tmp_path)
-    page = html_page(results)
-    (board,) = judged(results.accuracy, results.load)
-    assert page.index(verdict(board)[0].replace("<", "&lt;").replace("'", "&#x27;")) < page.index("<table")
+    rows = rows_of(tmp_path)
+    page = html_page(rows)
+    text = unescape(page)
+    assert text.index(verdict(judged(rows)[0])[0]) < text.index("<table")
     places = re.findall(r'<div class="plot" id="([^"]+)"', page)
     assert places == list(figures_of(page)) and len(places) >= 4
 
 
-def test_same_input_gives_the_same_page_and_asks_for_nothing_elsewhere(tmp_path):
-    folder, results = made(tmp_path)
-    page = html_page(results)
-    assert page == html_page(read_results([folder]))
+def test_same_input_gives_the_same_page_and_requests_nothing_elsewhere(tmp_path):
+    page = html_page(rows_of(tmp_path))
+    assert page == html_page(results(tmp_path / "one"))
     assert "default-src 'none'" in page
-    assert not re.search(r'(src|href)\s*=\s*"', own(page)) and "https:" not in own(page) and "http:" not in own(page)
+    assert not re.search(r'(src|href)\s*=\s*"(?!#)', own(page)) and "https:" not in own(page)
+    assert "http:" not in own(page)
 
 
 def test_names_from_the_data_show_as_text(tmp_path):
-    evil = "<script>alert(1)</script>\"'&"
-    _, results = made(tmp_path, problem={**PROBLEM, "targets": [evil]}, more=[
-        ("cnn-lstm", 0, None, {"error": f"Boom {evil}", "metrics": None})])  # fmt: skip
-    page = own(html_page(results))
-    assert "<script>alert" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;&quot;" in page
-    assert "Boom &lt;script&gt;" in page
-    texts = [json.dumps(figure["layout"], ensure_ascii=False) for figure in figures_of(html_page(results)).values()]
-    assert any(json.dumps(evil, ensure_ascii=False)[1:-1] in text for text in texts)
+    evil = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
+    failed = ("cnn-lstm", 0, None, {"error": f"Boom {evil}", "metrics": None})
+    page = own(html_page(rows_of(tmp_path, problem={**PROBLEM, "targets": [evil]}, more=[failed])))
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert f"Boom {evil}" in unescape(page)
+    labels = [figure["layout"]["yaxis"]["title"]["text"] for figure in figures_of(page).values()]
+    assert evil in [unescape(label) for label in labels] and not any("<" in label for label in labels)
+
+
+def test_each_figure_stands_below_its_heading(tmp_path):
+    page = html_page(rows_of(tmp_path))
+    headings = [heading_of(page, name) for name in figures_of(page)]
+    assert headings == [
+        "Skill of each seed",
+        "Error and training throughput",
+        "Forecasts of close, one step ahead",
+        "Errors of close over time",
+    ]
 
 
 def test_forecast_figures_hold_what_is_stored(tmp_path):
-    folder, results = made(tmp_path)
-    traces = {trace["name"]: trace for figure in figures_of(html_page(results)).values() for trace in figure["data"]
-              if "truth" in [other.get("name") for other in figure["data"]]}  # fmt: skip
-    with np.load(folder / "predictions/0.npz") as kept, np.load(folder / "predictions/truth.npz") as truth:
-        assert traces["lstm"]["y"] == pytest.approx(kept["forecast"][:, 0, 0].tolist(), rel=1e-5)
-        assert traces["truth"]["y"] == pytest.approx(truth["truth"][:, 0, 0].tolist(), rel=1e-5)
+    page = html_page(rows_of(tmp_path))
+    figure = next(value for name, value in figures_of(page).items() if heading_of(page, name).startswith("Forecasts"))
+    traces = {trace["name"]: trace for trace in figure["data"]}
+    folder = tmp_path / "one/predictions"
+    with np.load(folder / "0.npz") as predictions, np.load(folder / "truth.npz") as truth:
+        assert traces["lstm"]["y"] == pytest.approx(predictions["forecast"][:, 0, 0].tolist(), rel=1e-5)
+        assert traces["actual"]["y"] == pytest.approx(truth["truth"][:, 0, 0].tolist(), rel=1e-5)
     assert traces["lstm"]["visible"] is True and traces["bilstm"]["visible"] == "legendonly"
 
 
 def test_missing_predictions_leave_figures_out_and_the_page_stands(tmp_path):
-    folder, _ = made(tmp_path)
-    for path in (folder / "predictions").iterdir():
+    rows = rows_of(tmp_path)
+    for path in (tmp_path / "one/predictions").iterdir():
         path.unlink()
-    page = html_page(read_results([folder]))
-    assert "Forecasts of" not in page and "Skill of each seed" in page and "by more than the spread over seeds" in page
+    page = html_page(rows)
+    assert "Forecasts of" not in page and "Skill of each seed" in page and 'class="verdict"' in page
 
 
 def test_several_problems_are_ranked_first_and_listed_with_links(tmp_path):
@@ -89,78 +100,81 @@ def test_several_problems_are_ranked_first_and_listed_with_links(tmp_path):
     cells = [entry for name, share in shares.items() for entry in entries(name, share, 10 * len(name))]
     problems = [{**PROBLEM, "lookback": 7 + number} for number in range(5)]
     folders = [written(tmp_path / str(place), cells, problem=problem) for place, problem in enumerate(problems)]
-    page = own(html_page(read_results(folders)))
-    assert page.index("Over all problems</h2>") < page.index("from 7</h2>")
-    assert "lstm has the lowest error ratio to naive over 5 problems" in page
-    titles = re.findall(r'<h2 id="(chapter-\d+)">', page)
-    assert re.findall(r'<a href="#(chapter-\d+)">', page) == titles and len(titles) == 6
-    ranked = next(figure for figure in figures_of(page).values() if "mean rank" in json.dumps(figure["layout"]))
-    assert ranked["data"][0]["y"] == ["lstm", "bilstm", "naive"]
-    assert ranked["data"][0]["x"] == [1.0, 2.0, 3.0]
-    (single,) = re.findall("<h2[^>]*>", own(html_page(read_results(folders[:1]))))
-    assert "Over all problems" not in single
+    page = own(html_page(results(*folders)))
+    assert page.index("Over all problems</h2>") < page.index("from the last 7</h2>")
+    places = re.findall(r'<h2 id="(section-\d+)">', page)
+    assert re.findall(r'<a href="#(section-\d+)">', page) == places and len(places) == 6
+    ranked = next(
+        figure for name, figure in figures_of(page).items() if heading_of(page, name).startswith("Mean ranks")
+    )
+    assert ranked["layout"]["yaxis"]["ticktext"] == ["lstm", "bilstm", "naive"]
+    assert ranked["data"][0]["x"] == [1.0, 2.0, 3.0] and ranked["data"][0]["y"] == [0, 1, 2]
+    single = own(html_page(results(folders[0])))
+    assert "Over all problems" not in single and "<nav>" not in single
 
 
-def test_a_roofline_has_every_measured_cell_below_the_ceiling_of_its_dtype():
-    rows = speed_rows()
-    figure = roofline(rows)
-    markers = [trace for trace in figure["data"] if trace["mode"] == "markers"]
-    lines = [trace for trace in figure["data"] if trace["mode"] == "lines"]
-    known = [row for row in rows if is_measured(row) and row["batch_size"] != "max" and intensity(row)]
-    assert sum(len(trace["x"]) for trace in markers) == len(known) > 0
-    assert len(lines) == len({row["dtype"] for row in known})
-    assert lines[0]["y"][1:] == pytest.approx([60.0, 60.0])  # GFLOP/s, as the rows say
-    assert lines[0]["x"][1] == pytest.approx(6.0)  # FLOP per byte where both ceilings meet
-    assert roofline([row | {"ceilings": None} for row in rows]) is None
+def test_extreme_windows_are_those_of_the_largest_and_smallest_losses(tmp_path):
+    (board,) = judged(rows_of(tmp_path))
+    rows = extreme_windows(first_seeds(board), most=3).table.rows
+    folder = tmp_path / "one/predictions"
+    with np.load(folder / "0.npz") as predictions, np.load(folder / "truth.npz") as truth:
+        losses = ((predictions["forecast"] - truth["truth"]) ** 2)[:, 0, 0]
+    shown = [losses[int(cells[1].text.removeprefix("row "))] for cells in rows]
+    assert shown[:3] == sorted(losses, reverse=True)[:3] and shown[3:] == sorted(losses)[:3]
+    assert [cells[0].text for cells in rows] == ["largest"] * 3 + ["smallest"] * 3
 
 
-def test_front_keeps_who_is_not_beaten_in_both(tmp_path):
-    def rated(rmse, speed):
-        metrics = {"rmse": rmse, "mae": 1.0, "r2": 0.5, "skill": 1 - rmse}
-        return {"metrics": metrics, "windows_per_second": speed}
-
-    rows = [
-        (name, 0, None, rated(rmse, speed))
-        for name, rmse, speed in (("lstm", 0.5, 100.0), ("bilstm", 0.4, 50.0), ("cnn-lstm", 0.6, 90.0))
-    ]
-    (board,) = boards(read_results([written(tmp_path / "one", rows)]).accuracy)
-    assert [point.label for point in unbeaten(points(board))] == ["bilstm", "lstm"]
-    line = next(trace for trace in pareto(board)["data"] if trace["name"] == "front")
-    assert line["x"] == [50.0, 100.0] and line["y"] == [0.4, 0.5]
-
-
-def test_worst_windows_are_those_of_the_largest_losses(tmp_path):
-    folder, results = made(tmp_path)
-    (board,) = judged(results.accuracy, results.load)
-    worst, least, _ = worst_windows(board.lines[0], results.load, most=3)
-    with np.load(folder / "predictions/0.npz") as kept, np.load(folder / "predictions/truth.npz") as truth:
-        losses = ((kept["forecast"] - truth["truth"]) ** 2)[:, 0, 0]
-    assert [losses[place] for place in worst] == sorted(losses, reverse=True)[:3]
-    assert [losses[place] for place in least] == sorted(losses)[:3]
-
-
-def test_learning_curves_start_at_one(tmp_path):
-    folder, results = made(tmp_path)
-    assert learning(boards(results.accuracy)[0], results.load) is None
-    with np.load(folder / "predictions/0.npz") as kept:
-        np.savez(folder / "predictions/0.npz", forecast=kept["forecast"], valid_loss=[2.0, 1.0, 0.5], train_loss=[1, 1])
-    (trace,) = learning(boards(results.accuracy)[0], results.load)["data"]
-    assert (trace["name"], trace["x"], trace["y"]) == ("lstm", [0, 1, 2], [1.0, 0.5, 0.25])
-
-
-def test_tuning_history_is_the_best_so_far(tmp_path):
-    folder, _ = made(tmp_path, more=entries("lstm", 0.4, 20, params={"h": 9}, tuning=TUNING))
-    (folder / "tune/lstm").mkdir(parents=True)
-    trials = [("complete", 4.0), ("pruned", 1.0), ("complete", 5.0), ("complete", 2.0), ("failed", None)]
-    lines = [json.dumps({"state": state, "valid_loss": value}) for state, value in trials]
-    (folder / "tune/lstm/trials.jsonl").write_text("\n".join(lines))
-    page = html_page(read_results([folder]))
-    history = next(figure for figure in figures_of(page).values() if "trial" in json.dumps(figure["layout"]))
+def test_tuning_has_its_table_its_history_and_its_command(tmp_path):
+    rows = rows_of(tmp_path, more=entries("lstm", 0.4, 20, params={"h": 9}, tuning=TUNING))
+    (tmp_path / "one/tune/lstm").mkdir(parents=True)
+    lines = [json.dumps({"state": "complete", "valid_loss": value}) for value in (4.0, 5.0, 2.0)]
+    (tmp_path / "one/tune/lstm/trials.jsonl").write_text("\n".join(lines))
+    page = html_page(rows)
+    history = next(value for name, value in figures_of(page).items() if heading_of(page, name).startswith("Validation"))
     assert [(trace["name"], trace["y"]) for trace in history["data"]] == [("lstm", [1.0, 1.0, 0.5])]
+    assert "What tuning gained" in page
+    assert page.index("zoo tune lstm x.csv") < page.index("zoo bench x.csv")
 
 
-def test_the_command_writes_the_page_in_its_room(tmp_path):
-    folder, _ = made(tmp_path)
+def test_every_point_of_a_roofline_lies_below_its_ceiling():
+    rows = results("results/speed")
+    page = html_page(rows)
+    rooflines = [figure for figure in figures_of(page).values() if "FLOP per byte" in json.dumps(figure["layout"])]
+    assert rooflines and "Speed: speed" in page
+    for figure in rooflines:
+        *lines, ceiling = figure["data"]
+        memory, peak = ceiling["y"][0] / ceiling["x"][0], ceiling["y"][-1]
+        assert peak == pytest.approx(1e-9 * rows["ceilings.flops_per_second"].median(), rel=1e-4)
+        points = [point for line in lines for point in zip(line["x"], line["y"], strict=True)]
+        assert points and all(y < 1.05 * peak for _, y in points)
+        assert ceiling["x"][1] == pytest.approx(peak / memory, rel=1e-4)
+
+
+def test_lines_left_out_are_named_on_the_page(tmp_path):
+    folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
+    with (folder / "rows.jsonl").open("a") as file:
+        file.write('{"half a line')
+    assert "rows.jsonl line 4: not a row" in html_page(results(folder))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("-", ""), ("1,234 ± 5", "1234.0"), ("<0.001", "0.001"), ("12.5~", "12.5"), ("lstm", "lstm"), ("", "")],
+)
+def test_cells_sort_by_the_number_that_they_begin_with(text, value):
+    assert sort_value(text) == value
+
+
+def test_a_row_without_command_or_result_leaves_the_page_standing(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "rows.jsonl").write_text(json.dumps(row("lstm", 0, 0, error="Boom", command=None)))
+    page = html_page(results(folder))
+    assert "Boom" in page and "Run it again" not in page and figures_of(page) == {}
+
+
+def test_the_command_writes_a_page_of_bounded_size(tmp_path):
+    folder = written(tmp_path / "one", entries("lstm", 0.5, 0))
     ended = run_zoo("report", folder, "--format", "html", "--out", tmp_path / "report.html")
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "report.html").stat().st_size < 6_000_000

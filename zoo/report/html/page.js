@@ -36,19 +36,24 @@
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
     return { ink, axis };
   };
+  const isNarrow = () => innerWidth < 640;
   const furnished = (layout) => {
     const { ink, axis } = colours();
-    const found = structuredClone(layout);
-    Object.assign(found, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
-    found.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
-    found.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
-    found.margin = { l: 70, r: 20, t: 20, b: 50, ...found.margin };
-    if (innerWidth < 640) found.legend = { orientation: "h", y: -0.2 };
-    for (const name of ["xaxis", "yaxis"]) found[name] = { ...axis, automargin: true, ...found[name] };
-    return found;
+    const shown = structuredClone(layout);
+    Object.assign(shown, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
+    shown.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
+    shown.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
+    shown.margin = { l: 70, r: 20, t: 20, b: 50, ...shown.margin };
+    if (isNarrow()) shown.legend = { orientation: "h", yref: "container", y: 0, yanchor: "bottom" };
+    for (const name of ["xaxis", "yaxis"]) shown[name] = { ...axis, automargin: true, ...shown[name] };
+    return shown;
   };
-  const traces = (data) => data.map((trace) =>
-    trace.ink ? { ...trace, line: { ...trace.line, color: colours().ink } } : trace);
+  const isCrowded = ({ text = [] }) => text.length > 6 && text.some((label) => label.length > 6);
+  const traces = (data) => data.map((trace) => ({
+    ...trace,
+    ...(trace.ink && { line: { ...trace.line, color: colours().ink } }),
+    ...(isNarrow() && isCrowded(trace) && { mode: "markers" }), // a tap shows the label
+  }));
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const draw = (place) => {
     const { data, layout } = figures[place.id];

@@ -1,6 +1,7 @@
 """The page: the answers first, then tables, charts and where everything comes from, in one file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks
 from zoo.report.markdown import TUNING_LEGEND, failures, legend, provenance
 from zoo.report.pictures import by_step, first_seeds, forecasts, learning, ranks, residuals, skill, trade, tuning
 from zoo.report.section import Captioned, Section
+from zoo.report.speed import SpeedSection, speed_section
 from zoo.report.tables import accuracy_table, target_table, tuning_table
 from zoo.report.text_table import Text, TextTable
 from zoo.report.verdict import verdict
@@ -29,12 +31,12 @@ def html_page(frame: pd.DataFrame) -> str:
     trials = tuning(Path(folder) for folder in dict.fromkeys(frame["folder"]))
     if trials is not None:
         sections.append(Section("Tuning", blocks=[trials]))
-    if (frame["kind"] == "speed").any():
-        from zoo.report.speed import speed_section
-
-        sections.append(speed_section(frame))
-    if frame.attrs.get("left_out"):
-        sections.append(Section("Left out", frame.attrs["left_out"]))
+    speed = speed_section(frame)
+    if speed is not None:
+        sections.append(speed_part(speed))
+    left_out = [*frame.attrs.get("left_out", ()), *(speed.left_out if speed is not None else ())]
+    if left_out:
+        sections.append(Section("Left out", left_out))
     return _rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
 
 
@@ -75,6 +77,18 @@ def board_section(board: Board) -> Section:
         provenance(board),
         commands(board.runs),
     )
+
+
+def speed_part(speed: SpeedSection) -> Section:
+    """Everything about speed: the verdict, each chapter's charts and tables, failures and provenance."""
+    figures = speed.charts
+    blocks: list[Captioned | Chart] = []
+    for chapter in speed.chapters:
+        panels = [chart for row in figures.get(chapter.picture, ()) for chart in row]
+        blocks += [replace(panel, title=f"{chapter.heading}: {panel.title}") for panel in panels]
+        blocks += [Captioned(title or chapter.heading, table, chapter.note) for title, table in chapter.tables]
+    texts = [*speed.verdict, speed.subject]
+    return Section(f"Speed: {speed.title}", texts, blocks, speed.failures, speed.provenance, speed.commands)
 
 
 def extreme_windows(stored: dict[str, Stored], most: int = EXTREMES) -> Captioned | None:
