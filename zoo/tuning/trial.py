@@ -65,22 +65,18 @@ def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, A
             raise Pruned
 
     try:
-        own_data = (
-            data if request.point.lookback == data.problem.lookback else data.with_lookback(request.point.lookback)
-        )
-        assert own_data.valid is not None
+        seen = data if request.point.lookback == data.problem.lookback else data.with_lookback(request.point.lookback)
+        assert seen.valid is not None
         config = FitConfig.of({**request.point.fit, "device": request.device})
         losses, histories = [], []
         for number, seed in enumerate(request.seeds):
-            model = create(request.variant, own_data.problem, seed=seed, **request.point.params)
+            model = create(request.variant, seen.problem, seed=seed, **request.point.params)
             histories.append(
-                fit(
-                    model, own_data.train, own_data.valid, config, seed=seed, on_epoch=on_epoch if number == 0 else None
-                )
+                fit(model, seen.train, seen.valid, config, seed=seed, on_epoch=on_epoch if number == 0 else None)
             )
             if number == 0 and not goes_on(None):
                 raise Pruned
-            losses.append(validation_loss(model, own_data.valid.to(_device_of(model, own_data)), config.loss))
+            losses.append(validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss))
             if not math.isfinite(losses[-1]):
                 raise Diverged(f"the validation loss is {losses[-1]}")
         outcome: dict[str, Any] = {
@@ -94,7 +90,7 @@ def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, A
         if len(losses) > 1:
             outcome["valid_losses"] = losses
         if request.wants_latency:
-            outcome["latency_ms"] = _latency_ms(model, own_data)
+            outcome["latency_ms"] = _latency_ms(model, seen)
     except Pruned:
         return {"pruned": True, "train_seconds": time.perf_counter() - started}
     except Exception as error:
