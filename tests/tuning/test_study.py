@@ -13,7 +13,7 @@ from torch import nn
 import zoo
 from zoo import registry
 from zoo.space import Float, Int
-from zoo.tuning.storage import open_store
+from zoo.tuning.storage import opened_storage
 from zoo.tuning.trial import run_trial
 
 SMALL = zoo.FitConfig(max_epochs=2)
@@ -382,12 +382,10 @@ def test_start_is_told_as_it_ran_also_after_the_settings_changed(data, tmp_path)
 
 def test_time_in_which_nothing_ran_is_not_counted(data, tmp_path):
     tuned(data, out=tmp_path, trials=2)
-    store = open_store(None, tmp_path)
-    study = optuna.load_study(study_name="lstm", storage=store.storage)
-    trial = study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 12)})
-    trial.set_user_attr("owner", "a process that is gone")
-    time.sleep(1.5)
-    store.close()
+    with opened_storage(None, tmp_path) as storage:  # a process that asks for a trial and dies
+        study = optuna.load_study(study_name="lstm", storage=storage)
+        study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 12)})
+        time.sleep(1.5)
     result = tuned(data, out=tmp_path, trials=3, timeout=1.4)
     assert result.cost.trials == 3
     assert result.cost.seconds < 1.4
