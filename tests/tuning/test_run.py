@@ -46,7 +46,7 @@ def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_p
     folder = tmp_path / "results/tune"
     assert sorted(path.name for path in folder.iterdir()) == ["linear", "lstm", "moving-average"]
     assert {path.name for path in (folder / "lstm").iterdir()} >= {
-        "best.json", "trials.jsonl", "history.png", "importances.png", "parallel.png", "study.journal",
+        "best.json", "trials.jsonl", "history.png", "importances.png", "parallel.png", "study.db",
     }  # fmt: skip
     best = json.loads((folder / "lstm/best.json").read_text())
     assert best["budget"] == {
@@ -160,7 +160,7 @@ def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
         "--fix", "optimizer=sgd", "--fix", "clip_norm=0", "--out", tmp_path / "out",
     )  # fmt: skip
     assert ended.returncode == 1, ended.stderr
-    assert "no trial is complete: there is no best.json" in ended.stderr
+    assert "no trial is complete, so there is no best.json" in ended.stderr
     assert "failed: Diverged: training diverged in epoch" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "out/best.json").exists()

@@ -14,7 +14,7 @@ import pytest
 import zoo
 from tests.conftest import hears_ctrl_c, run_zoo
 from zoo.space import Int
-from zoo.tuning.cost import cost_of
+from zoo.tuning.result import cost_of
 from zoo.tuning.storage import JOURNAL, open_store, queue_again, shown
 
 QUICK = ["--fix", "max_epochs=3", "--fix", "hidden_size=4", "--fix", "batch_size=64", "--sampler", "random"]
@@ -161,7 +161,7 @@ def test_half_a_line_in_the_journal_is_cut(data, tmp_path):
 
 def test_journal_that_is_something_else_is_refused(data, tmp_path):
     (tmp_path / JOURNAL).write_text("not json\nat all\n")
-    with pytest.raises(zoo.InputError, match="study.journal is damaged"):
+    with pytest.raises(zoo.InputError, match="study.db is damaged"):
         tuned(data, out=tmp_path)
     assert (tmp_path / JOURNAL).read_text() == "not json\nat all\n"
 
@@ -212,7 +212,7 @@ def test_last_line_that_is_no_studys_is_refused(line, data, tmp_path):
     tuned(data, out=tmp_path, trials=1)
     with (tmp_path / JOURNAL).open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(zoo.InputError, match="study.journal is damaged"):
+    with pytest.raises(zoo.InputError, match="study.db is damaged"):
         tuned(data, out=tmp_path, trials=2)
 
 

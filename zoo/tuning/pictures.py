@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-_pyplot = threading.Lock()  # it has one current figure for all threads
+_pyplot = threading.Lock()  # pyplot has one current figure for all threads
 SIZES = {"parallel": (15, 6), "pareto": (8, 6)}  # inches
 
 
@@ -23,24 +23,24 @@ def draw(study: optuna.Study, objectives: tuple[str, ...], folder: Path) -> list
     first: dict[str, Any] = {"target_name": objectives[0]}
     if len(objectives) > 1:
         first["target"] = lambda trial: trial.values[0]
-    wanted: dict[str, Callable[[], Any]] = {
+    plots_by_name: dict[str, Callable[[], Any]] = {
         "history": lambda: plots.plot_optimization_history(study, **first),
         "importances": lambda: plots.plot_param_importances(study, **first),
         "parallel": lambda: plots.plot_parallel_coordinate(study, **first),
     }
     if len(objectives) in (2, 3):
-        wanted["pareto"] = lambda: plots.plot_pareto_front(study, target_names=list(objectives))
+        plots_by_name["pareto"] = lambda: plots.plot_pareto_front(study, target_names=list(objectives))
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    said = []
-    for name, plot in wanted.items():
+    notes = []
+    for name, plot in plots_by_name.items():
         try:
             if len(complete) < 2:
                 raise ValueError("fewer than two trials are complete")
             _save(plot, folder / f"{name}.png")
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
             (folder / f"{name}.png").unlink(missing_ok=True)
-            said.append(f"{name}.png could not be drawn: {' '.join(str(error).split())}")
-    return said
+            notes.append(f"{name}.png could not be drawn: {' '.join(str(error).split())}")
+    return notes
 
 
 def _save(plot: Callable[[], Any], path: Path) -> None:

@@ -1,51 +1,73 @@
-"""StudyResult: a study as it stands."""
+"""StudyResult: the state of a study, its best settings and its cost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from zoo.data.prepare import Data
+from zoo.cell import CostFields
 from zoo.errors import InputError
 from zoo.train.config import FitConfig
-from zoo.tuning.cost import Cost, is_sequential
-from zoo.tuning.search import Point, Search
+from zoo.tuning.plan import Plan
+from zoo.tuning.search import START, Point, Search
+
+CLOCK_OBJECTIVES = {"latency_ms", "train_seconds"}
 
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study as it stands: Optuna's own `study`, what it cost, and its best settings.
+    """The state of a study: Optuna's own `study`, its cost, and its best settings.
 
-    notes: what a reader should know, such as that the trials cannot be repeated. With several objectives the
-    best trial is the one of the Pareto front with the lowest first objective.
+    notes: what a reader should know, such as that the trials cannot be repeated. With several objectives the best trial
+    is the one of the Pareto front with the lowest first objective.
     """
 
-    variant: str
+    plan: Plan
     study: optuna.Study
-    search: Search
-    objectives: tuple[str, ...]
-    cost: Cost
-    device: str
+    cost: CostFields
     notes: tuple[str, ...] = ()
 
     @property
+    def variant(self) -> str:
+        """The name of the variant."""
+        return self.plan.variant
+
+    @property
+    def search(self) -> Search:
+        """The ranges that were searched."""
+        return self.plan.search
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """What was minimised."""
+        return self.plan.settings.objectives
+
+    @property
     def best_trial(self) -> FrozenTrial:
-        """The best complete trial; raises InputError where none is."""
+        """The best complete trial; raises InputError where no trial is complete."""
         if self.cost.complete == 0:
             errors = [t.user_attrs["error"] for t in self.study.get_trials(deepcopy=False) if "error" in t.user_attrs]
-            why = f": the last said {errors[-1]}" if errors else ""
-            raise InputError(f"study '{self.study.study_name}': no trial of {self.cost.trials} ended with a value{why}")
+            why = f"; the last one failed with {errors[-1]}" if errors else ""
+            raise InputError(f"study '{self.study.study_name}': none of {self.cost.trials} trials has a value{why}")
         return min(self.study.best_trials, key=lambda trial: (trial.values[0], trial.number))
+
+    @property
+    def start_value(self) -> float | None:
+        """The first objective at the settings that the study started from, where that trial is complete."""
+        trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        return next((float(trial.values[0]) for trial in trials if START in trial.user_attrs), None)
 
     @property
     def is_reproducible(self) -> bool:
         """Whether the same call gives the same trials: one after the other, and nothing depends on a clock."""
-        has_clock = {"latency_ms", "train_seconds"} & set(self.objectives) or self.search.base["fit.max_seconds"]
-        asked = self.study.user_attrs["asked"]
+        has_clock = CLOCK_OBJECTIVES & set(self.objectives) or self.search.base["fit.max_seconds"]
         # Optuna's CMA-ES and Hyperband count by trial number, and a trial that was lost takes one.
-        has_moved = self.cost.lost > 0 and (asked["sampler"] == "cmaes" or asked["pruner"] == "HyperbandPruner")
-        return not has_clock and not has_moved and is_sequential(self.study.get_trials(deepcopy=False))
+        counts_numbers = self.plan.settings.sampler == "cmaes" or self.plan.pruner_name == "HyperbandPruner"
+        has_moved = self.cost.lost > 0 and counts_numbers
+        return not has_clock and not has_moved and _is_sequential(self.study.get_trials(deepcopy=False))
 
     @property
     def best(self) -> Point:
@@ -60,7 +82,7 @@ class StudyResult:
     @property
     def best_fit(self) -> FitConfig:
         """The training settings."""
-        return FitConfig.of({**self.best.fit, "device": self.device})
+        return FitConfig.of({**self.best.fit, "device": self.plan.device})
 
     @property
     def best_lookback(self) -> int:
@@ -73,15 +95,51 @@ class StudyResult:
         return float(self.best_trial.values[0])
 
 
-def described(data: Data) -> dict[str, Any]:
-    """The problem as a study's identity: without the lookback, which belongs to its settings or ranges."""
-    bounds = data.split
-    return {
-        "task": data.problem.task,
-        "horizon": data.problem.horizon,
-        "channels": list(data.channels),
-        "targets": list(data.targets),
-        "split": [bounds.train_end, bounds.valid_end - bounds.train_end, bounds.test_end - bounds.valid_end],
-        "scaler": data.scaler.name,
-        "normalise": data.problem.normalise,
-    }
+def cost_of(trials: Sequence[FrozenTrial]) -> CostFields:
+    """The cost of the trials that have ended.
+
+    seconds: of all trials together, on all workers; busy_seconds: of the clock while any of them ran. Trials of a
+    process that died are not in them: nobody saw when they ended.
+    """
+    counted, lost = counted_trials(trials), _lost(trials)
+    spans = sorted(
+        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
+        for trial in trials
+        if trial.state.is_finished() and trial.datetime_start is not None and trial.datetime_complete is not None
+        if trial.number not in lost or "error" in trial.user_attrs
+    )
+    busy, reached = 0.0, float("-inf")
+    for start, end in spans:
+        busy += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return CostFields(
+        trials=len(counted),
+        complete=sum(trial.state == TrialState.COMPLETE for trial in counted),
+        pruned=sum(trial.state == TrialState.PRUNED for trial in counted),
+        failed=sum(trial.state == TrialState.FAIL for trial in counted),
+        lost=len(lost),
+        seconds=sum(end - start for start, end in spans),
+        busy_seconds=busy,
+    )
+
+
+def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Ended trials that count against the budget: not those that were run again, nor one too many."""
+    lost = _lost(trials)
+    return [t for t in trials if t.state.is_finished() and t.number not in lost and not t.user_attrs.get("surplus")]
+
+
+def earlier_runs(trial: FrozenTrial) -> list[int]:
+    """The numbers of the lost trials that this one runs again."""
+    earlier = trial.user_attrs.get("retry_of")  # written by an earlier version
+    return trial.system_attrs.get("retry_history", []) if earlier is None else [earlier]
+
+
+def _lost(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {number for trial in trials for number in earlier_runs(trial)}
+
+
+def _is_sequential(trials: Sequence[FrozenTrial]) -> bool:
+    """Whether each trial began after the one before had ended."""
+    spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
+    return all(end <= start for (_, end), (start, _) in pairwise(spans))

@@ -1,4 +1,4 @@
-"""Search: what a study varies and what it holds still, read off the signatures and the user's overrides.
+"""Search: what a study varies and what stays fixed, from the signatures and the user's overrides.
 
 Parameters of a variant go by their names, those of FitConfig as `fit.learning_rate`, and the lookback as
 `lookback`. Any of them may be fixed; each gets the range of its signature, or one that is given.
@@ -63,18 +63,18 @@ class Search:
                 trial.suggest_categorical(name, span.options)
 
     def start(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The base values of the searched parameters: as Optuna can record them, brought into their ranges, and
-        as user attributes that hold them as they are."""
-        held = {name: self.base[name] for name in self.ranges}
-        return {name: _within(span, held[name]) for name, span in self.ranges.items()}, {START: held}
+        """The base values of the searched parameters: inside their ranges, for Optuna's records, and as they are, for
+        the trial's user attributes."""
+        values = {name: self.base[name] for name in self.ranges}
+        return {name: _within(span, values[name]) for name, span in self.ranges.items()}, {START: values}
 
     def point_of(self, trial: optuna.Trial | FrozenTrial) -> Point:
-        """All that a trial ran."""
+        """All settings of a trial."""
         return self.point(self.ran(trial))
 
     def ran(self, trial: optuna.Trial | FrozenTrial) -> dict[str, Any]:
-        """What a trial ran of what is searched: its values, but the start ran its own settings, also where one
-        lies outside its range (no weight decay, say)."""
+        """The searched parameters of a trial: its values; the start ran its own settings, even outside the ranges (no
+        weight decay, for example)."""
         own: dict[str, Any] | None = trial.user_attrs.get(START)
         return trial.params if own is None else own
 
@@ -90,11 +90,9 @@ class Search:
             point[name] = _points(span)[place]
         return point
 
-    def described(self) -> dict[str, Any]:
+    def plain_ranges(self) -> dict[str, Any]:
         """The ranges as plain values for JSON."""
-        return {
-            name: list(span.options) if isinstance(span, Choice) else asdict(span) for name, span in self.ranges.items()
-        }
+        return {name: span.options if isinstance(span, Choice) else asdict(span) for name, span in self.ranges.items()}
 
 
 def search_for(
@@ -132,7 +130,7 @@ def search_for(
         if own == "fit.loss":
             raise InputError("fit.loss is what trials are compared by, so it has no range: set it with --fix")
         if own in fix:
-            raise InputError(f"{own} is both fixed and given a range: leave one away")
+            raise InputError(f"{own} is both fixed and given a range: leave out one of them")
         if (own.startswith("fit.") and not learns) or not chosen.parameters:
             continue  # what learns nothing, or takes no parameter, is the same at every value
         spans.pop(own, None)

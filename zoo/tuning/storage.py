@@ -1,183 +1,177 @@
-"""Storage: where a study's trials are kept, and how the trials of a dead process are found.
+"""Storage: where a study keeps its trials, and how the trials of dead processes are run again.
 
-Embedded storage is a journal file: processes on one machine share it under a lock that the kernel lets go
-when its holder dies. Each process that runs trials holds a small lock file beside it, so that others see
-whether it lives. A database does without: there Optuna's heartbeat tells.
+A running trial sends heartbeats; where they stop, another process queues the trial again. A study in a local folder
+needs no wait for that: each process there holds a shared lock, which the kernel releases when the process dies, so a
+process that opens the folder alone knows that no trial is running.
 """
 
-import json
+import copy
+import fcntl
 import os
+import sqlite3
 import time
-import uuid
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import journal
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, RDBStorage, RetryHeartbeatStaleTrialCallback, journal
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from zoo.errors import InputError
 from zoo.tuning.search import START
 
-try:
-    import fcntl
-except ImportError:  # not on Windows: there the journal takes Optuna's own lock, and the dead are not found
-    fcntl = None  # type: ignore[assignment]
-
-JOURNAL = "study.journal"
-ORDINAL = "ordinal"  # of a trial among those that count: what its training's seed is drawn from
+DATABASE, JOURNAL, LOCK = "study.db", "study.journal", ".study.lock"
+REQUEST = "request"  # of a study: what it was asked to do
 HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 20
-CONNECT_SECONDS = 10
+CONNECT_SECONDS, LOCK_SECONDS = 10, 60
 CREATE_ATTEMPTS = 5
-NAMELESS_SECONDS = 10  # a running trial without an owner is this old when its process died before it signed
+MOST_RETRIES = 3  # of a trial whose process died
 
 
-class Store:
-    """A storage and what it knows of who lives: `storage` is Optuna's, `owner` this process's name
-    in it, `shown` where it is, without a password."""
+@contextmanager
+def opened_storage(url: str | None, folder: Path | None) -> Iterator[BaseStorage]:
+    """The storage at an Optuna URL, otherwise the database in `folder`, otherwise memory.
 
-    def __init__(self, storage: optuna.storages.BaseStorage, shown: str, folder: Path | None = None) -> None:
-        self.storage = storage
-        self.shown = shown
-        self.owner = uuid.uuid4().hex
-        self.folder = folder
-        self._held: int | None = None
-        if folder is not None and fcntl is not None:
-            self._held = os.open(self._sign(self.owner), os.O_RDWR | os.O_CREAT, 0o644)
-            fcntl.flock(self._held, fcntl.LOCK_EX)
-
-    @property
-    def sees_the_dead(self) -> bool:
-        """Whether a trial whose process died will be found out while others run."""
-        return self._held is not None or isinstance(self.storage, optuna.storages.RDBStorage)
-
-    def reap(self, study: optuna.Study) -> None:
-        """Mark the running trials of dead processes as failed and queue each once more."""
-        if self._held is None:
-            optuna.storages.fail_stale_trials(study)
-            return
-        oldest = datetime.now() - timedelta(seconds=NAMELESS_SECONDS)
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            owner = trial.user_attrs.get("owner")
-            if owner is None and trial.datetime_start is not None and trial.datetime_start > oldest:
-                continue
-            if owner is None or not self._lives(owner):
-                try:
-                    study.tell(trial.number, state=TrialState.FAIL)
-                except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
-                    continue  # another process was faster
-                queue_again(study, trial)
-
-    def close(self) -> None:
-        """Take this process's sign away."""
-        if self._held is not None:
-            self._sign(self.owner).unlink(missing_ok=True)
-            os.close(self._held)
-
-    def _sign(self, owner: str) -> Path:
-        assert self.folder is not None
-        return self.folder / f".owner-{owner}"
-
-    def _lives(self, owner: str) -> bool:
-        if owner == self.owner:
-            return True
-        try:
-            sign = os.open(self._sign(owner), os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(sign, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(sign)
-        self._sign(owner).unlink(missing_ok=True)
-        return False
-
-
-def open_store(url: str | None, folder: Path | None) -> Store:
-    """The storage at an Optuna URL, else a journal file in folder, else memory.
-
-    Raises InputError, without a password that the URL holds, for storage that cannot be reached.
+    Raises InputError for storage that cannot be used; its message does not contain the URL's password.
     """
     if url is not None:
-        return Store(_at(url), shown(url))
-    if folder is None:
-        return Store(optuna.storages.InMemoryStorage(), "memory")
-    path = folder / JOURNAL
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _KernelLock(path) if fcntl is not None else journal.JournalFileOpenLock(str(path))
-        _cut_broken_line(path, lock)
-        backend = journal.JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
-        return Store(journal.JournalStorage(backend), JOURNAL, folder)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}): choose another --out, or delete it to start anew") from error
+        yield _shared(url)
+    elif folder is None:
+        yield optuna.storages.InMemoryStorage()
+    else:
+        with _study_lock(folder) as lock:
+            storage = _embedded(folder, lock)
+            try:
+                yield storage
+            finally:
+                storage.engine.dispose()
 
 
-def queue_again(study: optuna.Study, trial: FrozenTrial, *, is_innocent: bool = False) -> None:
-    """Queue a lost trial's parameters once more; one that is lost twice stays failed, unless it `is_innocent`."""
-    if "retry_of" in trial.user_attrs and not is_innocent:
-        return
-    # One that died while it drew its parameters draws them all anew.
-    is_whole = set(trial.params) == set(study.user_attrs.get("asked", {}).get("ranges", trial.params))
-    again = optuna.create_trial(
-        state=TrialState.WAITING,
-        params=trial.params if is_whole else {},
-        distributions=trial.distributions if is_whole else {},
-        user_attrs={
-            **{name: value for name, value in trial.user_attrs.items() if name in (START, ORDINAL)},
-            "retry_of": trial.number,
-        },
-        system_attrs=trial.system_attrs,
-    )
-    study.add_trial(again)
-
-
-def shown(url: str) -> str:
-    """A storage URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
+def shown(url: str | None, folder: Path | None) -> str:
+    """A name of the storage for readers, without a password."""
+    if url is None:
+        return "memory" if folder is None else DATABASE
     try:
         return make_url(url).render_as_string(hide_password=True)
     except (ArgumentError, ValueError):
         return url.rpartition("@")[2]
 
 
-def _at(url: str) -> optuna.storages.BaseStorage:
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+def cause_of(error: BaseException) -> str:
+    """The database's own words, on one line."""
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    cause = getattr(cause, "orig", None) or cause
+    if cause.args and isinstance(cause.args[0], dict):  # PostgreSQL's fields, M the message
+        return str(cause.args[0].get("M", cause))
+    return " ".join(str(cause).split())
 
+
+def queue_again(study: optuna.Study, trial: FrozenTrial, most_retries: int | None = MOST_RETRIES) -> None:
+    """Queue the settings of a lost trial once more, unless it was run again `most_retries` times already."""
+    trial = copy.deepcopy(trial)
+    if set(trial.params) != set(study.user_attrs.get(REQUEST, {}).get("ranges", trial.params)):
+        trial.params, trial.distributions = {}, {}  # it died while it drew them: draw all of them again
+    trial.user_attrs = {name: value for name, value in trial.user_attrs.items() if name == START}
+    RetryHeartbeatStaleTrialCallback(max_retry=most_retries)(study, trial)
+
+
+@contextmanager
+def _study_lock(folder: Path) -> Iterator[int]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _embedded(folder: Path, lock: int) -> RDBStorage:
+    path = folder / DATABASE
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_alone = True
+    except BlockingIOError:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # waits while another process prepares the database
+        is_alone = False
+    try:
+        if is_alone and (folder / JOURNAL).exists() and not path.exists():
+            _import_journal(folder / JOURNAL, path)
+        storage = _file(path)
+        if is_alone:
+            for name in optuna.get_all_study_names(storage):
+                _queue_running(optuna.load_study(study_name=name, storage=storage))
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        return storage
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"{path} cannot be read ({cause_of(error)}): choose another --out, or delete the file to start again"
+        ) from error
+
+
+def _queue_running(study: optuna.Study) -> None:
+    """Queue the running trials again, in a study that no process runs."""
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        queue_again(study, trial)
+
+
+def _import_journal(path: Path, database: Path) -> None:
+    """Copy the study of an earlier version into a new database; the journal stays as it is."""
+    draft = database.with_name(f".{database.name}")
+    draft.unlink(missing_ok=True)
+    try:
+        old, new = journal.JournalStorage(journal.JournalFileBackend(str(path))), _file(draft)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}): choose another --out, or delete it to start again") from error
+    for name in optuna.get_all_study_names(old):
+        optuna.copy_study(from_study_name=name, from_storage=old, to_storage=new)
+        study = optuna.load_study(study_name=name, storage=new)
+        study.set_user_attr(REQUEST, study.user_attrs.get("asked", {}))
+    new.engine.dispose()
+    draft.replace(database)
+
+
+def _shared(url: str) -> BaseStorage:
     if url.startswith(("postgresql://", "postgres://")):
         url = f"postgresql+pg8000://{url.partition('://')[2]}"
-    # pg8000 alone: each driver has its own name for the time that a connection may take.
-    options: dict[str, Any] = {"connect_args": {"timeout": CONNECT_SECONDS}} if "+pg8000" in url else {}
+    name = shown(url, None)
     try:
         if url.startswith("redis"):
             return journal.JournalStorage(journal.JournalRedisBackend(url))
-        return _database(url, options)
+        # Each driver has its own name for the time that a connection may take.
+        is_pg8000 = "+pg8000" in url
+        return _database(url, {"connect_args": {"timeout": CONNECT_SECONDS}} if is_pg8000 else {})
     except ImportError as error:
         extra = "; install 'lstm-zoo[postgres]'" if "pg8000" in url else ""
-        raise InputError(f"storage {shown(url)} needs a driver that is not installed{extra} ({error})") from error
+        raise InputError(f"storage {name} needs a driver that is not installed{extra} ({error})") from error
     except (ArgumentError, ValueError) as error:
-        raise InputError(f"storage '{shown(url)}' is no storage URL such as postgresql://user@host/db") from error
-    except (SQLAlchemyError, OSError, optuna.exceptions.StorageInternalError) as error:
-        cause = getattr(error, "orig", None) or error.__cause__ or error
-        if cause.args and isinstance(cause.args[0], dict):  # PostgreSQL's fields, M the message
-            cause = cause.args[0].get("M", cause)
-        cause = " ".join(str(cause).split())
-        raise InputError(f"storage {shown(url)} cannot be reached: {cause}") from error
+        raise InputError(f"'{name}' is not a storage URL such as postgresql://user@host/db") from error
+    except (SQLAlchemyError, OSError, StorageInternalError, RuntimeError) as error:
+        raise InputError(f"storage {name} cannot be used: {cause_of(error)}") from error
 
 
-def _database(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
-    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+def _file(path: Path) -> RDBStorage:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode = WAL")  # commits need not wait for the disk, and survive a kill
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
 
+    return _database(f"sqlite:///{DATABASE}", {"creator": connect})
+
+
+def _database(url: str, options: dict[str, Any]) -> RDBStorage:
     for attempt in range(1, CREATE_ATTEMPTS + 1):
         try:
-            return optuna.storages.RDBStorage(
+            return RDBStorage(
                 url,
                 engine_kwargs={"pool_pre_ping": True, **options},
                 heartbeat_interval=HEARTBEAT_SECONDS,
@@ -185,44 +179,9 @@ def _database(url: str, options: dict[str, Any]) -> optuna.storages.RDBStorage:
                 heartbeat_stale_trial_callback=queue_again,
             )
         except SQLAlchemyError as error:
-            # Two processes that make the tables at once: the slower one finds them there the next time.
+            # Two processes create the tables at the same time: at the next attempt the slower one reads them.
             is_race = isinstance(error, IntegrityError) or "already exists" in str(error)
             if not is_race or attempt == CREATE_ATTEMPTS:
                 raise
             time.sleep(0.5)
     raise AssertionError
-
-
-class _KernelLock:
-    """A lock for JournalFileBackend that dies with its holder, where Optuna's own keep others out for 30 s."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = f"{path}.lock"
-        self.held: int | None = None
-
-    def acquire(self) -> bool:
-        held = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        self.held = held
-        return True
-
-    def release(self) -> None:
-        assert self.held is not None
-        held, self.held = self.held, None
-        os.close(held)
-
-
-def _cut_broken_line(path: Path, lock: Any) -> None:
-    """Cut what a write that was interrupted left behind: lines are whole, or the next one is lost with it."""
-    lock.acquire()
-    try:
-        if path.exists():
-            content = path.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                os.truncate(path, whole)
-            lines = content[:whole].splitlines()
-            if lines and "op_code" not in json.loads(lines[-1]):  # Optuna finds bad lines, but not the last
-                raise ValueError("its last line is not a study's")
-    finally:
-        lock.release()

@@ -1,4 +1,4 @@
-"""One trial: create, fit on train, judge on validation. It is given no test rows, so it cannot see any."""
+"""One trial: create, fit on train, score on validation. It gets no test rows, so it cannot see any."""
 
 import math
 import statistics
@@ -24,13 +24,13 @@ OBJECTIVES = {
     "train_seconds": "seconds of training",
 }
 WARM_UP, REPEATS = 10, 100
-# Asked after every epoch, and at last with None, once the answers to all epochs are known.
+# Called after every epoch, and in the end with None, when the answers to all epochs are known: whether to go on.
 GoesOn = Callable[[Epoch | None], bool]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a trial is to run, once with each seed."""
+class TrialRequest:
+    """The settings of a trial, to be trained once with each seed."""
 
     variant: str
     point: Point
@@ -43,20 +43,20 @@ class Request:
         return asdict(self)
 
     @classmethod
-    def of(cls, plain: dict[str, Any]) -> "Request":
+    def of(cls, plain: dict[str, Any]) -> "TrialRequest":
         """From JSON values."""
         return cls(**{**plain, "point": Point(**plain["point"]), "seeds": tuple(plain["seeds"])})
 
 
 class Pruned(Exception):
-    """The study has seen enough of this trial."""
+    """The study wants no more of this trial."""
 
 
-def run_trial(request: Request, data: Data, goes_on: GoesOn) -> dict[str, Any]:
-    """What the trial gave: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
+def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, Any]:
+    """The outcome of a trial: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
 
-    valid_loss is the mean over the seeds; goes_on is asked after every epoch of the first, and the others
-    run where that was not stopped. Any exception of the variant or of training is an error of this trial alone.
+    valid_loss is the mean over the seeds; goes_on is called after every epoch of the first, and the others run only if
+    that one was not stopped. Any exception of the variant or of training is an error of this trial alone.
     """
     started = time.perf_counter()
 
@@ -79,7 +79,7 @@ def run_trial(request: Request, data: Data, goes_on: GoesOn) -> dict[str, Any]:
             losses.append(validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss))
             if not math.isfinite(losses[-1]):
                 raise Diverged(f"the validation loss is {losses[-1]}")
-        answer: dict[str, Any] = {
+        outcome: dict[str, Any] = {
             "valid_loss": statistics.fmean(losses),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": sum(history.seconds for history in histories),
@@ -88,9 +88,9 @@ def run_trial(request: Request, data: Data, goes_on: GoesOn) -> dict[str, Any]:
             "stopped": histories[0].stopped,
         }
         if len(losses) > 1:
-            answer["valid_losses"] = losses
+            outcome["valid_losses"] = losses
         if request.wants_latency:
-            answer["latency_ms"] = _latency_ms(model, seen)
+            outcome["latency_ms"] = _latency_ms(model, seen)
     except Pruned:
         return {"pruned": True, "train_seconds": time.perf_counter() - started}
     except Exception as error:
@@ -98,7 +98,7 @@ def run_trial(request: Request, data: Data, goes_on: GoesOn) -> dict[str, Any]:
             torch.cuda.empty_cache()
         reason = " ".join(str(error).split())
         return {"error": f"{type(error).__name__}: {reason}", "train_seconds": time.perf_counter() - started}
-    return answer
+    return outcome
 
 
 def _device_of(model: Normalised, data: Data) -> torch.device:

@@ -1,7 +1,7 @@
-"""The worker of trials: `python -m zoo.tuning.worker`, started by zoo.tuning.study.
+"""The worker of trials: `python -m zoo.tuning.worker`, started by zoo.tuning.supervisor.
 
-The reply to an epoch is awaited after the next one, so that training does not stand still while the study
-decides; a pruned trial has trained one epoch more than the study saw.
+It reads the reply to an epoch after the next one, so that training does not wait while the study decides; a pruned
+trial has trained one epoch more than the study saw.
 """
 
 import pickle
@@ -11,15 +11,15 @@ from pathlib import Path
 from zoo.data.prepare import Data
 from zoo.run.serving import Hear, Message, Say, serve
 from zoo.train.fit import Epoch
-from zoo.tuning.trial import Request, run_trial
+from zoo.tuning.trial import TrialRequest, run_trial
 
 
-def tried(request: Message, say: Say, hear: Hear) -> Message:
+def try_settings(request: Message, say: Say, hear: Hear) -> Message:
     """The outcome of the trial in a request; each epoch is an event, and its reply says whether to go on.
 
-    A request without a trial makes the data ready.
+    A request without a trial only loads the data.
     """
-    data = _kept(request["data"])
+    data = _loaded(request["data"])
     if "trial" not in request:
         return {}
     is_pruning, waits = request["is_pruning"], False
@@ -36,17 +36,17 @@ def tried(request: Message, say: Say, hear: Hear) -> Message:
         waits = is_pruning
         return True
 
-    answer = run_trial(Request.of(request["trial"]), data, goes_on)
+    outcome = run_trial(TrialRequest.of(request["trial"]), data, goes_on)
     if waits:
         hear()
-    return answer
+    return outcome
 
 
 @lru_cache(maxsize=2)
-def _kept(path: str) -> Data:
-    kept: Data = pickle.loads(Path(path).read_bytes())  # of the process that started this one
-    return kept
+def _loaded(path: str) -> Data:
+    data: Data = pickle.loads(Path(path).read_bytes())  # of the process that started this one
+    return data
 
 
 if __name__ == "__main__":
-    serve(tried)
+    serve(try_settings)
