@@ -5,18 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from zoo.report.evidence import judged
+from zoo.report.predictions import stored_in
+from zoo.speed.measure import MEASURED
+from zoo.speed.report.markdown import speed_markdown
 
 from zoo.registry import list_models
-from zoo.report.evidence import judged
 from zoo.report.leaderboard import leaderboard_of
 from zoo.report.markdown import markdown
 from zoo.report.pictures import RANKS
-from zoo.report.predictions import stored_in
 from zoo.run.store import ADDED, FIELDS, read_all, read_rows
 from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.speed.cells import expand_speed, read_speed_suite
-from zoo.speed.measure import MEASURED
-from zoo.speed.report.markdown import speed_markdown
 from zoo.suite import expand, read_suite
 
 ROOT = Path(__file__).parents[1]

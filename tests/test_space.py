@@ -3,7 +3,7 @@ from typing import Annotated, Literal
 import pytest
 
 from zoo.errors import InputError, UnknownName
-from zoo.space import Choice, Float, Int, range_text, parameters_of, ranges_of, resolve
+from zoo.space import Choice, Float, Int, parameters_of, range_text, ranges_of, resolve
 
 
 class Example:

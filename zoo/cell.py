@@ -6,7 +6,7 @@ A row in a file is one JSON object with the fields of its class. Older lines are
 
 import hashlib
 import json
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,10 @@ from zoo.records import Record, Scalar, Setting, record_from
 
 SCHEMA = 2  # of rows and keys
 BEST_FORMAT: Literal[2] = 2
-Params = dict[str, Setting]
+if TYPE_CHECKING:
+    Params = dict[str, Any]  # they go into signatures of any kind
+else:
+    Params = dict[str, Setting]
 
 
 class DataFields(Record):

@@ -97,9 +97,8 @@ def fit(
     if outcome["metrics"] is not None:
         skill = outcome["metrics"]["skill"]
         shown = "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"
-        print(
-            f"test: rmse {outcome['metrics']['rmse']:.5g}, mae {outcome['metrics']['mae']:.5g}, skill over naive {shown}"
-        )
+        rmse, mae = outcome["metrics"]["rmse"], outcome["metrics"]["mae"]
+        print(f"test: rmse {rmse:.5g}, mae {mae:.5g}, skill over naive {shown}")
 
 
 @app.command(epilog=PREDICT_EXAMPLES)
@@ -127,7 +126,7 @@ def predict(
     saved = load_model(model)
     table = load(source, columns=names_in(columns), time=time)
     forecasts = forecast_next(saved, table, missing=missing, device=device)
-    for note in table.notes:
+    for note in (*saved.notes, *table.notes):
         print(f"note: {note}", file=sys.stderr)
     if table.time is not None and len(forecasts.columns) == len(saved.targets) + 1:
         print("note: the spacing of the rows is irregular: forecasts have no timestamps", file=sys.stderr)

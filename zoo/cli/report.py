@@ -139,7 +139,7 @@ def _text(frame: "pd.DataFrame", form: Format) -> str:
         return "\n".join(parts)
     from zoo.report.formats import as_text
 
-    return as_text(frame, form.value)
+    return as_text(frame, form.value)  # type: ignore[arg-type]
 
 
 def _note(sentences: Sequence[str]) -> None:

@@ -244,11 +244,11 @@ def _chapters(rows: pd.DataFrame) -> Iterator[Chapter]:
             note += f" {len(found) - MOST_CLIFFS} more with smaller gains are left out."
         yield Chapter("Cliffs", "cliffs", note, (("", _cliff_table(found[:MOST_CLIFFS])),) if found else ())
     if len(growth := exponents(rows)):
-        found = [
+        tables = [
             (f"Step time over {str(over).replace('_', ' ')}", _scaling_table(some))
             for over, some in growth.groupby("over")
         ]
-        yield Chapter("Scaling", "scaling", SCALING, tuple(found))
+        yield Chapter("Scaling", "scaling", SCALING, tuple(tables))
     if len(searches := largest_batches(rows)):
         yield Chapter("Largest batch", "", LARGEST, (("", _largest_table(searches)),))
 

@@ -269,7 +269,7 @@ def _fallbacks(name: str, old: SpeedRow, new: SpeedRow) -> list[str]:
     if bool(old.fallback) == bool(new.fallback):
         return []
     where = "OLD" if old.fallback else "NEW"
-    return [f"{name} was measured in another mode in {where} alone ({old['fallback'] or new['fallback']})."]
+    return [f"{name} was measured in another mode in {where} alone ({old.fallback or new.fallback})."]
 
 
 def _disjoint(old: dict[str, SpeedRow], new: dict[str, SpeedRow]) -> str:

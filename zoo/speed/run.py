@@ -194,8 +194,8 @@ class _Run:
                 _answer(self._request([(cell, again.get(cell.key))], context), on_event)
             except WorkerDied:
                 return
-        if again[cell.key].step_seconds is not None and row.step_seconds is not None:
-            median = again[cell.key].step_seconds.median
+        if (alone := again[cell.key].step_seconds) is not None and row.step_seconds is not None:
+            median = alone.median
             ratio = median / row.step_seconds.median
             self.rows[cell.key] = row.model_copy(update={"alone": Alone(median=median, ratio=ratio)})
             self.store.append(self.rows[cell.key])

@@ -63,7 +63,7 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
     for reason, group in timed.groupby("fallback"):
         lines.append(("fell back", f"{plural(len(group), 'cell')}: {reason}"))
     for count, group in timed[timed["graph_breaks"].fillna(0) > 0].groupby("graph_breaks"):
-        lines.append(("graph breaks", f"{', '.join(sorted(set(group['variant'])))}: {int(count)}"))  # type: ignore[call-overload]
+        lines.append(("graph breaks", f"{', '.join(sorted(set(group['variant'])))}: {int(count)}"))
     machine = ["machine.cpu", "machine.cores", "machine.system"]
     for _, row in rows.drop_duplicates(["machine", *machine]).iterrows():
         gpu = f"{row['machine.gpu']}, " if isinstance(row["machine.gpu"], str) else ""

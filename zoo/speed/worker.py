@@ -17,7 +17,7 @@ from zoo.cell import SpeedCell, SpeedRow
 from zoo.records import record_from
 from zoo.registry import variant
 from zoo.run import environment
-from zoo.run.serving import Hear, Message, Say, serve
+from zoo.run.serving import Hear, Message, Say
 from zoo.speed import cost
 from zoo.speed.cells import Method
 from zoo.speed.largest import free_memory, is_out_of_memory, largest
@@ -30,7 +30,7 @@ LATENCY_CALLS, LATENCY_SECONDS = 1000, 0.5  # in each visit
 PART_STEPS, PART_SECONDS = 20, 0.25
 
 
-def answered(request: Message, say: Say, _: Hear) -> Message:
+def answer(request: Message, say: Say, _: Hear) -> Message:
     """The answer to a request, see the top of this file."""
     torch.set_num_threads(request["threads"])
     if "ceilings" in request:
@@ -188,7 +188,3 @@ def _limit_memory() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limit = own + int(FREE_SHARE * free)
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
-if __name__ == "__main__":
-    serve(answered)

@@ -52,7 +52,7 @@ def best_of(result: StudyResult, data: Data, *, storage: str, command: str | Non
     return Best(
         variant=result.variant,
         params=point.params,
-        fit=FitConfig.of(point.fit).asked(),
+        fit=FitConfig.of(point.fit).settings(),
         lookback=point.lookback,
         trial=trial.number,
         valid_loss=values.get("valid_loss", trial.user_attrs.get("valid_loss")),

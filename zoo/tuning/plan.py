@@ -13,8 +13,7 @@ from zoo.errors import InputError, unknown
 from zoo.plugins import Code
 from zoo.records import Record
 from zoo.registry import variant
-from zoo.space import Choice
-from zoo.space import described as range_text
+from zoo.space import Choice, range_text
 from zoo.suite import task_of
 from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device

@@ -1,4 +1,4 @@
-"""The worker of trials: `python -m zoo.tuning.worker`, started by zoo.tuning.supervisor.
+"""The worker of trials; zoo.tuning.supervisor starts it.
 
 It reads the reply to an epoch after the next one, so that training does not wait while the study decides; a pruned
 trial has trained one epoch more than the study saw.
@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from zoo.data.prepare import Data
-from zoo.run.serving import Hear, Message, Say, serve
+from zoo.run.serving import Hear, Message, Say
 from zoo.train.fit import Epoch
 from zoo.tuning.trial import TrialRequest, run_trial
 
 
-def try_settings(request: Message, say: Say, hear: Hear) -> Message:
+def answer(request: Message, say: Say, hear: Hear) -> Message:
     """The outcome of the trial in a request; each epoch is an event, and its reply says whether to go on.
 
     A request without a trial only loads the data.
@@ -46,7 +46,3 @@ def try_settings(request: Message, say: Say, hear: Hear) -> Message:
 def _loaded(path: str) -> Data:
     data: Data = pickle.loads(Path(path).read_bytes())  # of the process that started this one
     return data
-
-
-if __name__ == "__main__":
-    serve(try_settings)
