@@ -14,6 +14,7 @@ import zoo
 from zoo import registry
 from zoo.space import Float, Int
 from zoo.tuning.storage import opened_storage
+from zoo.tuning.study import quiet
 from zoo.tuning.trial import run_trial
 
 SMALL = zoo.FitConfig(max_epochs=2)
@@ -380,9 +381,10 @@ def test_start_is_told_as_it_ran_also_after_the_settings_changed(data, tmp_path)
     assert kept["is_start"]
 
 
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
 def test_time_in_which_nothing_ran_is_not_counted(data, tmp_path):
     tuned(data, out=tmp_path, trials=2)
-    with opened_storage(None, tmp_path) as storage:  # a process that asks for a trial and dies
+    with quiet(), opened_storage(None, tmp_path) as storage:  # a process that asks for a trial and dies
         study = optuna.load_study(study_name="lstm", storage=storage)
         study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 12)})
         time.sleep(1.5)
@@ -396,8 +398,7 @@ def test_any_objective_can_be_shown(names, data, capsys):
     from zoo.cli.tune import _plain
 
     listen = _plain({"lstm": 2})
-    if True:
-        result = tuned(data, objectives=names, trials=2, on_event=lambda event: listen("lstm", event))
+    result = tuned(data, objectives=names, trials=2, on_event=lambda event: listen("lstm", event))
     assert result.cost.complete == 2
     assert "[lstm 2/2] trial 1: " in capsys.readouterr().err
 
