@@ -229,7 +229,8 @@ class SpeedCell(Record):
 
     def keyed(self) -> Self:
         """The same cell with its key; not in it: the suite's name, the method, the machine and the commit."""
-        fields = self.model_dump(mode="json", exclude={"key", "suite", "tags", "code"})
+        asked = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
+        fields = self.model_dump(mode="json", include=asked)
         return self.model_copy(update={"key": _sha256({**fields, **_code(self.code)})})
 
     @property
