@@ -75,6 +75,7 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
         is_baseline=rows["tags"].map(lambda tags: "baseline" in tags).astype(bool),
         is_measured=rows["error"].isna() & rows[TIME].notna(),
         form=rows["mode"] + " " + rows["dtype"],
+        **{name: pd.to_numeric(rows[name]) for name in STEPS},  # None where no row has enough repeats for an interval
     )
     batch = pd.to_numeric(rows["batch_size"], errors="coerce").fillna(np.inf)
     order = rows.assign(batch=batch).sort_values([*PLACE, "variant", "phase", "form", "lookback", "batch", "settings"])

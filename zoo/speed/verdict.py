@@ -151,7 +151,7 @@ def _fastest(sheet: Sheet) -> str:
     if len(ranked) > 1:
         second = ranked.iloc[1]
         rate = f"{first[RATE]:,.0f} windows/s"
-        if second["step_seconds.low"] <= first["step_seconds.high"]:
+        if not second["step_seconds.low"] > first["step_seconds.high"]:  # NaN: too few repeats to tell
             text = f"{start}: no clear winner between {first['label']} ({rate}) and {second['label']}"
             text += f", {slowest}" * (len(ranked) > 2)
         else:
