@@ -87,7 +87,8 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
     lines += [("clocks", ", ".join(clocks))] if clocks else []
     packages = [name for name in rows if name.startswith("versions.")]
     for _, row in rows[packages].drop_duplicates().iterrows():
-        lines.append(("versions", ", ".join(f"{name.split('.', 1)[1]} {row[name]}" for name in packages)))
+        known = [f"{name.split('.', 1)[1]} {row[name]}" for name in packages if pd.notna(row[name])]
+        lines.append(("versions", ", ".join(known)))
     return lines + [("commit", str(commit)) for commit in rows["commit"].dropna().unique()]
 
 
