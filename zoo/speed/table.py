@@ -176,6 +176,8 @@ def kernel_rows(rows: pd.DataFrame) -> pd.DataFrame:
 def sweeps(rows: pd.DataFrame, over: str, at_least: int) -> Iterator[pd.DataFrame]:
     """Measured rows that differ in `over` alone, in its order, where it has so many values. Others are equal."""
     timed = rows[rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)]
+    if timed.empty:
+        return
     shared = timed[[name for name in SHAPE if name != over]].astype(str).agg("|".join, axis=1)
     shared += _settings(timed, over.removeprefix("params."))
     sizes = timed[over].groupby(shared).transform("nunique")
