@@ -78,7 +78,9 @@ def test_throughput_table_holds_the_medians_of_the_rows():
             speed_row("linear", batch=64, seconds=0.0001, fallback="compile: no; measured eager")]  # fmt: skip
     table = throughput_table(sheet(rows))
     assert table.header == ("variant", "parameters", "batch 64", "batch 512")
-    found = dict(zip((cells[0].text for cells in table.rows), zip(table.rows, table.baseline, strict=True), strict=True))
+    found = dict(
+        zip([cells[0].text for cells in table.rows], zip(table.rows, table.baseline, strict=True), strict=True)
+    )
     assert {tuple(line) for line in text_of(table)} == {
         ("linear", "6,400", "640,000†", "-"),
         ("lstm", "6,400", "64,000", "128,000~"),
