@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.conftest import run_zoo_here
-from tests.rows import accuracy_row
+from tests.rows import ACCURACY
 from tests.speed import rows
 from zoo import cli
 from zoo.errors import InputError
@@ -155,7 +155,7 @@ def test_largest_batch_that_fits_is_compared_by_window(compared):
 
 
 def test_last_line_of_a_key_and_speed_rows_alone_count(compared):
-    accuracy = accuracy_row().model_dump(mode="json")
+    accuracy = ACCURACY
     found = compared([speed_row(0.004), accuracy, speed_row(0.001)], [accuracy, speed_row(0.001)])
     assert [change.ratio for change in found.changes] == [1]
     assert found.only_old == found.only_new == ()
@@ -263,7 +263,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
     [
         ([], [speed_row()], r"no rows in .*old.rows.jsonl: run zoo speed --out .*old first"),
         ([speed_row()], [], r"no rows in .*new.rows.jsonl: run zoo speed --out .*new first"),
-        ([accuracy_row().model_dump(mode="json")], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
+        ([ACCURACY], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
         ([speed_row()], [speed_row(phase="infer")], r"no cell of .*new is in .*old too \(phase is \"train\" in OLD, "),
         ([speed_row()], [speed_row(threads=2)], r"\(threads is 1 in OLD, 2 in NEW\): run zoo speed with the same set"),
         ([{"kind": "speed", "key": "x"}], [speed_row()], r"no rows in .*old.rows.jsonl \(rows.jsonl line 1: .*left out\)"),
@@ -316,7 +316,7 @@ def test_bad_threshold_is_one_line_and_exit_code_2(zoo_compare, text):
 
 
 def test_folder_without_speed_rows_is_one_line_and_exit_code_2(zoo_compare):
-    code, said, error = zoo_compare([accuracy_row().model_dump(mode="json")], [speed_row()])
+    code, said, error = zoo_compare([ACCURACY], [speed_row()])
     assert (code, said, error.count("\n")) == (2, "", 1)
     assert error.startswith("zoo: no speed rows in ")
 
