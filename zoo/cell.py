@@ -6,7 +6,7 @@ A row in a file is one JSON object with the fields of its class. Older lines are
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -312,7 +312,7 @@ class SpeedRow(SpeedCell, Measured):
     """
 
     batch_measured: int | None = None
-    repeats: tuple[float, ...] | None = None
+    repeats: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
     made: tuple[tuple[float, float], ...] | None = None
     reference: float | None = None
     passes: tuple[int, ...] | None = None
