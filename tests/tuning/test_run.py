@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import run_zoo
+from tests.conftest import run_zoo_here
 from zoo.errors import InputError
 from zoo.run.store import read_rows
 from zoo.run.tuned import read_tuned
@@ -39,7 +39,7 @@ def suite(prices_csv):
 
 
 def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_path):
-    ended = run_zoo("tune", "all", suite, cwd=tmp_path)
+    ended = run_zoo_here("tune", "all", suite, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "note: nothing to tune in naive" in ended.stderr
     assert "[lstm 3/3] trial 2:" in ended.stderr
@@ -61,31 +61,31 @@ def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_p
     assert trials[0]["params"]["hidden_size"] == 6
     assert min(trial["valid_loss"] for trial in trials) == best["valid_loss"]
 
-    ended = run_zoo("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
+    ended = run_zoo_here("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     out = tmp_path / "results/small-tuned"
     rows, left_out = read_rows(out)
     assert left_out == []
-    kept = [(row["variant"], row["seed"], row["tuning"] is not None) for row in rows]
+    kept = [(row.variant, row.seed, row.tuning is not None) for row in rows]
     assert sorted(kept) == sorted(
         [(name, seed, tuned) for name in ("lstm", "linear") for seed in (0, 1) for tuned in (False, True)]
         + [("naive", 0, False), ("moving-average", 0, False), ("moving-average", 0, True)]
     )
-    (tuned,) = [row for row in rows if row["variant"] == "lstm" and row["seed"] == 0 and row["tuning"]]
-    assert tuned["params"] == best["params"]
-    assert tuned["fit"]["learning_rate"] == best["fit"]["learning_rate"]
-    assert tuned["tuning"]["trials"] == 3
-    assert tuned["tuning"]["seconds"] == best["cost"]["seconds"]
+    (tuned,) = [row for row in rows if row.variant == "lstm" and row.seed == 0 and row.tuning]
+    assert tuned.params == best["params"]
+    assert tuned.fit["learning_rate"] == best["fit"]["learning_rate"]
+    assert tuned.tuning.cost.trials == 3
+    assert tuned.tuning.cost.seconds == best["cost"]["seconds"]
     report = (out / "report.md").read_text()
-    assert "lstm, tuned" in report
+    assert "lstm (tuned)" in report
     assert "default skill %" in report and "tuning s" in report
-    assert f"{tuned['tuning']['command']}" in report
-    again = run_zoo("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
-    assert "11 of 11 cells are already there" in again.stderr
+    assert f"{tuned.tuning.command}" in report
+    again = run_zoo_here("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
+    assert "11 of 11 cells already have rows" in again.stderr
 
 
 def test_single_variant_goes_straight_into_out_and_speaks_json(prices_csv, tmp_path):
-    ended = run_zoo(
+    ended = run_zoo_here(
         "tune", "lstm", prices_csv, "--targets", "close", "--trials", 2, "--fix", "max_epochs=2", "--seed", 3,
         "--range", "hidden_size=4:8", "--range", "lookback=5:9", "--out", tmp_path / "out", "--json",
     )  # fmt: skip
@@ -101,18 +101,18 @@ def test_single_variant_goes_straight_into_out_and_speaks_json(prices_csv, tmp_p
 def test_study_that_went_on_without_a_better_trial_trains_nothing_anew(tuned_folder, prices_csv, tmp_path):
     bench = ["bench", prices_csv, "--targets", "close", "--models", "moving-average,naive", "--tuned", tuned_folder,
              "--out", tmp_path / "out"]  # fmt: skip
-    assert run_zoo(*bench).returncode == 0
+    assert run_zoo_here(*bench).returncode == 0
     path = tuned_folder / "best.json"
     best = json.loads(path.read_text())
     path.write_text(json.dumps({**best, "cost": {**best["cost"], "trials": 77}}))
-    ended = run_zoo(*bench)
-    assert "3 of 3 cells are already there" in ended.stderr
-    (tuned,) = [row for row in read_rows(tmp_path / "out")[0] if row["tuning"]]
-    assert tuned["tuning"]["trials"] == 77
+    ended = run_zoo_here(*bench)
+    assert "3 of 3 cells already have rows" in ended.stderr
+    (tuned,) = [row for row in read_rows(tmp_path / "out")[0] if row.tuning]
+    assert tuned.tuning.cost.trials == 77
 
 
 def test_what_is_typed_beats_the_suite(suite, tmp_path):
-    ended = run_zoo("tune", "lstm", suite, "--trials", 2, "--fix", "hidden_size=5", "--range", "batch_size=32:64",
+    ended = run_zoo_here("tune", "lstm", suite, "--trials", 2, "--fix", "hidden_size=5", "--range", "batch_size=32:64",
                     "--out", tmp_path / "out", cwd=tmp_path)  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     best = json.loads((tmp_path / "out/best.json").read_text())
@@ -122,16 +122,16 @@ def test_what_is_typed_beats_the_suite(suite, tmp_path):
 
 def test_suite_may_speak_of_variants_that_are_not_tuned_now(suite, tmp_path):
     suite.write_text(SUITE + '"moving-average.window" = "2:4"\n')
-    ended = run_zoo("tune", "linear", suite, "--trials", 1, "--out", tmp_path / "out", cwd=tmp_path)
+    ended = run_zoo_here("tune", "linear", suite, "--trials", 1, "--out", tmp_path / "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
 
 
 def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path):
-    run_zoo(
+    run_zoo_here(
         "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 3, "--range", "lookback=10:12",
         "--out", tmp_path / "tune",
     )  # fmt: skip
-    ended = run_zoo(
+    ended = run_zoo_here(
         "bench", prices_csv, "--targets", "close", "--models", "moving-average,naive", "--tuned", tmp_path / "tune",
         "--out", tmp_path / "out",
     )  # fmt: skip
@@ -142,7 +142,7 @@ def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path)
 
 
 def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
-    ended = run_zoo(
+    ended = run_zoo_here(
         "tune", "lstm", prices_csv, "--targets", "close", "--trials", 3, "--fix", "max_epochs=1",
         "--objectives", "valid_loss,parameter_count", "--out", tmp_path / "out",
     )  # fmt: skip
@@ -155,7 +155,7 @@ def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
 
 
 def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
-    ended = run_zoo(
+    ended = run_zoo_here(
         "tune", "lstm", prices_csv, "--targets", "close", "--trials", 2, "--fix", "learning_rate=1e30",
         "--fix", "optimizer=sgd", "--fix", "clip_norm=0", "--out", tmp_path / "out",
     )  # fmt: skip
@@ -168,7 +168,7 @@ def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
 
 @pytest.fixture
 def tuned_folder(prices_csv, tmp_path):
-    ended = run_zoo(
+    ended = run_zoo_here(
         "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 2, "--out", tmp_path / "tune"
     )
     assert ended.returncode == 0, ended.stderr
@@ -188,7 +188,7 @@ def tuned_folder(prices_csv, tmp_path):
 def test_settings_that_were_found_on_something_else_are_refused(arguments, rule, tuned_folder, prices_csv, tmp_path):
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
     options = {"--targets": "close", "--models": "moving-average,naive", "--tuned": tuned_folder, **given}
-    ended = run_zoo("bench", prices_csv, *[part for pair in options.items() for part in pair], cwd=tmp_path)
+    ended = run_zoo_here("bench", prices_csv, *[part for pair in options.items() for part in pair], cwd=tmp_path)
     assert ended.returncode == 2
     assert rule in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -198,7 +198,7 @@ def test_settings_that_were_found_on_something_else_are_refused(arguments, rule,
 def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, prices, tmp_path):
     other = tmp_path / "other.csv"
     prices.assign(close=prices["close"] + 1).to_csv(other, index=False)
-    ended = run_zoo("bench", other, "--targets", "close", "--models", "moving-average", "--tuned", tuned_folder)
+    ended = run_zoo_here("bench", other, "--targets", "close", "--models", "moving-average", "--tuned", tuned_folder)
     assert ended.returncode == 2
     assert "was tuned on other data" in ended.stderr
     path = tuned_folder / "best.json"
