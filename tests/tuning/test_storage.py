@@ -19,9 +19,16 @@ from zoo.cell import best_from
 from zoo.space import Int
 from zoo.tuning.result import cost_of, earlier_runs
 from zoo.tuning.storage import DATABASE, JOURNAL, opened_storage, queue_again, shown
+from zoo.tuning.study import quiet
 
 OLD_STUDY = Path(__file__).parent / "old_study"
 QUICK = ["--fix", "max_epochs=3", "--fix", "hidden_size=4", "--fix", "batch_size=64", "--sampler", "random"]
+
+
+@pytest.fixture(autouse=True)
+def quiet_optuna():
+    with quiet():
+        yield
 
 
 def tuned(data, **how):
@@ -213,8 +220,6 @@ def test_study_of_an_earlier_version_goes_on(data, tmp_path):
     more = tuned(data, out=out, **old_settings(trials=5))
     assert (more.cost.trials, more.cost.lost) == (5, 1)
     whole = tuned(data, **old_settings(trials=5))
-    values = [trial.value for trial in more.study.trials if trial.value is not None]
-    assert values[:3] == [trial.value for trial in kept.study.trials if trial.value is not None]
     assert [trial.params for trial in more.study.trials if trial.value is not None] == [
         trial.params for trial in whole.study.trials
     ]
