@@ -6,7 +6,7 @@ A row in a file is one JSON object with the fields of its class. Older lines are
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -229,7 +229,8 @@ class SpeedCell(Record):
 
     def keyed(self) -> Self:
         """The same cell with its key; not in it: the suite's name, the method, the machine and the commit."""
-        fields = self.model_dump(mode="json", exclude={"key", "suite", "tags", "code"})
+        asked = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
+        fields = self.model_dump(mode="json", include=asked)
         return self.model_copy(update={"key": _sha256({**fields, **_code(self.code)})})
 
     @property
@@ -311,7 +312,7 @@ class SpeedRow(SpeedCell, Measured):
     """
 
     batch_measured: int | None = None
-    repeats: tuple[float, ...] | None = None
+    repeats: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
     made: tuple[tuple[float, float], ...] | None = None
     reference: float | None = None
     passes: tuple[int, ...] | None = None

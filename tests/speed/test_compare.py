@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
-from tests.conftest import run_zoo
+from tests.conftest import run_zoo_here
+from tests.rows import ACCURACY
+from tests.speed import rows
 from zoo import cli
 from zoo.errors import InputError
 from zoo.speed.compare import compare, sentences, summary
@@ -17,30 +19,29 @@ ASKED = {
 
 
 def speed_row(seconds=0.001, *, repeats=None, **fields):
-    """A row of 13 repeats around the seconds of a step; what was asked for makes its key."""
+    """The line of a row with 13 repeats around the seconds of a step; what was asked for makes its key."""
     asked = ASKED | {name: value for name, value in fields.items() if name in ASKED}
     batch = asked["batch_size"]
+    row = rows.speed_row(seconds=seconds).model_dump(mode="json")
     return {
-        "kind": "speed",
+        **row,
         "key": json.dumps(asked, sort_keys=True),
         **asked,
-        "batch_measured": None if batch == "max" else batch,
+        "batch_measured": 4096 if batch == "max" else batch,
         "repeats": repeats or [seconds * (1 + k / 1000) for k in range(-6, 7)],
-        "fallback": None,
         "machine": {"cpu": "Ryzen", "cores": 2, "system": "Linux x86_64"},
         "versions": {"torch": "2.8.0"},
         "commit": "a" * 40,
-        "error": None,
     } | fields
 
 
 def failed_row(error, **fields):
-    return speed_row(**fields) | {"error": error, "repeats": None, "batch_measured": None}
+    return speed_row(**fields) | dict.fromkeys(rows.MEASURED) | {"error": error}
 
 
-def folder(path, rows):
+def folder(path, lines):
     path.mkdir()
-    (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
 
@@ -154,7 +155,7 @@ def test_largest_batch_that_fits_is_compared_by_window(compared):
 
 
 def test_last_line_of_a_key_and_speed_rows_alone_count(compared):
-    accuracy = {"key": "x", "variant": "lstm", "metrics": {}, "error": None}
+    accuracy = ACCURACY
     found = compared([speed_row(0.004), accuracy, speed_row(0.001)], [accuracy, speed_row(0.001)])
     assert [change.ratio for change in found.changes] == [1]
     assert found.only_old == found.only_new == ()
@@ -202,8 +203,8 @@ def test_only_failing_in_new_alone_is_worse(tmp_path):
 
 def test_sentences_count_what_changed(compared):
     seconds = [1e-3] * 17 + [1.2e-3, 1.3e-3, 0.5e-3]
-    old = [speed_row(1e-3, lookback=number) for number in range(20)]
-    new = [speed_row(second, lookback=number) for number, second in enumerate(seconds)]
+    old = [speed_row(1e-3, lookback=1 + number) for number in range(20)]
+    new = [speed_row(second, lookback=1 + number) for number, second in enumerate(seconds)]
     assert sentences(compared(old, new), 0.05) == [
         "20 rows matched; the median ratio is 1.000.",
         "17 of 20 rows lie within 5 % of 1.",
@@ -238,9 +239,9 @@ def test_row_that_fell_back_to_another_mode_in_one_folder_is_said(compared):
 
 
 def test_variants_carry_the_settings_that_tell_them_apart(compared):
-    rows = [speed_row(params={"hidden_size": size, "dropout": 0.0}) for size in (64, 128)]
-    rows += [speed_row(variant="naive", params={}), speed_row(variant="naive", params={}, channels=1)]
-    found = {change.label for change in compared(rows, rows).changes}
+    both = [speed_row(params={"hidden_size": size, "dropout": 0.0}) for size in (64, 128)]
+    both += [speed_row(variant="naive", params={}), speed_row(variant="naive", params={}, channels=1)]
+    found = {change.label for change in compared(both, both).changes}
     assert found == {"lstm (hidden_size=64)", "lstm (hidden_size=128)", "naive (channels=5)", "naive (channels=1)"}
 
 
@@ -251,9 +252,9 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
     (old / "rows.jsonl").write_text((old / "rows.jsonl").read_text() + '{"key": "c", "er')
     new = folder(tmp_path / "new", [speed_row(), speed_row(lookback=8, repeats=[0.0]) | {"key": "d"}])
     assert compare(old, new).notes == (
-        f"{old / 'rows.jsonl'}: line 3 of rows.jsonl is not a row: left out",
-        f"{old / 'rows.jsonl'}: row {'b' * 16} lacks mode, repeats (another version wrote it): left out",
-        f"{new / 'rows.jsonl'}: row d has no repeats above 0 seconds, and no error either: left out",
+        f"{old}: rows.jsonl line 2: key 'mode' is missing; the line is left out",
+        f"{old}: rows.jsonl line 3: not a row (EOF while parsing a string at line 1 column 16); the line is left out",
+        f"{new}: rows.jsonl line 2: repeats.0: input should be greater than 0, got 0.0; the line is left out",
     )
 
 
@@ -262,10 +263,10 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
     [
         ([], [speed_row()], r"no rows in .*old.rows.jsonl: run zoo speed --out .*old first"),
         ([speed_row()], [], r"no rows in .*new.rows.jsonl: run zoo speed --out .*new first"),
-        ([{"key": "x"}], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
+        ([ACCURACY], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
         ([speed_row()], [speed_row(phase="infer")], r"no cell of .*new is in .*old too \(phase is \"train\" in OLD, "),
         ([speed_row()], [speed_row(threads=2)], r"\(threads is 1 in OLD, 2 in NEW\): run zoo speed with the same set"),
-        ([{"kind": "speed", "key": "x"}], [speed_row()], r"no speed row of .*old.* can be compared \(row x lacks"),
+        ([{"kind": "speed", "key": "x"}], [speed_row()], r"no rows in .*old.rows.jsonl \(.* line 1: .*left out\)"),
     ],
 )  # fmt: skip
 def test_folders_that_cannot_be_compared_are_refused_by_name(compared, old, new, rule):
@@ -281,7 +282,7 @@ def test_absent_folder_is_refused_in_one_line(tmp_path):
 def test_command_prints_the_table_and_the_sentences_and_fails_beyond_the_threshold(tmp_path):
     old = folder(tmp_path / "old", [speed_row(0.001, lookback=1), speed_row(0.001, lookback=2)])
     new = folder(tmp_path / "new", [speed_row(0.001, lookback=1), speed_row(0.002, lookback=2, commit="c" * 40)])
-    ended = run_zoo("compare", old, new, "--fail-on", "5%")
+    ended = run_zoo_here("compare", old, new, "--fail-on", "5%")
     assert ended.returncode == 1
     assert ended.stderr == "note: OLD and NEW differ in commit (aaaaaaaaaaaa in OLD, cccccccccccc in NEW).\n"
     lines = [line for line in ended.stdout.splitlines() if "lstm" in line]
@@ -290,8 +291,8 @@ def test_command_prints_the_table_and_the_sentences_and_fails_beyond_the_thresho
     assert slower[9].startswith("0.49") and slower[9].endswith("0.503") and slower[10] == "<0.001"
     assert "1.000" in lines[1]
     assert "Beyond 5 % and significant: 1 slower, 0 faster." in ended.stdout
-    assert run_zoo("compare", old, new).returncode == 0
-    same = run_zoo("compare", new, new, "--fail-on", "0%")
+    assert run_zoo_here("compare", old, new).returncode == 0
+    same = run_zoo_here("compare", new, new, "--fail-on", "0%")
     assert (same.returncode, same.stderr) == (0, "")
 
 
@@ -304,7 +305,7 @@ def test_row_that_fails_in_new_alone_fails_the_command_only_where_asked(zoo_comp
     code, said, _ = zoo_compare([speed_row(lookback=7)], [failed_row("lost", lookback=7)], "--fail-on", "50%")
     assert code == 1
     assert "1 row failed in NEW alone" in said
-    assert run_zoo("compare", tmp_path / "old", tmp_path / "new").returncode == 0
+    assert run_zoo_here("compare", tmp_path / "old", tmp_path / "new").returncode == 0
 
 
 @pytest.mark.parametrize("text", ["5", "1", "100%", "-5%", "nan", "five", "", "%", "5%%"])
@@ -315,7 +316,7 @@ def test_bad_threshold_is_one_line_and_exit_code_2(zoo_compare, text):
 
 
 def test_folder_without_speed_rows_is_one_line_and_exit_code_2(zoo_compare):
-    code, said, error = zoo_compare([{"key": "x"}], [speed_row()])
+    code, said, error = zoo_compare([ACCURACY], [speed_row()])
     assert (code, said, error.count("\n")) == (2, "", 1)
     assert error.startswith("zoo: no speed rows in ")
 
@@ -329,14 +330,14 @@ def test_table_shows_the_twenty_most_changed_rows_unless_all_are_asked_for(zoo_c
     shown = [line.split("│")[5].strip() for line in said.splitlines() if "lstm" in line]
     assert (code, shown) == (0, ["100", *(str(100 + number) for number in range(2, 20)), "101"])
     assert "These are the 20 most changed of 30 rows: --all shows the rest." in said
-    whole = run_zoo("compare", tmp_path / "old", tmp_path / "new", "--all").stdout
+    whole = run_zoo_here("compare", tmp_path / "old", tmp_path / "new", "--all").stdout
     assert sum("lstm" in line for line in whole.splitlines()) == 30
     assert "most changed" not in whole
 
 
 def test_json_holds_every_row_and_the_summary(zoo_compare):
-    old = [speed_row(lookback=number) for number in range(25)] + [speed_row(mode="compile")]
-    new = [speed_row(0.002, lookback=0), *old[1:25], speed_row(mode="cuda-graph")]
+    old = [speed_row(lookback=1 + number) for number in range(25)] + [speed_row(mode="compile")]
+    new = [speed_row(0.002, lookback=1), *old[1:25], speed_row(mode="cuda-graph")]
     code, said, _ = zoo_compare(old, new, "--json", "--fail-on", "10%")
     found = json.loads(said)
     assert code == 1

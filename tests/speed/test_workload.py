@@ -14,8 +14,14 @@ from zoo.speed.workload import Workload
 def test_every_variant_runs_every_phase_in_every_width(name, dtype):
     for cell in cells_of(models=[name], dtype=[dtype]):
         work = Workload(cell, int(cell.batch_size), seed=0)
-        work.run()
-        work.close()
+        try:
+            work.run()
+        except RuntimeError as error:
+            if dtype == "bfloat16" and "could not create a primitive" in str(error):
+                pytest.skip("this CPU has no bfloat16 recurrences")
+            raise
+        finally:
+            work.close()
         assert work.mode.name == "eager"
 
 

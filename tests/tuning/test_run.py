@@ -77,7 +77,7 @@ def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_p
     assert tuned.tuning.cost.trials == 3
     assert tuned.tuning.cost.seconds == best["cost"]["seconds"]
     report = (out / "report.md").read_text()
-    assert "lstm, tuned" in report
+    assert "lstm (tuned)" in report
     assert "default skill %" in report and "tuning s" in report
     assert tuned.tuning.command in report
     again = run_zoo_here("bench", suite, "--tuned", "results/tune", cwd=tmp_path)
@@ -148,10 +148,11 @@ def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     front = json.loads((tmp_path / "out/best.json").read_text())["front"]
-    assert {"trial", "valid_loss", "parameter_count", "params"} == set(front[0])
+    assert {"trial", "objectives", "params"} == set(front[0])
+    assert all({"valid_loss", "parameter_count"} == set(point["objectives"]) for point in front)
     assert "Pareto front" in ended.stdout
     for point in front:
-        assert f"{point['parameter_count']:,.0f}" in ended.stdout
+        assert f"{point['objectives']['parameter_count']:,.0f}" in ended.stdout
 
 
 def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
@@ -205,7 +206,7 @@ def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, pric
     whole = json.loads(path.read_text())
     damaged = [
         ("{", "is not what zoo tune writes"),
-        ('{"format": 99}', "has format 99"),
+        ('{"format": 99}', "is not what zoo tune writes: format: input should be 2, got 99"),
         (json.dumps({**whole, "fit": None}), "is not what zoo tune writes .fit: "),
         (json.dumps({**whole, "study": {}}), "is not what zoo tune writes .'study.name'"),
         (json.dumps({**whole, "cost": {}}), "is not what zoo tune writes .'cost.trials'"),

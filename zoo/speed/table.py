@@ -75,6 +75,7 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
         is_baseline=rows["tags"].map(lambda tags: "baseline" in tags).astype(bool),
         is_measured=rows["error"].isna() & rows[TIME].notna(),
         form=rows["mode"] + " " + rows["dtype"],
+        **{name: pd.to_numeric(rows[name]) for name in STEPS},  # None where no row has enough repeats for an interval
     )
     batch = pd.to_numeric(rows["batch_size"], errors="coerce").fillna(np.inf)
     order = rows.assign(batch=batch).sort_values([*PLACE, "variant", "phase", "form", "lookback", "batch", "settings"])
@@ -175,6 +176,8 @@ def kernel_rows(rows: pd.DataFrame) -> pd.DataFrame:
 def sweeps(rows: pd.DataFrame, over: str, at_least: int) -> Iterator[pd.DataFrame]:
     """Measured rows that differ in `over` alone, in its order, where it has so many values. Others are equal."""
     timed = rows[rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)]
+    if timed.empty:
+        return
     shared = timed[[name for name in SHAPE if name != over]].astype(str).agg("|".join, axis=1)
     shared += _settings(timed, over.removeprefix("params."))
     sizes = timed[over].groupby(shared).transform("nunique")

@@ -87,7 +87,8 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
     lines += [("clocks", ", ".join(clocks))] if clocks else []
     packages = [name for name in rows if name.startswith("versions.")]
     for _, row in rows[packages].drop_duplicates().iterrows():
-        lines.append(("versions", ", ".join(f"{name.split('.', 1)[1]} {row[name]}" for name in packages)))
+        known = [f"{name.split('.', 1)[1]} {row[name]}" for name in packages if pd.notna(row[name])]
+        lines.append(("versions", ", ".join(known)))
     return lines + [("commit", str(commit)) for commit in rows["commit"].dropna().unique()]
 
 
@@ -151,7 +152,7 @@ def _fastest(sheet: Sheet) -> str:
     if len(ranked) > 1:
         second = ranked.iloc[1]
         rate = f"{first[RATE]:,.0f} windows/s"
-        if second["step_seconds.low"] <= first["step_seconds.high"]:
+        if not second["step_seconds.low"] > first["step_seconds.high"]:  # NaN: too few repeats to tell
             text = f"{start}: no clear winner between {first['label']} ({rate}) and {second['label']}"
             text += f", {slowest}" * (len(ranked) > 2)
         else:

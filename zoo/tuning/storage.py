@@ -10,6 +10,7 @@ import fcntl
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,16 +41,13 @@ def opened_storage(url: str | None, folder: Path | None) -> Iterator[BaseStorage
     Raises InputError for storage that cannot be used; its message does not contain the URL's password.
     """
     if url is not None:
-        yield _shared(url)
+        with _closing(_shared(url)) as storage:
+            yield storage
     elif folder is None:
         yield optuna.storages.InMemoryStorage()
     else:
-        with _study_lock(folder) as lock:
-            storage = _embedded(folder, lock)
-            try:
-                yield storage
-            finally:
-                storage.engine.dispose()
+        with _study_lock(folder) as lock, _closing(_embedded(folder, lock)) as storage:
+            yield storage
 
 
 def shown(url: str | None, folder: Path | None) -> str:
@@ -78,6 +76,17 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, most_retries: int | Non
         trial.params, trial.distributions = {}, {}  # it died while it drew them: draw all of them again
     trial.user_attrs = {name: value for name, value in trial.user_attrs.items() if name == START}
     RetryHeartbeatStaleTrialCallback(max_retry=most_retries)(study, trial)
+
+
+@contextmanager
+def _closing(storage: BaseStorage) -> Iterator[BaseStorage]:
+    """Close the connections in the end; a result that is read later opens one, until it is dropped itself."""
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.engine.dispose()
+            weakref.finalize(storage, storage.engine.dispose)
 
 
 @contextmanager
