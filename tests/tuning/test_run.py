@@ -138,7 +138,8 @@ def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path)
     assert ended.returncode == 0, ended.stderr
     report = (tmp_path / "out/report.md").read_text()
     assert report.count("\n## ") == 1
-    assert "moving-average, tuned: lookback 1" in report
+    (found,) = [line for line in report.splitlines() if line.startswith("- moving-average (tuned): ")]
+    assert ", lookback 1" in found
 
 
 def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
@@ -207,9 +208,9 @@ def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, pric
     damaged = [
         ("{", "is not what zoo tune writes"),
         ('{"format": 99}', "is not what zoo tune writes: format: input should be 2, got 99"),
-        (json.dumps({**whole, "fit": None}), "is not what zoo tune writes .fit: "),
-        (json.dumps({**whole, "study": {}}), "is not what zoo tune writes .'study.name'"),
-        (json.dumps({**whole, "cost": {}}), "is not what zoo tune writes .'cost.trials'"),
+        (json.dumps({**whole, "fit": None}), "is not what zoo tune writes: fit: input should be an object, got None"),
+        (json.dumps({**whole, "study": {}}), "is not what zoo tune writes: key 'study.name' is missing"),
+        (json.dumps({**whole, "cost": {}}), "is not what zoo tune writes: key 'cost.trials' is missing"),
     ]
     for content, rule in damaged:
         path.write_text(content)
