@@ -251,6 +251,16 @@ def test_journal_that_is_something_else_is_refused(content, data, tmp_path):
     assert not (tmp_path / DATABASE).exists()
 
 
+@pytest.mark.parametrize("line", ["[]", '{"other": 1}'])
+def test_last_line_of_a_journal_that_is_no_studys_is_refused(line, data, tmp_path):
+    out = old_study(tmp_path / "out")
+    with (out / JOURNAL).open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(zoo.InputError, match="study.journal is damaged"):
+        tuned(data, out=out, **old_settings(trials=4))
+    assert not (out / DATABASE).exists()
+
+
 def test_best_settings_of_an_earlier_version_are_read():
     best = best_from(json.loads((OLD_STUDY / "best.json").read_text()))
     assert best.params == {"hidden_size": 12, "dropout": 0.0}
