@@ -162,7 +162,7 @@ def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):
     )  # fmt: skip
     assert ended.returncode == 1
     assert "diverged" in ended.stdout
-    assert "1 cell failed and is not counted" in ended.stdout
+    assert "1 run failed and is not counted" in ended.stdout
 
 
 TUNE = ["tune", "lstm", "{csv}", "--targets", "close"]
@@ -204,14 +204,14 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*TUNE, "--range", "dropot=0:1"], "unknown parameter 'dropot' of variant 'lstm'; did you mean 'dropout'"),
         ([*TUNE, "--sampler", "tep"], "unknown sampler 'tep'; did you mean 'tpe'"),
         ([*TUNE, "--pruner", "halving"], "unknown pruner 'halving'"),
-        ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "needs valid_loss as the one"),
+        ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "needs valid_loss as the only objective"),
         ([*TUNE, "--objectives", "loss"], "unknown objective 'loss'"),
-        ([*TUNE, "--trials", "0"], "trials must be >= 1"),
+        ([*TUNE, "--trials", "0"], "trials: input should be greater than or equal to 1, got 0"),
         ([*TUNE, "--jobs", "0"], "jobs must be >= 1"),
         ([*TUNE, "--split", "0.8,0,0.2"], "the split leaves none: change --split"),
         ([*TUNE, "--out", "{csv}"], "cannot write to .*prices.csv"),
         (["tune", "naive", "{csv}", "--targets", "close"], "nothing to tune in naive: no range is declared"),
-        ([*TUNE, "--storage", "postgresql://u:secret@host:abc/db"], "is no storage URL"),
+        ([*TUNE, "--storage", "postgresql://u:secret@host:abc/db"], "is not a storage URL"),
         (["tune", "lstm,naive", "{csv}", "--targets", "close"], "nothing to tune in naive"),
         ([*TUNE, "--fix", "cnn-lstm.kernel_size=5"], "is of a variant that is not tuned here"),
         ([*TUNE, "--range", "max_epochs=1:4", "--fix", "max_epochs=2"], "fit.max_epochs is the training budget"),
