@@ -204,7 +204,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*TUNE, "--range", "dropot=0:1"], "unknown parameter 'dropot' of variant 'lstm'; did you mean 'dropout'"),
         ([*TUNE, "--sampler", "tep"], "unknown sampler 'tep'; did you mean 'tpe'"),
         ([*TUNE, "--pruner", "halving"], "unknown pruner 'halving'"),
-        ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "needs valid_loss as the only objective"),
+        ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "valid_loss as the only objective"),
         ([*TUNE, "--objectives", "loss"], "unknown objective 'loss'"),
         ([*TUNE, "--trials", "0"], "trials: input should be greater than or equal to 1, got 0"),
         ([*TUNE, "--jobs", "0"], "jobs must be >= 1"),
