@@ -25,7 +25,8 @@ def test_the_largest_batch_is_within_a_tenth_of_what_fits(memory):
     _, found = largest(None, seconds=9.0, seed=0, measure=measure)
     assert memory / 1.1 <= found.largest <= memory
     assert found.limit == "out of memory"
-    assert [entry.batch_size for entry in found.tried] == sorted(asked)
+    # The first size runs twice: once untimed, to warm up.
+    assert sorted([64, *(entry.batch_size for entry in found.tried)]) == sorted(asked)
 
 
 def test_the_best_batch_is_the_one_with_most_windows_per_second():
