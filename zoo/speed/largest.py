@@ -1,6 +1,7 @@
 """The largest batch that fits, and the batch with the best throughput on the way there."""
 
 import gc
+import math
 import time
 from collections.abc import Callable
 
@@ -44,7 +45,7 @@ def largest(
 ) -> tuple[int, BatchSearch]:
     """The batch size with the best throughput, and the search: largest that fits, what limited it, what was tried.
 
-    Doubles until memory ends or a size takes `seconds`, then halves the gap to the size that did not fit.
+    Doubles until memory ends or a size takes `seconds` more than the smallest, then halves the gap to the size that did not fit.
     Raises the error of the first size if even that does not run.
     """
     rates: dict[int, float | None] = {}
@@ -61,13 +62,16 @@ def largest(
         return rates[batch_size] is not None
 
     good, bad, limit = FIRST, 0, "time"
-    fits(FIRST)  # untimed: the first step in a process pays for what torch sets up once
+    fits(FIRST)  # the first step in a process pays for what torch sets up once
+    overhead = math.inf  # of building a model and collecting garbage, as the smallest size shows it
     while True:
         began = time.perf_counter()
         if not fits(good):
             good, bad, limit = good // 2, good, "out of memory"
             break
-        if time.perf_counter() - began > seconds or good >= MOST:
+        spent = time.perf_counter() - began
+        overhead = min(overhead, spent)
+        if spent - overhead > seconds or good >= MOST:
             break
         good *= 2
     while bad and bad / good > CLOSE:
