@@ -36,9 +36,19 @@ def test_the_best_batch_is_the_one_with_most_windows_per_second():
     assert found.largest > best
 
 
-def test_a_size_that_takes_too_long_is_the_last():
-    best, found = largest(None, seconds=0.0, seed=0, measure=machine(10**9)[0])
-    assert (best, found.largest, found.limit) == (64, 64, "time")
+def test_a_size_that_takes_too_long_is_the_last(monkeypatch):
+    """Beyond the smallest size: what every size costs alike, such as building the model, does not end the search."""
+    clock = 0.0
+    measure, _ = machine(10**9)
+
+    def slow(cell, batch_size, *, seed):
+        nonlocal clock
+        clock += 5.0 + batch_size / 64
+        return measure(cell, batch_size, seed=seed)
+
+    monkeypatch.setattr("zoo.speed.largest.time.perf_counter", lambda: clock)
+    _, found = largest(None, seconds=2.0, seed=0, measure=slow)
+    assert (found.largest, found.limit) == (256, "time")  # 5 + 4 s against 5 + 1 s
 
 
 def test_an_error_that_is_not_memorys_is_not_hidden():

@@ -45,8 +45,8 @@ def largest(
 ) -> tuple[int, BatchSearch]:
     """The batch size with the best throughput, and the search: largest that fits, what limited it, what was tried.
 
-    Doubles until memory ends or a size takes `seconds` more than the smallest, then halves the gap to the size that did not fit.
-    Raises the error of the first size if even that does not run.
+    Doubles until memory ends or a size takes `seconds` more than the smallest, then halves the gap to the size that did
+    not fit. Raises the error of the first size if even that does not run.
     """
     rates: dict[int, float | None] = {}
 
