@@ -146,3 +146,13 @@ def test_no_line_stops_a_reader(tmp_path, value):
     (tmp_path / "rows.jsonl").write_bytes(text + b"\n" + accuracy_row().model_dump_json().encode() + b"\n")
     rows, _ = read_rows(tmp_path)
     assert rows[-1] == accuracy_row()
+
+
+def test_a_number_stays_a_column_where_other_rows_hold_an_object_of_that_name():
+    """windows_per_second is a number of an accuracy row, and an object of percentiles of a speed row."""
+    rows, _ = read_rows(OLD)
+    table = results(OLD)
+    speeds = [row.windows_per_second for row in rows if isinstance(row, AccuracyRow)]
+    assert table.loc[table["kind"] == "accuracy", "windows_per_second"].tolist()[: len(speeds) - 1] == speeds[:-1]
+    medians = [row.windows_per_second.median for row in rows if isinstance(row, SpeedRow)]
+    assert table.loc[table["kind"] == "speed", "windows_per_second.median"].tolist() == medians

@@ -10,6 +10,7 @@ import zoo
 from tests.conftest import run_zoo
 from zoo import cli
 from zoo.cli.options import typed_line
+from zoo.cli.progress import left_text
 
 COMMANDS = ["list", "show", "data", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
 
@@ -62,6 +63,13 @@ def test_commands_without_models_leave_torch_alone(command, tmp_path, prices_csv
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout.splitlines()[-2:] == ["code 0", "False"], ended.stderr
+
+
+def test_time_left_follows_the_pace_and_ends_with_the_timeout():
+    assert left_text(60.0, 0, 4) == ""
+    assert left_text(60.0, 2, 6) == "about 2:00 left"
+    assert left_text(60.0, 2, 6, 45.0) == "about 0:45 left"
+    assert left_text(60.0, 2, 6, -3.0) == "about 0:00 left"
 
 
 def test_list_and_show(zoo_command):

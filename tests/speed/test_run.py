@@ -81,7 +81,7 @@ def test_a_second_run_times_nothing_and_report_says_the_same(timed):
     folder, _ = timed
     before, report = read_rows(folder), (folder / "report.md").read_text()
     ended = speed(folder)
-    assert ended.returncode == 0 and "6 of 6 cells are already there" in ended.stderr
+    assert ended.returncode == 0 and "6 of 6 cells already have rows" in ended.stderr
     assert run_zoo_here("report", folder).returncode == 0
     assert (read_rows(folder), (folder / "report.md").read_text()) == (before, report)
 
@@ -108,7 +108,7 @@ def test_force_times_every_cell_anew(timed, tmp_path):
     (folder / "rows.jsonl").write_bytes((timed[0] / "rows.jsonl").read_bytes())
     before = {row.key: row for row in read_rows(folder)[0]}
     ended = speed(folder, "--models", "naive", "--passes", "1", "--force")
-    assert ended.returncode == 0 and "already there" not in ended.stderr
+    assert ended.returncode == 0 and "already have rows" not in ended.stderr
     for row in read_rows(folder)[0]:
         if row.variant == "naive":
             assert len(row.passes) <= 2 and row.made[:1] != before[row.key].made[:1]

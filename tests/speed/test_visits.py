@@ -112,7 +112,7 @@ def test_a_run_with_nothing_to_do_asks_for_nothing_unless_forced(machine, tmp_pa
     count = len(machine.visits)
     found, events = visited(tmp_path, passes=1)
     assert len(machine.visits) == count and found.complete == len(found.rows) == len(CELLS)
-    assert [event.text for event in events] == ["4 of 4 cells are already there (--force times them again)"]
+    assert [event.text for event in events] == ["4 of 4 cells already have rows (--force times them again)"]
     visited(tmp_path, passes=1, force=True)
     assert len(machine.visits) == 2 * count
     assert [row.passes for row in read_rows(tmp_path / "out")[0]] == [(6,)] * len(CELLS)

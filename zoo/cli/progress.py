@@ -26,9 +26,13 @@ def counter(ended: int, count: int) -> str:
     return f"{ended}/{count}"
 
 
-def left_text(seconds: float, ended: int, count: int) -> str:
-    """The time left, as `about 3:20 left`, from the pace so far; empty before the first end."""
+def left_text(seconds: float, ended: int, count: int, longest: float | None = None) -> str:
+    """The time left, as `about 3:20 left`, from the pace so far; empty before the first end.
+
+    longest: seconds after which the work ends in any case.
+    """
     if not ended:
         return ""
     left = seconds * (count - ended) / ended
+    left = left if longest is None else max(0.0, min(left, longest))
     return f"about {left // 60:.0f}:{left % 60:02.0f} left"

@@ -56,7 +56,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Print the tables of each folder and write its report.md and pictures, from its rows and stored predictions."""
-    from zoo.report.folder import write_leaderboard, write_text
+    from zoo.files import write_text
+    from zoo.report.folder import write_leaderboard
     from zoo.run.results import results
 
     if ranked:

@@ -227,7 +227,8 @@ def _progress() -> "Iterator[Callable[[Studies], Listener]]":
             budgets = {name: settings.trials for name, settings in studies.settings.items()}
             if not sys.stderr.isatty():
                 return _plain(budgets)
-            return _live(stack.enter_context(progress_line()), budgets)
+            timeout = next(iter(studies.settings.values())).timeout
+            return _live(stack.enter_context(progress_line()), budgets, timeout)
 
         yield on_studies
 
@@ -241,7 +242,7 @@ def _plain(budgets: "Mapping[str, int]") -> "Listener":
     return on_event
 
 
-def _live(bar: "Progress", budgets: "Mapping[str, int]") -> "Listener":
+def _live(bar: "Progress", budgets: "Mapping[str, int]", timeout: float | None) -> "Listener":
     from rich.markup import escape
 
     tasks: dict[str, TaskID] = {}
@@ -262,7 +263,8 @@ def _live(bar: "Progress", budgets: "Mapping[str, int]") -> "Listener":
         ended = event.cost.trials
         earlier = first.setdefault(variant, ended - 1)
         best[variant] = "" if event.best is None else f" best {event.best:.5g}"
-        left = left_text(clock.monotonic() - started, ended - earlier, total - earlier)
+        longest = None if timeout is None else timeout - event.cost.busy_seconds
+        left = left_text(clock.monotonic() - started, ended - earlier, total - earlier, longest)
         bar.update(task, completed=ended, left=left, counter=counter(ended, total), visible=ended < total)
 
     return on_event

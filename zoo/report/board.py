@@ -11,6 +11,7 @@ import pandas as pd
 
 from zoo.metrics import METRICS
 from zoo.run.predictions import Stored, stored
+from zoo.run.results import newest_code
 from zoo.stats.accuracy import diebold_mariano
 from zoo.stats.intervals import mean_interval, skill_interval
 from zoo.stats.timings import holm
@@ -220,16 +221,6 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
         lines.append(Line(label, own[~is_failed].sort_values("seed"), own[is_failed], dict(settings), is_tuned))
     lines.sort(key=lambda line: (-line.skill.mean if line.skill else float("inf"), line.label))
     return Board(key, current, tuple(lines), earlier)
-
-
-def newest_code(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without rows of an earlier code of their variant: the code that ran last stays, and no code is the oldest."""
-    if "code.sha256" not in rows:
-        return rows
-    code = rows["code.sha256"].fillna("")
-    by_age = pd.DataFrame({"variant": rows["variant"], "code": code, "is_known": code != "", "at": rows["started"]})
-    newest = by_age.sort_values(["is_known", "at"], kind="stable").groupby("variant")["code"].last()
-    return rows[code == rows["variant"].map(newest)]
 
 
 def _newest_tuned(groups: dict[tuple[Any, ...], list[Any]], rows: pd.DataFrame) -> dict[tuple[Any, ...], list[Any]]:

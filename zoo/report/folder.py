@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from zoo.errors import InputError
-from zoo.files import write_atomically
+from zoo.files import write_text
 from zoo.report.board import Board, boards, judged
 from zoo.report.leaderboard import leaderboard, leaderboard_markdown
 from zoo.report.markdown import markdown
@@ -64,11 +64,3 @@ def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
     text = leaderboard_markdown(ranked, links, RANKS)
     write_text(folder / "README.md", text)
     return text, frame.attrs["left_out"]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Put text at path, whole or not at all; raises InputError where that is not possible."""
-    try:
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error

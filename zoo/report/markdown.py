@@ -1,6 +1,6 @@
 """Markdown: boards become report.md, the same text for the same rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from zoo.report.board import Board, Line, counted, value_of
 from zoo.report.pictures import PICTURES, picture_name
 from zoo.report.tables import accuracy_table, target_table, tuning_table
-from zoo.report.text_table import escaped, markdown_table
+from zoo.report.text_table import escaped, markdown_list, markdown_table
 from zoo.report.verdict import verdict
 
 TUNING_LEGEND = (
@@ -27,7 +27,7 @@ def markdown(boards: Sequence[Board], left_out: Sequence[str] = (), pictures: Se
     for number, board in enumerate(boards, start=1):
         parts += _section(board, {name: picture_name(name, number) for name in PICTURES}, pictures)
     if left_out:
-        parts += ["## Left out", _list(left_out)]
+        parts += ["## Left out", markdown_list(left_out)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -35,7 +35,7 @@ def _section(board: Board, names: Mapping[str, str], pictures: Sequence[str]) ->
     answer, *findings = verdict(board)
     parts = [f"## {escaped(board.title)}", f"**{escaped(answer)}**"]
     parts += [markdown_table(accuracy_table(board)), escaped(legend(board))]
-    parts += [_list(findings)] if findings else []
+    parts += [markdown_list(findings)] if findings else []
     tuning, per_target = tuning_table(board), target_table(board)
     if tuning is not None:
         parts += ["### Tuning", markdown_table(tuning), TUNING_LEGEND]
@@ -43,8 +43,8 @@ def _section(board: Board, names: Mapping[str, str], pictures: Sequence[str]) ->
         parts += ["### Each target", markdown_table(per_target), "rmse of each target in its own units."]
     parts += [f"![{PICTURES[name]}]({path})" for name, path in names.items() if path in pictures]
     if errors := failures(board):
-        parts += ["### Failed runs", _list(errors)]
-    parts += ["### How it was measured", _list(f"{label}: {text}" for label, text in provenance(board))]
+        parts += ["### Failed runs", markdown_list(errors)]
+    parts += ["### How it was measured", markdown_list(f"{label}: {text}" for label, text in provenance(board))]
     commands = [value_of(line.first, "tuning.command") for line in board.lines if line.is_tuned]
     distinct = dict.fromkeys(filter(None, [*commands, *board.runs["command"].dropna()]))
     if distinct:
@@ -156,7 +156,3 @@ def _distinct(rows: pd.DataFrame, prefix: str) -> list[dict[str, Any]]:
         if values and values not in distinct:
             distinct.append(values)
     return distinct
-
-
-def _list(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)

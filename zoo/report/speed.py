@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from zoo.errors import InputError
-from zoo.files import write_atomically
+from zoo.files import write_text
 from zoo.report.chart import Figure
 from zoo.report.speed_pictures import PICTURES, draw_speed, speed_charts
-from zoo.report.text_table import Text, TextTable, escaped, markdown_table, rich_table
+from zoo.report.text_table import Text, TextTable, escaped, fits, markdown_list, markdown_table, rich_table
 from zoo.run.results import results
 from zoo.speed.table import (
     PHASES,
@@ -137,8 +137,8 @@ def speed_markdown(frame: pd.DataFrame, pictures: Sequence[str] = ()) -> str:
             parts += [f"### {escaped(title)}"] * bool(title) + [markdown_table(table)]
         parts.append(escaped(part.note))
     if section.failures:
-        parts += ["## Cells that failed", _bullets(section.failures)]
-    parts += ["## How it was measured", _bullets(f"{label}: {text}" for label, text in section.provenance)]
+        parts += ["## Cells that failed", markdown_list(section.failures)]
+    parts += ["## How it was measured", markdown_list(f"{label}: {text}" for label, text in section.provenance)]
     if section.left_out:
         parts.append(escaped(section.left_out[0] + "."))
     if section.commands:
@@ -150,9 +150,10 @@ def write_speed_report(folder: Path) -> list[str]:
     """Write report.md and its pictures into a folder that zoo speed wrote; sentences on rows left out."""
     frame = results(folder)
     try:
-        write_atomically(folder / "report.md", speed_markdown(frame, draw_speed(frame, folder)).encode())
+        pictures = draw_speed(frame, folder)
     except OSError as error:
-        raise InputError(f"cannot write {folder / 'report.md'}: {error.strerror}") from error
+        raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
+    write_text(folder / "report.md", speed_markdown(frame, pictures))
     return list(frame.attrs["left_out"])
 
 
@@ -165,7 +166,9 @@ def show_speed(console: Console, frame: pd.DataFrame) -> None:
     is_narrow = False
     for sheet in fullest(every):
         table = throughput_table(sheet)
-        shown = next((some for some in _narrower(table) if _fits(console, some, sheet.title)), table.only("variant"))
+        shown = next(
+            (some for some in _narrower(table) if fits(console, rich_table(some, sheet.title))), table.only("variant")
+        )
         is_narrow |= shown.header != table.header
         console.print(rich_table(shown, sheet.title))
     hint = " A wider terminal shows more columns, as does report.md." if is_narrow else ""
@@ -238,11 +241,11 @@ def _chapters(rows: pd.DataFrame) -> Iterator[Chapter]:
     if len(kernels := kernel_rows(rows)):
         yield Chapter("Where the time goes", "", KERNELS, (("", _kernel_table(kernels)),))
     if sentence := cliff_sentence(rows):
-        found = cliffs(rows)
-        note = CLIFFS if found else sentence
-        if len(found) > MOST_CLIFFS:
-            note += f" {len(found) - MOST_CLIFFS} more with smaller gains are left out."
-        yield Chapter("Cliffs", "cliffs", note, (("", _cliff_table(found[:MOST_CLIFFS])),) if found else ())
+        faster = cliffs(rows)
+        note = CLIFFS if faster else sentence
+        if len(faster) > MOST_CLIFFS:
+            note += f" {len(faster) - MOST_CLIFFS} more with smaller gains are left out."
+        yield Chapter("Cliffs", "cliffs", note, (("", _cliff_table(faster[:MOST_CLIFFS])),) if faster else ())
     if len(growth := exponents(rows)):
         tables = [
             (f"Step time over {str(over).replace('_', ' ')}", _scaling_table(some))
@@ -265,7 +268,7 @@ def _kernel_table(rows: pd.DataFrame) -> TextTable:
     return _table(lines, rows["is_baseline"])
 
 
-def _cliff_table(found: Sequence[dict[str, Any]]) -> TextTable:
+def _cliff_table(faster: Sequence[dict[str, Any]]) -> TextTable:
     lines = [
         {
             "variant": cliff["label"],
@@ -279,7 +282,7 @@ def _cliff_table(found: Sequence[dict[str, Any]]) -> TextTable:
             "batch": f"{cliff['batch_size']:,}",
             "lookback": str(cliff["lookback"]),
         }
-        for cliff in found
+        for cliff in faster
     ]
     return _table(lines, [False] * len(lines))
 
@@ -344,12 +347,3 @@ def _narrower(table: TextTable) -> Iterator[TextTable]:
     for count in range(len(batches), 0, -1):
         places = thinned(range(len(batches)), count) if count > 1 else [len(batches) - 1]
         yield table.only(variant, *(batches[place] for place in places))
-
-
-def _fits(console: Console, table: TextTable, title: str) -> bool:
-    width = console.measure(rich_table(table, title), options=console.options.update(max_width=1000)).maximum
-    return width <= console.width
-
-
-def _bullets(sentences: Iterable[str]) -> str:
-    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)

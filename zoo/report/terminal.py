@@ -10,7 +10,7 @@ from rich.table import Table
 from zoo.report.board import Board
 from zoo.report.markdown import TUNING_LEGEND, failures, legend
 from zoo.report.tables import INTERVAL, P_NAIVE, accuracy_table, target_table, tuning_table, without_spreads
-from zoo.report.text_table import TextTable, rich_table
+from zoo.report.text_table import TextTable, fits, rich_table
 from zoo.report.verdict import verdict
 
 VERDICT = ("variant", "rmse", "skill %", INTERVAL, P_NAIVE)  # these stay at any width
@@ -46,7 +46,7 @@ def show_table(console: Console, table: TextTable, *choices: tuple[str, ...], is
     Where none fits, the last choice is printed without deviations and breaks lines between words. is_split: the
     choices are parts of the table, printed one below the other.
     """
-    if (whole := rich_table(table)) and _fits(console, whole):
+    if (whole := rich_table(table)) and fits(console, whole):
         console.print(whole)
         return True
     if is_split:
@@ -54,15 +54,11 @@ def show_table(console: Console, table: TextTable, *choices: tuple[str, ...], is
             show_table(console, table.only(*names), names)
         return True
     for names in choices:
-        if _fits(console, chosen := rich_table(table.only(*names))):
+        if fits(console, chosen := rich_table(table.only(*names))):
             console.print(chosen)
             return False
     console.print(_narrow(console, table.only(*choices[-1])))
     return False
-
-
-def _fits(console: Console, table: Table) -> bool:
-    return console.measure(table, options=console.options.update(max_width=1000)).maximum <= console.width
 
 
 def _narrow(console: Console, table: TextTable) -> Table:

@@ -1,9 +1,11 @@
 """Text tables: a header and cells of text, written as Markdown, LaTeX or for a terminal."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from tabulate import tabulate
@@ -75,6 +77,16 @@ def rich_table(table: TextTable, title: str | None = None) -> Table:
         texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
         drawn.add_row(texts[0] + " (b)" * is_baseline, *texts[1:], style="dim" if is_baseline else "")
     return drawn
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether the table needs no more columns than the terminal has."""
+    return console.measure(table, options=console.options.update(max_width=1000)).maximum <= console.width
+
+
+def markdown_list(sentences: Iterable[str]) -> str:
+    """Sentences as a list in Markdown."""
+    return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)
 
 
 def escaped(text: str) -> str:

@@ -54,9 +54,20 @@ def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
     """Rows as one table, see results."""
     frame = pd.DataFrame([{**_flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
     names = list(frame.columns)
-    nested = {name.rsplit(".", 1)[0] for name in names if "." in name} - {"targets"}  # the problem's, and of metrics
+    nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
+    empty = {name for name in nested.intersection(names) if frame[name].isna().all()}  # the object that a row lacks
     first = [name for name in FIRST if name in names]
-    return frame[[*first, *(name for name in names if name not in first and name not in nested)]]
+    return frame[[*first, *(name for name in names if name not in first and name not in empty)]]
+
+
+def newest_code(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without rows of an earlier code of their variant: the code that ran last stays, and no code is the oldest."""
+    if "code.sha256" not in rows:
+        return rows
+    code = rows["code.sha256"].astype(object).fillna("")
+    by_age = pd.DataFrame({"variant": rows["variant"], "code": code, "is_known": code != "", "at": rows["started"]})
+    newest = by_age.sort_values(["is_known", "at"], kind="stable").groupby("variant")["code"].last()
+    return rows[code == rows["variant"].map(newest)]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

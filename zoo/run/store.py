@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from zoo.cell import AccuracyRow, Row, SpeedRow, row_from
 from zoo.errors import InputError
-from zoo.files import write_atomically
+from zoo.files import write_atomically, write_text
 from zoo.records import parse_json, reason
 
 NAME = "rows.jsonl"
@@ -90,9 +90,9 @@ class RowStore:
         path = self.folder / name
         try:
             path.parent.mkdir(exist_ok=True)
-            write_atomically(path, content.encode())
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
+        write_text(path, content)
 
     def close(self) -> None:
         """Rewrite the file with each key once, and let go of it and of the folder."""

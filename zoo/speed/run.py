@@ -68,7 +68,7 @@ def run_speed(
         notes += store.notes
         if len(waiting) < len(cells):
             complete = len(cells) - len(waiting)
-            notes.append(f"{complete} of {len(cells)} cells are already there (--force times them again)")
+            notes.append(f"{complete} of {len(cells)} cells already have rows (--force times them again)")
         context = {"commit": environment.commit(), "command": command}
         visits = sum(suite.method.visits(cell) for cell in waiting)
         run = _Run(store, suite.method, context, on_event, rows, visits=visits, cells=len(waiting))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zoo.run.results import newest_code
+
 PHASES = {"train": "training", "infer": "inference"}
 PLACE = ("machine", "device", "threads", "channels", "horizon", "normalise")  # what all rows of a sheet share
 SHAPE = ("variant", "phase", "lookback", "batch_size", "mode", "dtype", *PLACE)
@@ -65,9 +67,8 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[frame["kind"] == "speed"]
     rows = rows.reindex(columns=[*rows.columns, *(name for name in (*FIGURES, *OTHERS) if name not in rows)])
     rows = rows[[name for name in rows if not name.startswith("params.") or rows[name].notna().any()]]
-    count, codes = len(rows), rows["code.sha256"].astype(object).fillna("")
-    newest = rows.assign(code=codes, age=rows["started"].where(codes != "", "")).sort_values("age", kind="stable")
-    rows = rows[codes == rows["variant"].map(newest.groupby("variant")["code"].last())]
+    count = len(rows)
+    rows = newest_code(rows)
     earlier = count - len(rows)
     rows = rows.assign(
         machine=rows["machine.gpu"].fillna(rows["machine.cpu"]),
@@ -268,15 +269,6 @@ def speed_summary(frame: pd.DataFrame) -> list[dict[str, Any]]:
             cells.append(cell | {name: None for name in empty if name != "params"})
         found.append({**shared, "cells": cells})
     return found
-
-
-def speed_csv(frame: pd.DataFrame) -> str:
-    """Every cell with its shape, times and rates: one line each."""
-    rows = speed_rows(frame)
-    params = [name for name in rows if name.startswith("params.")]
-    shown = rows[[*SHAPE, "label", "suite", *params, *FIGURES]].copy()
-    shown.insert(0, "tags", rows["tags"].map(" ".join))
-    return str(shown.to_csv(index=False, lineterminator="\n"))
 
 
 def thinned(values: Sequence[int], most: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The worker of speed cells: `python -m zoo.speed.worker`, a fresh process for each group of cells and pass.
+"""The worker of speed cells; zoo.speed.run starts a fresh process for each group of cells and pass.
 
 Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what the device can do at most, and
 {"visits": [[CELL, ROW or null], ...]} visits each cell once, see `visited`; each start and each row is an event.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.speed.rows import GPU, bare_row, changed, frame, largest_row, many_rows, speed_row, tabled
 from zoo.report.speed import SpeedSection, cost_table, throughput_table
-from zoo.speed.table import fullest, kernel_rows, labels, sheets, speed_csv, speed_rows, speed_summary, usual
+from zoo.speed.table import fullest, kernel_rows, labels, sheets, speed_rows, speed_summary, usual
 from zoo.speed.verdict import short
 
 
@@ -148,12 +148,6 @@ def test_summary_is_plain_values_of_every_cell():
     assert cells["lstm", 64]["latency_seconds"] is None and cells["lstm", 64]["search"] is None
     broken = [cell for each in found for cell in each["cells"] if cell["error"]]
     assert [cell["label"] for cell in broken] == ["stacked-lstm"]
-
-
-def test_csv_has_a_line_for_every_cell():
-    text = speed_csv(frame(many_rows()))
-    assert len(text.splitlines()) == 1 + len(many_rows())
-    assert text.startswith("tags,variant,phase,lookback,batch_size,mode,dtype,")
 
 
 def test_the_same_rows_in_any_order_give_the_same_table():
