@@ -1,7 +1,7 @@
 """Cells and rows: one combination to measure, and what was measured of it. The one place that knows their fields.
 
-A row in a file is one JSON object with the fields of its class. Older lines are migrated when they are read, by
-`migrated`, and nowhere else. Seconds, bytes and counts are plain numbers; what does not apply is null.
+A row in a file is one JSON object with the fields of its class; zoo.migration brings older ones into them.
+Seconds, bytes and counts are plain numbers; what does not apply is null.
 """
 
 import hashlib
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from zoo.migration import SCHEMA, migrated_best, migrated_row
 from zoo.plugins import Code
 from zoo.problem import Problem
 from zoo.records import Record, Scalar, Setting, record_from
 
-SCHEMA = 2  # of rows and keys
-BEST_FORMAT: Literal[2] = 2
 if TYPE_CHECKING:
     Params = dict[str, Any]  # they go into signatures of any kind
 else:
@@ -229,8 +228,8 @@ class SpeedCell(Record):
 
     def keyed(self) -> Self:
         """The same cell with its key; not in it: the suite's name, the method, the machine and the commit."""
-        asked = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
-        fields = self.model_dump(mode="json", include=asked)
+        in_key = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
+        fields = self.model_dump(mode="json", include=in_key)
         return self.model_copy(update={"key": _sha256({**fields, **_code(self.code)})})
 
     @property
@@ -306,14 +305,14 @@ class Alone(Record):
 
 
 class SpeedRow(SpeedCell, Measured):
-    """A timed cell. repeats: seconds of a step that count; made: every repeat with the slower reading beside it.
+    """A timed cell. repeats: seconds of a step that count; all_repeats: every repeat with the slower reading beside it.
 
-    passes: repeats that each pass made; reference: the best reading; disturbed: repeats set aside.
+    passes: number of repeats in each pass; reference: the best reading; disturbed: repeats set aside.
     """
 
     batch_measured: int | None = None
     repeats: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
-    made: tuple[tuple[float, float], ...] | None = None
+    all_repeats: tuple[tuple[float, float], ...] | None = None
     reference: float | None = None
     passes: tuple[int, ...] | None = None
     seconds: float | None = None
@@ -364,7 +363,7 @@ class FrontPoint(Record):
 class Best(Record):
     """best.json: the best settings of a study. fit: all of FitConfig but the device; front: with several objectives."""
 
-    format: Literal[2] = BEST_FORMAT
+    format: Literal[2] = 2
     variant: str
     params: Params
     fit: Params
@@ -392,67 +391,20 @@ def row_from(content: Any) -> Row:
     if not isinstance(content, dict):
         raise ValueError("a row is a JSON object")
     if content.get("kind") == "speed":
-        return record_from(SpeedRow, migrated(content))
-    return record_from(AccuracyRow, migrated(content))
-
-
-def migrated(content: dict[str, Any]) -> dict[str, Any]:
-    """A row of an earlier schema in the fields of this one; its key stays, so a run measures the cell anew.
-
-    Raises ValueError for a schema that this version does not know.
-    """
-    version = content.get("schema_version", content.get("schema"))
-    if version == SCHEMA:
-        return content
-    if version != 1:
-        raise ValueError(f"schema {version!r} is not one that this version reads (1 to {SCHEMA})")
-    row = {name: value for name, value in content.items() if name not in ("schema", "algorithm_expected", "load")}
-    row["schema_version"] = SCHEMA
-    plugin = row.pop("plugin", None)
-    if isinstance(plugin, dict):
-        kind = "file" if "file" in plugin else "package"
-        row["code"] = {"kind": kind, "name": plugin.get(kind), "sha256": plugin.get("sha256")}
-    if isinstance(row.get("tuning"), dict):
-        row["tuning"] = _migrated_tuning(row["tuning"])
-    return row
+        return record_from(SpeedRow, migrated_row(content))
+    return record_from(AccuracyRow, migrated_row(content))
 
 
 def best_from(content: Any) -> Best:
     """The study's best settings that a JSON value describes, migrated where it is older; raises ValueError."""
     if not isinstance(content, dict):
         raise ValueError("best settings are a JSON object")
-    if content.get("format") == 1:
-        content = {**content, "format": BEST_FORMAT, "study": _migrated_study(content.get("study"))}
-        if isinstance(content.get("front"), list):
-            content["front"] = [_migrated_point(point) for point in content["front"]]
-    return record_from(Best, content)
-
-
-def _migrated_point(point: Any) -> Any:
-    if not isinstance(point, dict):
-        return point
-    values = {name: value for name, value in point.items() if name not in ("trial", "params")}
-    return {"trial": point.get("trial"), "params": point.get("params"), "objectives": values}
-
-
-def _migrated_tuning(tuning: dict[str, Any]) -> dict[str, Any]:
-    """The cost stood beside the rest, and the study held the code's hash alone."""
-    spent = ("trials", "complete", "pruned", "failed", "seconds")
-    rest = {name: value for name, value in tuning.items() if name not in spent}
-    return {**rest, "cost": {name: tuning.get(name) for name in spent}, "study": _migrated_study(tuning.get("study"))}
-
-
-def _migrated_study(study: Any) -> Any:
-    if not isinstance(study, dict):
-        return study
-    source = study.get("source")
-    code = None if source is None else {"kind": "file", "name": "", "sha256": source}
-    return {**{name: value for name, value in study.items() if name != "source"}, "code": code}
+    return record_from(Best, migrated_best(content))
 
 
 def _code(code: Code | None) -> dict[str, Any]:
     return {"code": code.sha256 if code is not None else None, "schema": SCHEMA}
 
 
-def _sha256(asked: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _sha256(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

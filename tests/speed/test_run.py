@@ -50,7 +50,7 @@ def test_each_cell_is_a_row_with_every_field(timed):
         step = row.step_seconds
         assert 0 < step.p5 <= step.median <= step.p95
         assert row.windows_per_second.median == pytest.approx(row.batch_size / step.median)
-        assert sum(row.passes) == len(row.made) == len(row.repeats) + row.disturbed
+        assert sum(row.passes) == len(row.all_repeats) == len(row.repeats) + row.disturbed
         assert len(row.repeats) >= 6 and len(row.passes) in ((2, 3, 4) if row.is_calm else (4,))
         assert (row.latency_seconds is not None) == (row.phase == "infer" and row.batch_size == 1)
         assert row.peak_memory_bytes > 0 and row.kernels_seen
@@ -95,8 +95,8 @@ def test_more_passes_add_to_the_rows_that_are_there(timed, tmp_path):
     for row in read_rows(folder)[0]:
         old = before[row.key]
         if row.variant == "naive":
-            assert len(row.passes) >= 3 and row.made[: len(old.made)] == old.made
-            assert len(row.made) == sum(row.passes)
+            assert len(row.passes) >= 3 and row.all_repeats[: len(old.all_repeats)] == old.all_repeats
+            assert len(row.all_repeats) == sum(row.passes)
             assert row.latency_seconds is None or row.latency_seconds.p50 <= old.latency_seconds.p50
         else:
             assert row == old
@@ -111,7 +111,7 @@ def test_force_times_every_cell_anew(timed, tmp_path):
     assert ended.returncode == 0 and "already have rows" not in ended.stderr
     for row in read_rows(folder)[0]:
         if row.variant == "naive":
-            assert len(row.passes) <= 2 and row.made[:1] != before[row.key].made[:1]
+            assert len(row.passes) <= 2 and row.all_repeats[:1] != before[row.key].all_repeats[:1]
         else:
             assert row == before[row.key]
 

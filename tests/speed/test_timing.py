@@ -92,17 +92,17 @@ def test_a_pass_that_is_slower_than_another_does_not_count(clock, slow):
 
 
 def test_passes_within_five_percent_of_the_fastest_count():
-    timing = Timing(made=[(1.0, 0.0)] * 6 + [(1.04, 0.0)] * 6 + [(1.06, 0.0)] * 6, passes=[6, 6, 6])
+    timing = Timing(all_repeats=[(1.0, 0.0)] * 6 + [(1.04, 0.0)] * 6 + [(1.06, 0.0)] * 6, passes=[6, 6, 6])
     assert timing.repeats == [1.0] * 6 + [1.04] * 6
 
 
 def test_slower_passes_count_until_there_are_six_repeats():
-    timing = Timing(made=[(3.0, 0.0)] * 4 + [(1.0, 0.0)] * 4 + [(2.0, 0.0)] * 4, passes=[4, 4, 4])
+    timing = Timing(all_repeats=[(3.0, 0.0)] * 4 + [(1.0, 0.0)] * 4 + [(2.0, 0.0)] * 4, passes=[4, 4, 4])
     assert timing.repeats == [1.0] * 4 + [2.0] * 4
 
 
 def test_a_pass_without_a_calm_repeat_does_not_count():
-    timing = Timing(Readings(1.0), made=[(0.1, 1.1)] * 6 + [(0.2, 1.0)] * 6, passes=[6, 6])
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.1)] * 6 + [(0.2, 1.0)] * 6, passes=[6, 6])
     assert timing.repeats == [0.2] * 6
 
 
@@ -117,18 +117,18 @@ class Readings:
 
 
 def test_a_repeat_beside_a_slow_reading_does_not_count():
-    timing = Timing(Readings(1.0), made=[(0.1, 1.0)] * 6 + [(0.2, 1.06)] * 9)
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 6 + [(0.2, 1.06)] * 9)
     assert timing.repeats == [0.1] * 6
     assert timing.interval() == (0.1, 0.1)
 
 
 def test_with_too_few_calm_repeats_all_count():
-    timing = Timing(Readings(1.0), made=[(0.1, 1.0)] * 5 + [(0.2, 1.06)] * 9)
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 5 + [(0.2, 1.06)] * 9)
     assert len(timing.repeats) == 14
 
 
 def test_repeats_are_judged_by_a_best_that_is_found_later():
-    timing = Timing(Readings(1.0), made=[(0.2, 1.0)] * 6 + [(0.1, 0.9)] * 6)
+    timing = Timing(Readings(1.0), all_repeats=[(0.2, 1.0)] * 6 + [(0.1, 0.9)] * 6)
     assert len(timing.repeats) == 12
     timing.reference.best = 0.9
     assert timing.repeats == [0.1] * 6
@@ -138,7 +138,7 @@ def test_a_pass_goes_on_until_it_has_its_calm_repeats(clock):
     timing = Timing(Readings(1.0, 1.2, 1.0, 1.2, 1.0, 1.2, 1.0, 1.0))  # before and after each repeat
     add_pass(timing, clock.run, CPU, seconds=1.0, least=2, precision=0.02)
     assert timing.passes == [9]
-    assert [reading for _, reading in timing.made] == [1.2] * 3 + [1.0] * 6
+    assert [reading for _, reading in timing.all_repeats] == [1.2] * 3 + [1.0] * 6
 
 
 def test_the_reference_keeps_its_best():

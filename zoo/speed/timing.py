@@ -29,7 +29,7 @@ class Timing:
     """
 
     reference: Reference | None = None
-    made: list[tuple[float, float]] = field(default_factory=list)
+    all_repeats: list[tuple[float, float]] = field(default_factory=list)
     passes: list[int] = field(default_factory=list)
     steps: int = 0
     blocks: int = 1
@@ -44,10 +44,10 @@ class Timing:
         does not see, or a process whose memory lies badly: another run would not measure it again.
         """
         is_calm = self.is_calm
-        ends = [*itertools.accumulate(self.passes), len(self.made)]
+        ends = [*itertools.accumulate(self.passes), len(self.all_repeats)]
         passes = []
         for start, end in itertools.pairwise([0, *ends]):
-            calm = [s for s, reading in self.made[start:end] if not is_calm or self._in_calm(reading)]
+            calm = [s for s, reading in self.all_repeats[start:end] if not is_calm or self._in_calm(reading)]
             if calm:
                 passes.append(calm)
         passes.sort(key=statistics.median)
@@ -74,7 +74,7 @@ class Timing:
 
     def calm_since(self, start: int) -> int:
         """How many repeats from number `start` on were not disturbed."""
-        return sum(self._in_calm(reading) for _, reading in self.made[start:])
+        return sum(self._in_calm(reading) for _, reading in self.all_repeats[start:])
 
     def _in_calm(self, reading: float) -> bool:
         return self.reference is None or reading <= DISTURBED * self.reference.best
@@ -95,13 +95,13 @@ def add_pass(
     """
     began = time.perf_counter()
     _warm_up(timing, run, device)
-    start = len(timing.made)
+    start = len(timing.all_repeats)
     while True:
         before = _calm_reading(timing.reference, began + seconds)
         fastest = min(block_seconds(run, timing.steps, device) for _ in range(timing.blocks))
         after = timing.reference.seconds() if timing.reference is not None else 0.0
-        timing.made.append((fastest / timing.steps, max(before, after)))
-        count = len(timing.made) - start
+        timing.all_repeats.append((fastest / timing.steps, max(before, after)))
+        count = len(timing.all_repeats) - start
         is_over = time.perf_counter() - began > seconds
         is_done = timing.calm_since(start) >= LEAST_REPEATS and timing.is_settled(precision)
         if count >= least and (is_done or is_over):

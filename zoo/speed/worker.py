@@ -80,7 +80,7 @@ def visited(
     timing = Timing(reference)
     batch_size = cell.batch_size if so_far is None else so_far.batch_measured
     if so_far is not None:
-        timing.made, timing.passes = list(so_far.made or ()), list(so_far.passes or ())
+        timing.all_repeats, timing.passes = list(so_far.all_repeats or ()), list(so_far.passes or ())
         timing.steps, timing.blocks = so_far.steps_per_block or 0, so_far.blocks_per_repeat or 1
         timing.spent = so_far.seconds or 0.0
     elif batch_size == "max":
@@ -117,11 +117,11 @@ def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
     return {
         "batch_measured": batch_size,
         "repeats": [float(f"{value:.6g}") for value in repeats],
-        "made": [[float(f"{seconds:.6g}"), float(f"{reading:.6g}")] for seconds, reading in timing.made],
+        "all_repeats": [[float(f"{seconds:.6g}"), float(f"{reading:.6g}")] for seconds, reading in timing.all_repeats],
         "reference": timing.reference.best if timing.reference is not None else None,
         "passes": timing.passes,
         "seconds": timing.spent,
-        "disturbed": len(timing.made) - len(repeats),
+        "disturbed": len(timing.all_repeats) - len(repeats),
         "steps_per_block": timing.steps,
         "blocks_per_repeat": timing.blocks,
         "step_seconds": {"median": median, "p5": p5, "p95": p95, "low": low, "high": high},
