@@ -214,7 +214,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*TUNE, "--pruner", "halving"], "unknown pruner 'halving'"),
         ([*TUNE, "--objectives", "valid_loss,latency_ms", "--pruner", "median"], "valid_loss as the only objective"),
         ([*TUNE, "--objectives", "loss"], "unknown objective 'loss'"),
-        ([*TUNE, "--trials", "0"], "trials: input should be greater than or equal to 1, got 0"),
+        ([*TUNE, "--trials", "0"], "trials must be >= 1, got 0"),
         ([*TUNE, "--jobs", "0"], "jobs must be >= 1"),
         ([*TUNE, "--split", "0.8,0,0.2"], "the split leaves none: change --split"),
         ([*TUNE, "--out", "{csv}"], "cannot write to .*prices.csv"),

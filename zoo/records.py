@@ -5,13 +5,36 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import ErrorDetails, from_json, to_json
 
 from zoo.errors import InputError, nearest
 
 Scalar = bool | int | float | str | None
 Setting = Scalar | tuple[Scalar, ...]  # the value of a hyperparameter
 R = TypeVar("R", bound=BaseModel)
+TYPES = ("int", "float", "str", "bool", "date", "constrained-int", "constrained-float")
+RULES = {  # by pydantic's type of error, what a value must be
+    "greater_than_equal": ">= {ge}",
+    "greater_than": "> {gt}",
+    "less_than_equal": "<= {le}",
+    "less_than": "< {lt}",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "date_type": "a date",
+    "literal_error": "{expected}",
+    "none_required": "null",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a table of values",
+    "model_type": "a table of values",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "string_pattern_mismatch": "text of the pattern {pattern}",
+}
 
 
 class Record(BaseModel):
@@ -32,22 +55,38 @@ def record_from(kind: type[R], content: Any) -> R:
 
 def reason(error: ValidationError, kind: type[BaseModel]) -> str:
     """What is wrong, in one clause: the field, the rule and the value; an unknown field comes with the nearest one."""
-    first = error.errors(include_url=False)[0]
-    # Where a value may have several types, pydantic adds the type it tried to the place.
-    tried = ("int", "float", "str", "bool", "date")
-    place = [str(part) for part in first["loc"] if part not in tried and "[" not in str(part)]
-    field = ".".join(place) or "the whole"
+    errors = error.errors(include_url=False)
+    of_field = [each for each in errors if _place(each)[: len(_place(errors[0]))] == _place(errors[0])]
+    first = max(of_field, key=lambda each: len(_place(each)))  # of a list with a wrong entry: the entry
+    field = ".".join(_place(first)) or "the whole"
     if first["type"] == "extra_forbidden":
-        known = _fields_beside(kind, first["loc"])
-        guess = nearest(str(first["loc"][-1]), known)
+        names = _fields_beside(kind, first["loc"])
+        guess = nearest(str(first["loc"][-1]), names)
         hint = f"; did you mean '{guess}'?" if guess else ""
-        return f"unknown key '{field}'{hint} (known: {', '.join(known)})"
+        return f"unknown key '{field}'{hint} (known: {', '.join(names)})"
     if first["type"] == "missing":
         return f"key '{field}' is missing"
     if first["type"] == "value_error":  # the rule of a validator of ours, which names its fields
         return first["msg"].removeprefix("Value error, ")
+    # A field of several types has one error for each of them.
+    rules = list(dict.fromkeys(_rule(each) for each in of_field if _place(each) == _place(first)))
+    rule = " or ".join(filter(None, (", ".join(rules[:-1]), rules[-1])))
     shown = repr(first["input"])
-    return f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}, got {shown[:60]}{'...' * (len(shown) > 60)}"
+    return f"{field} must be {rule}, got {shown[:60]}{'...' * (len(shown) > 60)}"
+
+
+def _place(error: ErrorDetails) -> list[str]:
+    """The path of a field, without the names of types that pydantic adds where a value may have several."""
+    return [str(part) for part in error["loc"] if part not in TYPES and "[" not in str(part)]
+
+
+def _rule(error: ErrorDetails) -> str:
+    """What a value must be."""
+    if error["type"] in RULES:
+        limits = {name: str(value).removesuffix(".0") for name, value in error.get("ctx", {}).items()}
+        return RULES[error["type"]].format(**limits)
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return message.removeprefix("input should be ") if message.startswith("input should be ") else f"valid ({message})"
 
 
 def checked(kind: type[R], settings: Mapping[str, Any], where: str) -> R:

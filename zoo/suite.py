@@ -16,6 +16,7 @@ from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import stamp
 from zoo.errors import InputError
+from zoo.layers.normalised import Normalised
 from zoo.records import Record, checked
 from zoo.registry import create, list_models, named, variant
 from zoo.space import resolve
@@ -135,63 +136,72 @@ def chosen_models(run: RunSettings) -> list[str]:
 
 
 def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tuple[list[Cell], Data]:
-    """The cells of a suite, seed by seed, and the data they run on.
+    """The cells of a suite, seed by seed, and the data they run on; a variant that no seed changes has one cell.
 
     needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
     types, and whether each variant builds. Raises InputError.
     """
-    names = chosen_models(suite.run)
-    count = suite.run.seeds
-    if isinstance(count, int) and not 1 <= count <= MOST_SEEDS:
-        raise InputError(f"run.seeds must be a count >= 1 and <= {MOST_SEEDS}, or a list of seeds, got {count}")
-    seeds = list(range(count)) if isinstance(count, int) else count
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise InputError(f"run.seeds must be a count or a list of different seeds >= 0, got {seeds}")
+    names, seeds = chosen_models(suite.run), _seeds(suite.run.seeds)
     for name in suite.models:
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     check_step(config)
-    device_type = resolve_device(config.device).type
-    fit = config.settings()
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
+    shared: dict[str, Any] = {
+        "suite": suite.name,
+        "data": _data_fields(data, suite.data),
+        "problem": ProblemFields(lookback=data.problem.lookback, **task_of(data).model_dump()),
+        "device": resolve_device(config.device).type,
+    }
+    cells: dict[tuple[int, str], Cell] = {}
     for name in names:
-        try_out(name, data, params[name])
-    described, problem = describe(data, suite.data)
-    cells = []
-    for seed in seeds:
-        for name in names:
-            chosen = variant(name)
-            if chosen.is_deterministic and seed != seeds[0]:
-                continue
-            cell = Cell(
-                suite=suite.name,
-                variant=name,
-                tags=chosen.tags,
-                seed=0 if chosen.is_deterministic else seed,
-                params=params[name],
-                data=described,
-                problem=problem,
-                fit=None if chosen.is_deterministic else fit,
-                device=device_type,
-                code=chosen.code.portable,
-            )
-            cells.append(cell.keyed())
-    return cells, data
+        model = try_out(name, data, params[name])
+        cell = Cell(
+            variant=name,
+            tags=variant(name).tags,
+            seed=0,
+            params=params[name],
+            fit=config.settings() if model.is_trainable else None,
+            code=variant(name).code.portable,
+            **shared,
+        )
+        for seed in seeds if _depends_on_seed(model, cell, data) else [0]:
+            cells[seed, name] = cell.model_copy(update={"seed": seed}).keyed()
+    return [cells[seed, name] for seed in dict.fromkeys((0, *seeds)) for name in names if (seed, name) in cells], data
+
+
+def _seeds(seeds: int | list[int]) -> list[int]:
+    if isinstance(seeds, int):
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise InputError(f"run.seeds must be a count >= 1 and <= {MOST_SEEDS}, or a list of seeds, got {seeds}")
+        return list(range(seeds))
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise InputError(f"run.seeds must be a count or a list of different seeds >= 0, got {seeds}")
+    return seeds
+
+
+def _depends_on_seed(model: Normalised, cell: Cell, data: Data) -> bool:
+    """Whether another seed gives another model: gradient descent trains it, or its weights are drawn."""
+    if model.is_trainable:
+        return True
+    other = create(cell.variant, data.problem, seed=1, **cell.params).state_dict()
+    return any(not torch.equal(value, other[name]) for name, value in model.state_dict().items())
 
 
 @torch.no_grad()
-def try_out(name: str, data: Data, params: dict[str, Any]) -> None:
-    """Build a variant and run it on two windows: parameters that cannot work are refused before training."""
+def try_out(name: str, data: Data, params: dict[str, Any]) -> Normalised:
+    """The variant as it starts from seed 0, after a run on two windows: refuses parameters that cannot work."""
     model = create(name, data.problem, **params).eval()
     try:
         model(torch.zeros(2, data.problem.lookback, data.problem.channels))
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
         settings = ", ".join(f"{key}={value!r}" for key, value in params.items())
         raise InputError(f"variant '{name}' cannot run with {settings}: {error}") from error
+    return model
 
 
 def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
@@ -210,22 +220,17 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     )
 
 
-def describe(data: Data, settings: DataSettings) -> tuple[DataFields, ProblemFields]:
-    """The data and the problem of a row, from what was prepared."""
-    time = data.time
-    return (
-        DataFields(
-            source=settings.source,
-            fingerprint=data.fingerprint,
-            rows=data.rows,
-            columns=None if settings.columns is None else tuple(settings.columns),
-            time=settings.time,
-            missing=data.missing,
-            first=stamp(time[0]) if time is not None else None,
-            last=stamp(time[-1]) if time is not None else None,
-            notes=tuple(data.notes),
-        ),
-        ProblemFields(lookback=data.problem.lookback, **task_of(data).model_dump()),
+def _data_fields(data: Data, settings: DataSettings) -> DataFields:
+    return DataFields(
+        source=settings.source,
+        fingerprint=data.fingerprint,
+        rows=data.rows,
+        columns=None if settings.columns is None else tuple(settings.columns),
+        time=settings.time,
+        missing=data.missing,
+        first=stamp(data.time[0]) if data.time is not None else None,
+        last=stamp(data.time[-1]) if data.time is not None else None,
+        notes=tuple(data.notes),
     )
 
 

@@ -254,7 +254,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
     assert compare(old, new).notes == (
         f"{old}: rows.jsonl line 2: key 'mode' is missing; the line is left out",
         f"{old}: rows.jsonl line 3: not a row (EOF while parsing a string at line 1 column 16); the line is left out",
-        f"{new}: rows.jsonl line 2: repeats.0: input should be greater than 0, got 0.0; the line is left out",
+        f"{new}: rows.jsonl line 2: repeats.0 must be > 0, got 0.0; the line is left out",
     )
 
 

@@ -144,7 +144,7 @@ def test_max_finds_the_largest_batch_in_its_time(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--batch-size", "0"], "speed.batch_size.0: input should be a whole number >= 1 or 'max', got 0"),
+        (["--batch-size", "0"], "speed.batch_size.0 must be a whole number >= 1 or 'max', got 0"),
         (["--batch-size", "8,x"], "batch size must be whole numbers >= 1 or max, with commas between, got 'x'"),
         (["--lookback", "max"], "lookback must be whole numbers >= 1, with commas between, got 'max'"),
         (["--device", "cpu", "--dtype", "tf32"], "dtype tf32 is not supported on this cpu device"),

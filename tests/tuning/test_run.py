@@ -207,8 +207,11 @@ def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, pric
     whole = json.loads(path.read_text())
     damaged = [
         ("{", "is not what zoo tune writes"),
-        ('{"format": 99}', "is not what zoo tune writes: format: input should be 2, got 99"),
-        (json.dumps({**whole, "fit": None}), "is not what zoo tune writes: fit: input should be an object, got None"),
+        ('{"format": 99}', "is not what zoo tune writes: format must be 2, got 99"),
+        (
+            json.dumps({**whole, "fit": None}),
+            "is not what zoo tune writes: fit must be a table of values, got None",
+        ),
         (json.dumps({**whole, "study": {}}), "is not what zoo tune writes: key 'study.name' is missing"),
         (json.dumps({**whole, "cost": {}}), "is not what zoo tune writes: key 'cost.trials' is missing"),
     ]

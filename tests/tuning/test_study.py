@@ -269,10 +269,10 @@ def test_study_of_something_else_under_the_same_name_is_refused(data, prices, tm
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"trials": 0}, "trials: input should be greater than or equal to 1, got 0"),
-        ({"timeout": -1}, "timeout: input should be greater than 0, got -1"),
+        ({"trials": 0}, "trials must be >= 1, got 0"),
+        ({"timeout": -1}, "timeout must be > 0, got -1"),
         ({"jobs": 0}, "jobs must be >= 1, got 0"),
-        ({"seed": -1}, "seed: input should be greater than or equal to 0, got -1"),
+        ({"seed": -1}, "seed must be >= 0, got -1"),
         ({"sampler": "tep"}, "unknown sampler 'tep'; did you mean 'tpe'"),
         ({"pruner": "medain"}, "unknown pruner 'medain'; did you mean 'median'"),
         ({"objectives": ["loss"]}, "unknown objective 'loss'"),
@@ -327,7 +327,7 @@ def test_repeats_judge_a_trial_by_the_mean_of_several_trainings(data):
     assert outcomes(result) == outcomes(tuned(data, repeats=3))
     baseline = zoo.tune("moving-average", data, trials=2, repeats=3)
     assert "valid_losses" not in baseline.study.trials[0].user_attrs
-    with pytest.raises(zoo.InputError, match="repeats: input should be greater than or equal to 1, got 0"):
+    with pytest.raises(zoo.InputError, match="repeats must be >= 1, got 0"):
         tuned(data, repeats=0)
 
 
@@ -411,7 +411,7 @@ def test_any_objective_can_be_shown(names, data, capsys):
         ({"queue": [{"hidden_size": 400}]}, "queue: hidden_size must be 4 to 12, got 400"),
         ({"queue": [{"hidden_size": "a"}]}, "queue: hidden_size must be a whole number"),
         ({"queue": [{"hidden_size": 8}], "sampler": "grid"}, "a grid has its own points"),
-        ({"trials": 2.5}, "trials: input should be a valid integer"),
+        ({"trials": 2.5}, "trials must be a whole number, got 2.5"),
         ({"objectives": "loss"}, "unknown objective 'loss'"),
     ],
 )

@@ -23,11 +23,7 @@ def versions() -> dict[str, str]:
 
 def machine(device: str) -> dict[str, Any]:
     """The processor, its usable cores, the system, and the accelerator where the device is one."""
-    values: dict[str, Any] = {
-        "cpu": _processor(),
-        "cores": usable_cores(),
-        "system": f"{platform.system()} {platform.machine()}",
-    }
+    values = {"cpu": _processor(), "cores": usable_cores(), "system": f"{platform.system()} {platform.machine()}"}
     if device == "cuda":
         import torch
 
@@ -46,17 +42,15 @@ def commit() -> str | None:
     if not (here / ".git").exists():
         return None
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        state = subprocess.run(
-            ["git", "status", "--porcelain", "--", "zoo"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
+        head, changes = (
+            subprocess.run(
+                ["git", *command.split()], cwd=here, capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in ("rev-parse HEAD", "status --porcelain -- zoo")
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head.stdout.strip() + ("-dirty" if state.stdout.strip() else "")
+    return head + "-dirty" * bool(changes)
 
 
 def _processor() -> str:

@@ -1,15 +1,15 @@
 """The executor: cells go out to worker processes, rows come back and are stored one by one."""
 
-import queue
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 from zoo.cell import AccuracyRow, Cell
-from zoo.records import record_from
 from zoo.run.process import WorkerDied, WorkerProcess
 from zoo.run.store import RowStore
 from zoo.run.worker import failed
@@ -39,12 +39,23 @@ def run(
     A worker that dies costs its cell a failure row, and another takes its place. KeyboardInterrupt stops
     the workers and is raised again; stored rows stay.
     """
-    waiting: queue.Queue[Cell] = queue.Queue()
-    for cell in cells:
-        waiting.put(cell)
-    events: queue.Queue[Event] = queue.Queue()
-    feeders = [_Feeder(number, waiting, events, store.folder, context) for number in range(min(jobs, len(cells)))]
-    threads = [threading.Thread(target=feeder.serve, daemon=True) for feeder in feeders]
+    waiting, events = deque(cells), Queue[Event]()
+    workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(cells)))]
+
+    def serve(number: int) -> None:
+        """Have one worker measure cells until none waits; it ends with the thread that runs this."""
+        try:
+            while not workers[number].is_stopped:
+                cell = waiting.popleft()
+                events.put(Event(number, cell))
+                row = _measured(workers[number], cell, store.folder, context, lambda e: events.put(Event(number, **e)))
+                events.put(Event(number, cell, row=row))
+        except IndexError:  # none waits
+            pass
+        finally:
+            workers[number].close()
+
+    threads = [threading.Thread(target=serve, args=(number,), daemon=True) for number in range(len(workers))]
     rows: list[AccuracyRow] = []
     try:
         for thread in threads:
@@ -56,51 +67,25 @@ def run(
                 rows.append(event.row)
             on_event(event)
     finally:
-        for feeder in feeders:
-            feeder.worker.stop()
+        for worker in workers:
+            worker.stop()
         for thread in threads:
             if thread.is_alive():
                 thread.join(timeout=5)
     return rows
 
 
-class _Feeder:
-    """Feeds one worker process, and its successors where it dies, until no cell waits."""
-
-    def __init__(
-        self,
-        number: int,
-        waiting: "queue.Queue[Cell]",
-        events: "queue.Queue[Event]",
-        folder: Path,
-        context: dict[str, Any],
-    ) -> None:
-        self.number, self.waiting, self.events = number, waiting, events
-        self.folder, self.context = folder, context
-        self.worker = WorkerProcess("zoo.run.worker")
-
-    def serve(self) -> None:
-        """Take cells until none waits; the thread that calls this owns the worker."""
-        try:
-            while not self.worker.is_stopped:
-                cell = self.waiting.get_nowait()
-                self.events.put(Event(self.number, cell))
-                try:
-                    row = self._measured(cell)
-                except WorkerDied as death:
-                    row = failed(cell, self.folder, self.context, str(death), death.log)
-                except Exception as error:  # the suite waits for a row, whatever happened here
-                    text = f"{type(error).__name__}: {error}"
-                    row = failed(cell, self.folder, self.context, text, traceback.format_exc())
-                self.events.put(Event(self.number, cell, row=row))
-        except queue.Empty:
-            pass
-        finally:
-            self.worker.close()
-
-    def _measured(self, cell: Cell) -> AccuracyRow:
-        def on_event(epoch: dict[str, Any]) -> None:
-            self.events.put(Event(self.number, cell, self.worker.pid, epoch=epoch))
-
-        request = {"cell": cell.model_dump(mode="json"), "folder": str(self.folder), "context": self.context}
-        return record_from(AccuracyRow, self.worker.ask(request, on_event)["row"])
+def _measured(
+    worker: WorkerProcess, cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callable[[dict[str, Any]], None]
+) -> AccuracyRow:
+    """The row that a worker gives a cell, or a failure row: the suite waits for one, whatever happened here."""
+    try:
+        row: AccuracyRow = worker.ask(
+            {"cell": cell, "folder": folder, "context": context},
+            lambda epoch: on_epoch({"cell": cell, "pid": worker.pid, "epoch": epoch}),
+        )["row"]
+        return row
+    except WorkerDied as death:
+        return failed(cell, folder, context, str(death), death.log)
+    except Exception as error:
+        return failed(cell, folder, context, f"{type(error).__name__}: {error}", traceback.format_exc())

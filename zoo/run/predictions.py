@@ -1,20 +1,18 @@
 """Predictions: the test forecasts of a cell, kept beside its row and read when a report needs them.
 
-OUT/predictions/<key>.npz holds forecast float32 [n, T, D] in the data's units, train_loss float32 [E] of each epoch and
-valid_loss [E + 1], whose first is from before training (empty without validation). What all cells of a problem share
-stands once, in truth-<hash>.npz: truth [n, T, D], last [n, D], target_row [n], time [n] where the data have it, and
-deviation [D], the unit of scaled errors.
+OUT/predictions/<key>.npz holds forecast, train_loss and valid_loss in float32. The arrays that all cells of a problem
+share stand once, in truth-<hash>.npz. Stored lists their shapes and units.
 """
 
 import hashlib
 import io
 import json
-import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -32,8 +30,8 @@ class Stored:
 
     forecast, truth: float64 [n, T, D] and last: [n, D], in the data's units; target_row: [n], the row of each window's
     first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled
-    errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training. None where an older
-    version did not store them.
+    errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without
+    validation). None where an older version did not store them.
     """
 
     forecast: np.ndarray
@@ -66,10 +64,9 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     """The predictions that a row of `folder` names; None where it names none, or a file is missing or damaged."""
     if not isinstance(predictions, str) or not isinstance(truth, str):
         return None
-    shared, own = _shared(folder / truth), _arrays(folder / predictions)
-    if shared is None or own is None:
-        return None
     try:
+        shared = _shared(folder / truth, (folder / truth).stat().st_mtime_ns)
+        own = _arrays(folder / predictions)
         whole = Stored(
             forecast=own["forecast"].astype(np.float64),
             truth=shared["truth"],
@@ -80,17 +77,28 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             train_loss=own.get("train_loss"),
             valid_loss=own.get("valid_loss"),
         )
-    except (KeyError, ValueError):
+    except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
     return whole if whole.forecast.shape == whole.truth.shape and whole.truth.ndim == 3 else None
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+@lru_cache(maxsize=4)
+def _shared(path: Path, _: int) -> dict[str, np.ndarray]:
+    """The arrays of a file that several rows name; the second argument is the time of its last change."""
+    return _arrays(path)
 
 
 def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history: "History") -> dict[str, str]:
     """Write the forecasts [n, T, D] of a cell; returns the file names that its row keeps."""
     place = folder / "predictions"
     place.mkdir(parents=True, exist_ok=True)
-    asked = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
-    shared = place / f"truth-{hashlib.sha256(asked.encode()).hexdigest()[:16]}.npz"
+    problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
+    shared = place / f"truth-{hashlib.sha256(problem.encode()).hexdigest()[:16]}.npz"
     if not shared.exists() or b"deviation.npy" not in shared.read_bytes():  # an earlier version stored less
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
@@ -113,23 +121,3 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def _shared(path: Path) -> dict[str, np.ndarray] | None:
-    try:
-        return _shared_at(path, path.stat().st_mtime_ns)
-    except (OSError, ValueError):  # a null byte in the name is a ValueError
-        return None
-
-
-@lru_cache(maxsize=4)
-def _shared_at(path: Path, _: int) -> dict[str, np.ndarray] | None:
-    return _arrays(path)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray] | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
-        return None

@@ -1,18 +1,18 @@
-"""The loop of a worker process, `python -m zoo.run.serving MODULE`: one JSON line for each request, event and answer.
+"""The loop of a worker process: requests come in through a pipe, events and answers go out.
 
 A worker has one torch thread, so that a cell's figures depend neither on how many run beside it nor on how zoo was
 started.
 """
 
 import importlib
-import json
 import os
 import queue
 import signal
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,44 +26,45 @@ Say = Callable[[Message], None]
 Hear = Callable[[], Message]
 
 
-def serve(module: str, files: Sequence[str]) -> None:
+def serve(
+    module: str, variants: Sequence[Path], pipe: Connection, log: str, folder: str, environment: Mapping[str, str]
+) -> None:
     """Answer each request by MODULE.answer(request, say, hear): say sends an event, hear waits for the reply to one.
 
-    files: with variants that the user named. Never returns.
+    variants: files that the user named; log: the file that standard output and error go to; folder, environment: of
+    the process that asks. Never returns.
     """
-    # What a variant prints goes to stderr; answers have a channel of their own.
-    channel = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(2, 1)
+    log_file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    os.dup2(log_file, 1)
+    os.dup2(log_file, 2)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
     torch.set_num_threads(THREADS)
     warnings.filterwarnings("ignore", category=PluginWarning)  # the parent warns of it
-    for path in files:
-        from_file(path)
+    for path in variants:
+        if path.exists():
+            from_file(path)
     answer: Callable[[Message, Say, Hear], Message] = importlib.import_module(module).answer
     _warm_up()
     incoming: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=_listen, args=(incoming,), daemon=True).start()
-
-    def say(event: Message) -> None:
-        channel.write(json.dumps(event) + "\n")
-
+    threading.Thread(target=_listen, args=(pipe, incoming), daemon=True).start()
     while True:
-        say({"answer": answer(incoming.get(), say, incoming.get)})
+        pipe.send({"answer": answer(incoming.get(), pipe.send, incoming.get)})
 
 
 def _warm_up() -> None:
-    """Do once what torch does on first use (seconds of imports), so that no cell's time contains it."""
+    """Do once what torch does at its first use (seconds of imports), so that no cell's time contains it."""
     model = torch.nn.LSTM(1, 1)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     model(torch.zeros(1, 1, 1))[0].sum().backward()
     optimizer.step()
 
 
-def _listen(incoming: "queue.Queue[Message]") -> None:
-    for line in sys.stdin:
-        incoming.put(json.loads(line))
-    os._exit(0)  # the parent is gone or needs no more; files move into place whole, so none is half-written
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])
+def _listen(pipe: Connection, incoming: "queue.Queue[Message]") -> None:
+    try:
+        while True:
+            incoming.put(pipe.recv())
+    except (OSError, EOFError):
+        os._exit(0)  # the parent is gone or needs no more; files move into place whole, so none is half-written

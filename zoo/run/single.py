@@ -1,4 +1,4 @@
-"""fit_and_save: one variant from data to a kept model, with the settings of a suite of one."""
+"""fit_and_save: one variant from data to a saved model, with the settings of a suite of one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +7,11 @@ from typing import Any
 import torch
 
 from zoo.errors import InputError
-from zoo.registry import create
 from zoo.run import environment
+from zoo.run.worker import trained
 from zoo.suite import Suite, expand
-from zoo.train.config import FitConfig
 from zoo.train.evaluate import evaluate
-from zoo.train.fit import Epoch, fit
+from zoo.train.fit import Epoch
 from zoo.train.store import check_folder, save
 
 
@@ -24,20 +23,18 @@ def fit_and_save(
     command: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, Any]:
-    """Train the suite's one cell, keep the model in `folder`, and return what training and test gave.
+    """Train the suite's one cell, save the model in `folder`, and return the figures of training and test.
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
     so that both give the same model. Raises InputError before training for a folder that cannot be used.
     """
     cells, data = expand(suite, device=device, needs_test=False)
     if len(cells) > 1:
-        raise InputError(f"one variant is kept at a time, got {', '.join(cell.variant for cell in cells)}: name one")
+        raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
     check_folder(folder)
     torch.set_num_threads(1)
-    model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
-    config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
-    history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
+    model, history = trained(cell, data, on_epoch)
     metrics = evaluate(model, data.test) if len(data.test) else None
     about = {
         "variant": cell.variant,

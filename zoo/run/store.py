@@ -1,8 +1,10 @@
 """The store: one JSON line for each row, appended the moment it ends; the last line of a key wins."""
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,7 +52,7 @@ def _lines(rows: Iterable[Row]) -> bytes:
 
 
 class RowStore:
-    """The rows of one output folder, held by one run at a time.
+    """The rows of one output folder, which one run at a time may write.
 
     Opening it makes the folder, locks it and rewrites its file with one valid line for each key; lines that are not
     rows move to rows.rejected.jsonl, so nothing is lost. Raises InputError for a folder that cannot be written or
@@ -63,22 +65,25 @@ class RowStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
-            self._take_lock()
-            self.rows, self.notes = self._opened_rows()
-            self._file = self._opened()
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.rows, faults = _read(self.path)
+            self._move_aside([number for number, _ in faults])
+            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except BlockingIOError as error:
+            raise InputError(f"another run is writing to {folder}: wait for it, or choose another --out") from error
         except OSError as error:
             raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+        self.notes = [
+            f"{self.path} line {number}: {fault}; the line moves to rows.rejected.jsonl" for number, fault in faults
+        ]
 
     def append(self, row: Row) -> None:
         """Write one whole line and wait until it is on the disk."""
         line = _lines([row])
-        try:
-            written = os.write(self._file, line)
+        with self._safely():
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, "the disk is full")
             os.fsync(self._file)
-        except OSError as error:
-            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are safe") from error
-        if written < len(line):
-            raise InputError(f"cannot write to {self.path}: the disk is full; the rows so far are safe")
         self.rows[row.key] = row
 
     def is_done(self, key: str) -> bool:
@@ -98,33 +103,23 @@ class RowStore:
         """Rewrite the file with each key once, and let go of it and of the folder."""
         os.close(self._file)
         try:
-            write_atomically(self.path, _lines(self.rows.values()))
-        except OSError as error:
-            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are safe") from error
+            with self._safely():
+                write_atomically(self.path, _lines(self.rows.values()))
         finally:
             os.close(self._lock)
 
-    def _take_lock(self) -> None:
+    @contextmanager
+    def _safely(self) -> Iterator[None]:
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"another run is writing to {self.folder}: wait for it, or choose another --out"
-            ) from error
+            yield
+        except OSError as error:
+            raise InputError(f"cannot write to {self.path}: {error.strerror}; the rows so far are safe") from error
 
-    def _opened(self) -> int:
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-
-    def _opened_rows(self) -> tuple[dict[str, Row], list[str]]:
-        keyed, faults = _read(self.path)
-        notes = [
-            f"{self.path} line {number}: {fault}; the line moves to rows.rejected.jsonl" for number, fault in faults
-        ]
-        if faults:
+    def _move_aside(self, numbers: Sequence[int]) -> None:
+        """Move the lines of these numbers to rows.rejected.jsonl, and rewrite the file with each key once."""
+        if numbers:
             lines = self.path.read_bytes().splitlines()
-            rejected = b"".join(lines[number - 1] + b"\n" for number, _ in faults)
             with (self.folder / "rows.rejected.jsonl").open("ab") as file:
-                file.write(rejected)
-        if keyed or faults:
-            write_atomically(self.path, _lines(keyed.values()))
-        return keyed, notes
+                file.write(b"".join(lines[number - 1] + b"\n" for number in numbers))
+        if self.rows or numbers:
+            write_atomically(self.path, _lines(self.rows.values()))

@@ -16,6 +16,7 @@ import torch
 from zoo.cell import AccuracyRow, Cell, DataFields, ProblemFields
 from zoo.data.prepare import Data
 from zoo.files import write_atomically
+from zoo.layers.normalised import Normalised
 from zoo.metrics import forecast_metrics
 from zoo.records import record_from
 from zoo.registry import create, variant
@@ -42,9 +43,7 @@ def measure(cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callabl
             raise RuntimeError(
                 f"the source of variant '{cell.variant}' has changed since the run began: start the run again"
             )
-        model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
-        config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
-        history = fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
+        model, history = trained(cell, data, on_epoch)
         forecasts = forecast(model, data.test)
         figures = {
             "metrics": forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units),
@@ -56,6 +55,13 @@ def measure(cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callabl
         return row_of(cell, context, **figures)
     except Exception as error:  # a fault of a variant costs its own cell only
         return failed(cell, folder, context, f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
+def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) -> tuple[Normalised, History]:
+    """A cell's model, trained on its data."""
+    model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
+    config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
+    return model, fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
 
 
 def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:
@@ -73,7 +79,7 @@ def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:
 
 
 def failed(cell: Cell, folder: Path, context: dict[str, Any], error: str, details: str) -> AccuracyRow:
-    """The row of a cell that failed; details (a traceback, a worker's last words) go to a file that it names."""
+    """The row of a cell that failed; details (a traceback, or what the worker wrote) go to a file that it names."""
     name: str | None = error_file(cell)
     try:
         (folder / error_file(cell)).parent.mkdir(parents=True, exist_ok=True)
@@ -111,5 +117,4 @@ def answer(request: Message, say: Say, _: Hear) -> Message:
     def on_epoch(epoch: Epoch) -> None:
         say({"epoch": epoch.number, "valid_loss": epoch.valid_loss, "train_loss": epoch.train_loss})
 
-    row = measure(record_from(Cell, request["cell"]), Path(request["folder"]), request["context"], on_epoch)
-    return {"row": row.model_dump(mode="json")}
+    return {"row": measure(request["cell"], request["folder"], request["context"], on_epoch)}
