@@ -1,4 +1,4 @@
-"""Windows and batches: from a table of a million rows to what a training step reads.
+"""Windows and batches: from a table of a million rows to the input of a training step.
 
 pytest benchmarks/bench_data.py --benchmark-autosave
 """

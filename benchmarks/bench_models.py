@@ -3,25 +3,23 @@
     pytest benchmarks/bench_models.py --benchmark-autosave
     pytest benchmarks/bench_models.py --benchmark-compare
 
-zoo speed says more of each; this is for the comparison of one commit with the next.
+It compares one commit with the next; zoo speed measures more of each variant.
 """
-
-from dataclasses import replace
 
 import pytest
 
 import zoo
+from zoo.records import checked
 from zoo.speed.cells import SpeedSuite, expand_speed
 from zoo.speed.workload import Workload
-from zoo.suite import checked
 
 BATCH = 64
 
 
 def cells(name, phase):
     settings = {"models": [name], "phase": [phase], "batch_size": [BATCH], "lookback": [7, 96]}
-    found, _ = expand_speed(checked(SpeedSuite, {"name": "bench", "speed": settings}, "bench"), device="cpu")
-    return [cell for cell in found if cell.batch_size == BATCH]
+    every_cell, _ = expand_speed(checked(SpeedSuite, {"name": "bench", "speed": settings}, "bench"), device="cpu")
+    return [cell for cell in every_cell if cell.batch_size == BATCH]
 
 
 FORWARD = [cell for name in zoo.list_models() for cell in cells(name, "infer")]
@@ -30,7 +28,7 @@ TRAIN = [cell for name in [*zoo.list_models(tag="lstm"), "linear"] for cell in c
 
 @pytest.mark.parametrize("cell", FORWARD + TRAIN, ids=lambda cell: f"{cell.variant}-{cell.phase}-{cell.lookback}")
 def test_step(timed, device, cell):
-    work = Workload(replace(cell, device=device.type), BATCH, seed=0)
+    work = Workload(cell.model_copy(update={"device": device.type}), BATCH, seed=0)
     try:
         timed(work.run, device, BATCH)
     finally:

@@ -15,7 +15,7 @@ from torch import nn
 
 from zoo.layers.projected import projected_states
 
-LEAST_RATIO = {"forward": 1.6, "train": 1.8}  # what a busy machine still has to show
+LEAST_RATIO = {"forward": 1.6, "train": 1.8}  # that a busy machine must reach too
 ROUNDS = 25
 
 

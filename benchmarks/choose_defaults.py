@@ -3,10 +3,10 @@
     python benchmarks/choose_defaults.py [--models lstm,cnn-lstm] [--jobs 2] [--seeds 2]
         [--task PATH:TARGETS:LOOKBACK:HORIZON ...] --out results/defaults
 
-For every task the test part (the last 20 % of rows) is cut off before anything is read. What is left is
-split into 70 % training, 15 % early stopping and 15 % selection; each candidate is trained with seeds and
+For every task the test part (the last 20 % of rows) is cut off before anything is read. The other rows are
+split into 70 % training, 15 % early stopping and 15 % selection; each candidate is trained with several seeds and
 scored by its rmse over naive's on the selection part. Candidates are ranked by the geometric mean of that
-ratio over tasks, and the worst task is shown beside it.
+ratio over tasks; the worst task stands beside it.
 """
 
 import argparse
@@ -21,6 +21,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
+import pandas as pd
+
 import zoo
 
 BUILT_IN_TASKS = [
@@ -33,7 +36,7 @@ BUILT_IN_TASKS = [
     "sine:value:50:10",
     "random-walk:value:20:1",
 ]
-# A candidate is one departure from the defaults in force; fit.* are FitConfig's, the rest the variant's.
+# A candidate is one departure from the present defaults; fit.* are FitConfig's, the others the variant's.
 CANDIDATES: list[dict[str, object]] = [
     {},
     {"fit.loss": "mse"},
@@ -54,9 +57,9 @@ def measure(job: tuple[str, str, dict[str, object], int]) -> dict[str, object]:
     task, model_name, candidate, seed = job
     source, targets, lookback, horizon = task.rsplit(":", 3)
     table = zoo.load(source)
-    kept = math.floor(len(table) * 0.8)
+    rows = math.floor(len(table) * 0.8)
     data = zoo.prepare(
-        zoo.Table(table.source, table.columns, table.values[:kept], missing=table.missing, unusable=table.unusable),
+        zoo.Table(table.source, table.columns, table.values[:rows], missing=table.missing, unusable=table.unusable),
         targets=targets.split(","),
         lookback=int(lookback),
         horizon=int(horizon),
@@ -67,7 +70,7 @@ def measure(job: tuple[str, str, dict[str, object], int]) -> dict[str, object]:
     model = zoo.create(model_name, data.problem, seed=seed, **params)
     started = time.perf_counter()
     history = zoo.fit(model, data.train, data.valid, zoo.FitConfig.of(fit), seed=seed)
-    selection = data.test  # the last part of what is left: the real test rows are gone
+    selection = data.test  # of the rows that are left: the real test rows are gone
     return {
         "task": shown(task),
         "model": model_name,
@@ -123,35 +126,28 @@ def main() -> None:
 
 def ranked(results: list[dict], tasks: list[str], command: str) -> str:
     """A Markdown table of candidates, best geometric mean of rmse / naive's rmse first."""
-    labels = {}
-    for row in results:
-        label = f"{row['model']} " + (", ".join(f"{k}={v}" for k, v in row["candidate"].items()) or "(defaults)")
-        labels.setdefault(label, {}).setdefault(row["task"], []).append(row)
-    lines = []
-    for label, by_task in labels.items():
-        ratios = [sum(r["ratio"] for r in rows) / len(rows) for rows in by_task.values()]
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-        seconds = sum(r["seconds"] for rows in by_task.values() for r in rows)
-        lines.append((mean, label, max(ratios), seconds, ratios))
-    lines.sort(key=lambda line: line[0])
-    head = ["candidate", "mean", "worst", "seconds", *map(shown, tasks)]
-    text = [
-        "# rmse over naive's on the selection part; below 1 beats naive",
-        "",
-        "| " + " | ".join(head) + " |",
-    ]
-    text.append("|" + "---|" * len(head))
-    for mean, label, worst, seconds, ratios in lines:
-        cells = [
-            label,
-            f"{mean:.4f}",
-            f"{worst:.4f}",
-            f"{seconds:.0f}",
-            *(f"{ratio:.4f}" for ratio in ratios),
-        ]
-        text.append("| " + " | ".join(cells) + " |")
-    text += ["", "Tasks are source:targets:lookback:horizon; seconds are the training time of all runs.", ""]
-    return "\n".join([*text, "Run it again:", "", f"    {command}", ""])
+    rows = pd.DataFrame(results)
+    settings = [", ".join(f"{name}={value}" for name, value in each.items()) for each in rows["candidate"]]
+    rows["candidate"] = [f"{model} {text or '(defaults)'}" for model, text in zip(rows["model"], settings, strict=True)]
+    ratios = rows.pivot_table(index="candidate", columns="task", values="ratio", aggfunc="mean")[[*map(shown, tasks)]]
+    summary = pd.DataFrame(
+        {
+            "mean": np.exp(np.log(ratios).mean(axis=1)),
+            "worst": ratios.max(axis=1),
+            "seconds": rows.groupby("candidate")["seconds"].sum().round().astype(int),
+        }
+    )
+    table = summary.join(ratios).sort_values("mean").reset_index().to_markdown(index=False, floatfmt=".4f")
+    return f"""# rmse over naive's on the selection part; below 1 beats naive
+
+{table}
+
+Tasks are source:targets:lookback:horizon; seconds are the training time of all runs.
+
+Run it again:
+
+    {command}
+"""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""How often does the Diebold-Mariano test call forecasters different, where the truth is known?
+"""How often the Diebold-Mariano test calls two forecasters different, in simulations.
 
     python benchmarks/power.py
 
-The truth is a random walk, and each forecaster errs by half a walk of its own, so that neighbouring windows share all
-steps but one, as real ones do. Prints, for several sizes, the share of 400 simulations with p below 0.05: of two
-forecasters of equal error (false alarms, at most 0.05 by right), and of one whose rmse is 5 % lower (power).
+The actual values are a random walk, and the errors of each forecaster half of another walk, so that neighbouring
+windows share all steps but one, as real ones do. Prints, for several sizes, the share of 400 simulations with p below
+0.05: for two forecasters of equal error (false alarms, should be at most 0.05), and where one has a 5 % lower rmse
+(power).
 """
 
 import numpy as np
@@ -24,7 +25,7 @@ def walks(random: np.random.Generator, windows: int, horizon: int) -> np.ndarray
 def main() -> None:
     """Print both shares for each size."""
     for windows, horizon in SIZES:
-        alarms = found = 0
+        alarms = detections = 0
         for number in range(SIMULATIONS):
             random = np.random.default_rng(number)
             truth = walks(random, windows, horizon)
@@ -33,8 +34,8 @@ def main() -> None:
             better = diebold_mariano(BETTER**2 * one, other, horizon=horizon)
             assert equal is not None and better is not None
             alarms += equal[1] < 0.05
-            found += better[1] < 0.05 and better[0] < 0
-        shares = f"false alarms {alarms / SIMULATIONS:.3f}, power {found / SIMULATIONS:.3f}"
+            detections += better[1] < 0.05 and better[0] < 0
+        shares = f"false alarms {alarms / SIMULATIONS:.3f}, power {detections / SIMULATIONS:.3f}"
         print(f"{windows} windows, horizon {horizon}: {shares}")
 
 

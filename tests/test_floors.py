@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "files", "seeding", "records", "space", "plugins", "problem", "data", "metrics", "layers", "registry",
-    "models", "train", "migration", "cell", "suite", "run", "stats", "speed", "tuning", "report", "testing", "learn",
+    "errors", "files", "seeding", "records", "migration", "space", "plugins", "problem", "data", "metrics", "layers",
+    "registry", "models", "train", "cell", "suite", "run", "stats", "speed", "tuning", "report", "testing", "learn",
     "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"

@@ -24,35 +24,23 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "Data": "zoo.data.prepare",
-    "prepare": "zoo.data.prepare",
-    "load": "zoo.data.sources",
-    "Table": "zoo.data.table",
-    "InputError": "zoo.errors",
-    "Problem": "zoo.problem",
-    "create": "zoo.registry",
-    "list_models": "zoo.registry",
-    "register": "zoo.registry",
-    "variant": "zoo.registry",
-    "results": "zoo.run.results",
-    "Choice": "zoo.space",
-    "Float": "zoo.space",
-    "Int": "zoo.space",
-    "FitConfig": "zoo.train.config",
-    "StudyResult": "zoo.tuning.result",
-    "tune": "zoo.tuning.study",
-    "evaluate": "zoo.train.evaluate",
-    "forecast": "zoo.train.evaluate",
-    "History": "zoo.train.fit",
-    "fit": "zoo.train.fit",
-    "Diverged": "zoo.errors",
-    "Epoch": "zoo.train.fit",
-    "SavedModel": "zoo.train.store",
-    "forecast_next": "zoo.train.store",
-    "load_model": "zoo.train.store",
-    "save": "zoo.train.store",
+_NAMES = {
+    "zoo.data.prepare": ("Data", "prepare"),
+    "zoo.data.sources": ("load",),
+    "zoo.data.table": ("Table",),
+    "zoo.errors": ("Diverged", "InputError"),
+    "zoo.problem": ("Problem",),
+    "zoo.registry": ("create", "list_models", "register", "variant"),
+    "zoo.run.results": ("results",),
+    "zoo.space": ("Choice", "Float", "Int"),
+    "zoo.train.config": ("FitConfig",),
+    "zoo.train.evaluate": ("evaluate", "forecast"),
+    "zoo.train.fit": ("Epoch", "History", "fit"),
+    "zoo.train.store": ("SavedModel", "forecast_next", "load_model", "save"),
+    "zoo.tuning.result": ("StudyResult",),
+    "zoo.tuning.study": ("tune",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted([*_HOME, "__version__"])
 
 

@@ -1,7 +1,7 @@
-"""Cells and rows: one combination to measure, and what was measured of it. The one place that knows their fields.
+"""Cells and rows: one combination to measure, and its measured figures. The one place that knows their fields.
 
 A row in a file is one JSON object with the fields of its class; zoo.migration brings older ones into them.
-Seconds, bytes and counts are plain numbers; what does not apply is null.
+Times are in seconds, memory in bytes, errors in the data's own units; null: not measured, or it does not apply.
 """
 
 import hashlib
@@ -22,7 +22,12 @@ else:
 
 
 class DataFields(Record):
-    """The data of a cell. first, last: times of the first and the last row, where there are times."""
+    """The data of a cell.
+
+    fingerprint: SHA-256 of the values in the rows used; columns: names given to a file without a header line, null: it
+    has one; time: the time column that the user named, null: none; missing: policy for missing values; first, last:
+    times of the first and the last row, null: the data have no times.
+    """
 
     source: str
     fingerprint: str
@@ -36,7 +41,7 @@ class DataFields(Record):
 
 
 class TaskFields(Record):
-    """What is forecast; split: rows of train, validation and test."""
+    """The target of the forecast. horizon: in steps; split: number of rows of train, validation and test."""
 
     task: str
     horizon: int = Field(ge=1)
@@ -48,13 +53,16 @@ class TaskFields(Record):
 
 
 class ProblemFields(TaskFields):
-    """What is forecast from what."""
+    """The target of the forecast and its input. lookback: in steps."""
 
     lookback: int = Field(ge=1)
 
 
 class StudyFields(Record):
-    """A study of Optuna: what it searched (ranges by key) and what it held (settings by key)."""
+    """A study of Optuna. ranges: searched, by key; settings: fixed, by key; repeats: seeds of each trial.
+
+    code: of the variant, null in studies of an earlier version.
+    """
 
     name: str
     storage: str
@@ -69,7 +77,7 @@ class StudyFields(Record):
 
 
 class BudgetFields(Record):
-    """What each trial and the whole study were given."""
+    """The limits of the whole study (trials, timeout in seconds) and of each trial; null: no limit."""
 
     trials: int
     timeout: float | None = None
@@ -80,7 +88,10 @@ class BudgetFields(Record):
 
 
 class CostFields(Record):
-    """trials = complete + pruned + failed; lost ones were run again. seconds: of all trials together."""
+    """The cost of a study. trials = complete + pruned + failed; lost ones were run again.
+
+    seconds: of all trials together; busy_seconds: on the clock, while any of them ran.
+    """
 
     trials: int
     complete: int
@@ -92,7 +103,10 @@ class CostFields(Record):
 
 
 class Tuning(Record):
-    """The study that a tuned cell's settings come from; lookback: that of the suite before tuning."""
+    """The study that a tuned cell's settings come from.
+
+    lookback: of the suite before tuning; valid_loss: of the best trial, null: the study had no validation loss.
+    """
 
     lookback: int
     valid_loss: float | None
@@ -103,7 +117,7 @@ class Tuning(Record):
 
 
 class Machine(Record):
-    """Where a row was measured."""
+    """The machine of a row. cores: those that the process may use; gpu: null on the CPU."""
 
     cpu: str
     cores: int
@@ -112,7 +126,10 @@ class Machine(Record):
 
 
 class Metrics(Record):
-    """What a forecast is worth, see zoo.metrics; targets: each target's own, where there are several."""
+    """How good a forecast is; zoo.metrics defines each metric and its unit. null: the metric is undefined.
+
+    targets: each target's own metrics, null: there is one target.
+    """
 
     rmse: float | None
     mae: float | None
@@ -129,9 +146,11 @@ class Metrics(Record):
 
 
 class Measured(Record):
-    """What every row says of how it came about.
+    """How a row came about.
 
-    error: why there are no figures; traceback: a file beside the rows with the whole of it.
+    commit: of the zoo's source, null outside git; command: null when called from Python; started: UTC, ISO 8601; error:
+    why there are no figures, null: it succeeded; traceback: file beside the rows; fallback: why the requested mode did
+    not run, null: it did; parameter_count: weights of the model.
     """
 
     machine: Machine
@@ -149,8 +168,8 @@ class Measured(Record):
 class Cell(Record):
     """One training run, complete enough to be repeated from its row.
 
-    fit: settings of FitConfig without the device, None where nothing is trained by descent; tuning: None where params
-    and fit are the suite's own; code: None in rows of an earlier version.
+    fit: settings of FitConfig without the device, null: gradient descent does not train the variant; tuning: null where
+    params and fit are the suite's own; code: null in rows of an earlier version.
     """
 
     kind: Literal["accuracy"] = "accuracy"
@@ -168,9 +187,9 @@ class Cell(Record):
     code: Code | None = None
 
     def keyed(self) -> Self:
-        """The same cell with its key: SHA-256 over the canonical JSON of what was asked.
+        """The same cell with its key: SHA-256 over the canonical JSON of the request.
 
-        Not in it: the suite's name, the data's path, what a study cost, commit and versions.
+        The key leaves out the suite's name, the data's path, the cost of a study, commit and versions.
         """
         fields = self.model_dump(mode="json", include={"kind", "variant", "params", "problem", "fit", "seed", "device"})
         data = self.data.model_dump(mode="json", include={"fingerprint", "missing"})
@@ -180,10 +199,11 @@ class Cell(Record):
 
 
 class AccuracyRow(Cell, Measured):
-    """A measured cell.
+    """A measured cell; its figures are null where it failed.
 
-    train_seconds: of fit; windows_per_second: median over epochs; stopped: why training ended; predictions, truth:
-    files beside the rows, see zoo.run.predictions.
+    train_seconds: of fit; windows_per_second: training windows, median over epochs, null: no epochs; best_epoch: 0 for
+    the untrained weights; stopped: why training ended; predictions, truth: files beside the rows, see
+    zoo.run.predictions.
     """
 
     metrics: Metrics | None = None
@@ -206,7 +226,10 @@ class AccuracyRow(Cell, Measured):
 
 
 class SpeedCell(Record):
-    """One kind of step to time, complete enough to be timed again from its row."""
+    """One kind of step to time, complete enough to be timed again from its row.
+
+    batch_size: windows a step, "max": the largest that fits; code: null in rows of an earlier version.
+    """
 
     kind: Literal["speed"] = "speed"
     key: str = ""
@@ -227,7 +250,7 @@ class SpeedCell(Record):
     code: Code | None = None
 
     def keyed(self) -> Self:
-        """The same cell with its key; not in it: the suite's name, the method, the machine and the commit."""
+        """The same cell with its key, which leaves out the suite's name, the method, the machine and the commit."""
         in_key = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
         fields = self.model_dump(mode="json", include=in_key)
         return self.model_copy(update={"key": _sha256({**fields, **_code(self.code)})})
@@ -240,7 +263,7 @@ class SpeedCell(Record):
 
 
 class StepSeconds(Record):
-    """Seconds of a step over the repeats: percentiles, and the 95 % interval of the median where there is one."""
+    """Seconds of a step over the repeats. low, high: 95 % interval of the median, null: fewer than 6 repeats."""
 
     median: float = Field(gt=0)
     p5: float
@@ -258,7 +281,7 @@ class Rate(Record):
 
 
 class Latency(Record):
-    """Seconds that a caller waits for one forecast at batch 1."""
+    """Seconds that a caller waits for one forecast at batch 1, and how many were timed."""
 
     p50: float
     p95: float
@@ -275,14 +298,14 @@ class PartSeconds(Record):
 
 
 class Ceilings(Record):
-    """What the device was measured to reach at most."""
+    """The highest rates that were measured on this device."""
 
     flops_per_second: float
     bytes_per_second: float
 
 
 class TriedBatch(Record):
-    """One batch size of a search for the largest."""
+    """One batch size of a search for the largest; windows_per_second: null where it failed with `error`."""
 
     batch_size: int
     windows_per_second: float | None
@@ -290,7 +313,7 @@ class TriedBatch(Record):
 
 
 class BatchSearch(Record):
-    """The search for the largest batch: the largest that fits, and what limited it."""
+    """The search for the largest batch. largest: the largest that fits; limit: what ended the search."""
 
     largest: int
     limit: str
@@ -305,9 +328,12 @@ class Alone(Record):
 
 
 class SpeedRow(SpeedCell, Measured):
-    """A timed cell. repeats: seconds of a step that count; all_repeats: every repeat with the slower reading beside it.
+    """A timed cell; its figures are null where it failed, or where the device or the phase does not have them.
 
-    passes: number of repeats in each pass; reference: the best reading; disturbed: repeats set aside.
+    repeats: seconds of a step, undisturbed ones only; all_repeats: seconds of every repeat, and the slower reading of a
+    fixed reference workload beside it; reference: seconds of that workload at its best; disturbed: number of repeats
+    set aside; passes: number of repeats in each pass; seconds: of all repeats; peak_memory_bytes: at this batch;
+    ceiling_share: of the nearest ceiling, 0 to 1; clocks: in MHz, and the GPU's temperature.
     """
 
     batch_measured: int | None = None
@@ -346,7 +372,7 @@ class SpeedRow(SpeedCell, Measured):
 
 
 class StudyData(Record):
-    """What a study was made on."""
+    """The data of a study."""
 
     source: str
     fingerprint: str
@@ -361,7 +387,10 @@ class FrontPoint(Record):
 
 
 class Best(Record):
-    """best.json: the best settings of a study. fit: all of FitConfig but the device; front: with several objectives."""
+    """best.json: the best settings of a study.
+
+    fit: all of FitConfig but the device; valid_loss: null with other objectives; front: null with one objective.
+    """
 
     format: Literal[2] = 2
     variant: str

@@ -1,12 +1,13 @@
-"""Migration: rows and best settings that an earlier version wrote, in the fields of this one.
+"""Migration: rows, best settings and models that an earlier version wrote, in the fields of this one.
 
-JSON objects in, JSON objects out; zoo.cell checks what comes out. Nothing else in the project knows earlier fields.
+JSON objects in, JSON objects out; the classes that read them check the result. Nothing else knows earlier fields.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 SCHEMA = 2  # of rows and keys
 BEST_FORMAT = 2  # of best.json
+MODEL_FORMAT: Literal[2] = 2  # of model.json
 
 
 def migrated_row(content: dict[str, Any]) -> dict[str, Any]:
@@ -25,8 +26,7 @@ def migrated_row(content: dict[str, Any]) -> dict[str, Any]:
         row["all_repeats"] = row.pop("made")
     plugin = row.pop("plugin", None)
     if isinstance(plugin, dict):
-        kind = "file" if "file" in plugin else "package"
-        row["code"] = {"kind": kind, "name": plugin.get(kind), "sha256": plugin.get("sha256")}
+        row["code"] = _code_of(plugin)
     if isinstance(row.get("tuning"), dict):
         row["tuning"] = _migrated_tuning(row["tuning"])
     return row
@@ -42,6 +42,18 @@ def migrated_best(content: dict[str, Any]) -> dict[str, Any]:
     return best
 
 
+def migrated_model(content: dict[str, Any]) -> dict[str, Any]:
+    """A model of format 1 in the fields of format 2: it named a plugin, and nothing for the zoo's own variants."""
+    model = {name: value for name, value in content.items() if name != "plugin"}
+    plugin = content.get("plugin")
+    return {**model, "format": MODEL_FORMAT, "code": _code_of(plugin) if isinstance(plugin, dict) else plugin}
+
+
+def _code_of(plugin: dict[str, Any]) -> dict[str, Any]:
+    kind = "file" if "file" in plugin else "package"
+    return {"kind": kind, "name": plugin.get(kind), "sha256": plugin.get("sha256")}
+
+
 def _migrated_point(point: Any) -> Any:
     if not isinstance(point, dict):
         return point
@@ -50,10 +62,10 @@ def _migrated_point(point: Any) -> Any:
 
 
 def _migrated_tuning(tuning: dict[str, Any]) -> dict[str, Any]:
-    """The cost stood beside the rest, and the study held the code's hash alone."""
-    spent = ("trials", "complete", "pruned", "failed", "seconds")
-    rest = {name: value for name, value in tuning.items() if name not in spent}
-    return {**rest, "cost": {name: tuning.get(name) for name in spent}, "study": _migrated_study(tuning.get("study"))}
+    """The cost stood beside the other fields, and the study had the code's hash alone."""
+    cost = ("trials", "complete", "pruned", "failed", "seconds")
+    others = {name: value for name, value in tuning.items() if name not in cost}
+    return {**others, "cost": {name: tuning.get(name) for name in cost}, "study": _migrated_study(tuning.get("study"))}
 
 
 def _migrated_study(study: Any) -> Any:

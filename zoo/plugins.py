@@ -7,6 +7,7 @@ import inspect
 import io
 import sys
 import tokenize
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -131,13 +132,13 @@ def file_hash(path: Path) -> str:
 
 def source_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over the bare source of files, of the zoo's layers that they import, and of the wrapper of all models."""
-    waiting, known = [*paths, WRAPPER], dict[Path, str]()
+    waiting, sources = [*paths, WRAPPER], dict[Path, str]()
     while waiting:
         path = waiting.pop()
-        if path not in known:
-            known[path], imported = _bare(path, path.stat().st_mtime_ns)
+        if path not in sources:
+            sources[path], imported = _bare(path, path.stat().st_mtime_ns)
             waiting += imported
-    return hashlib.sha256("\n".join(sorted(known.values())).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(sources.values())).encode()).hexdigest()
 
 
 @lru_cache(maxsize=256)
@@ -185,9 +186,5 @@ def _package_hash(package: str, module: str) -> str:
 
 def _line(error: BaseException, path: Path) -> str:
     """The last line of the file that the error passed through."""
-    trace, number = error.__traceback__, None
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            number = trace.tb_lineno
-        trace = trace.tb_next
-    return f" (line {number})" if number is not None else ""
+    numbers = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" (line {numbers[-1]})" if numbers else ""

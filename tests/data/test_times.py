@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from zoo.data.times import find_order, parse_times
+from zoo.data.times import find_order, read_times
 from zoo.errors import InputError
 
 
@@ -30,13 +30,13 @@ from zoo.errors import InputError
     ],
 )
 def test_times_are_read(values, second):
-    assert parse_times(pd.Series(values))[1] == pd.Timestamp(second)
+    assert read_times(pd.Series(values))[0][1] == pd.Timestamp(second)
 
 
 def test_month_starts_are_not_read_as_january_days():
     starts = pd.date_range("2019-01-01", periods=30, freq="MS")
     for way in ("%d/%m/%Y", "%m/%d/%Y"):
-        assert list(parse_times(pd.Series(starts.strftime(way)))) == list(starts)
+        assert list(read_times(pd.Series(starts.strftime(way)))[0]) == list(starts)
 
 
 def test_index_of_zoned_or_missing_times():
@@ -49,12 +49,12 @@ def test_index_of_zoned_or_missing_times():
 
 def test_ambiguous_dates_take_the_format_that_keeps_rows_in_order():
     days = [f"{day:02}/{month:02}/2020" for month in (1, 2, 3) for day in (10, 11, 12)]
-    assert parse_times(pd.Series(days))[1] == pd.Timestamp("2020-01-11")
+    assert read_times(pd.Series(days))[0][1] == pd.Timestamp("2020-01-11")
 
 
 @pytest.mark.parametrize("values", [["a", "b"], ["2020-01-01", "x"], [0.5, 1.5], [1, 2], [True, False], []])
 def test_what_is_not_a_time_is_none(values):
-    assert parse_times(pd.Series(values)) is None
+    assert read_times(pd.Series(values))[0] is None
 
 
 def test_unnamed_time_is_found_among_text_columns():
@@ -89,8 +89,8 @@ def test_named_column_that_is_no_time_is_refused():
 def test_short_iso_dates_have_one_reading():
     days = pd.bdate_range("2020-02-03", periods=8)
     for text in (days.strftime("%Y-%m-%d"), days.strftime("%Y/%m/%d")):
-        assert list(parse_times(pd.Series(text))) == list(days)
-    assert list(parse_times(pd.Series(["2020-01-03", "2020-01-01", "2020-01-02"]))) == list(
+        assert list(read_times(pd.Series(text))[0]) == list(days)
+    assert list(read_times(pd.Series(["2020-01-03", "2020-01-01", "2020-01-02"]))[0]) == list(
         pd.DatetimeIndex(["2020-01-03", "2020-01-01", "2020-01-02"])
     )
 
@@ -103,8 +103,8 @@ def test_ambiguous_dates_are_said_to_be():
 
 
 def test_two_digit_years_and_packed_clocks():
-    assert parse_times(pd.Series(["01/31/20", "02/01/20"]))[1] == pd.Timestamp("2020-02-01")
-    assert parse_times(pd.Series(["31.01.20", "01.02.20"]))[1] == pd.Timestamp("2020-02-01")
+    assert read_times(pd.Series(["01/31/20", "02/01/20"]))[0][1] == pd.Timestamp("2020-02-01")
+    assert read_times(pd.Series(["31.01.20", "01.02.20"]))[0][1] == pd.Timestamp("2020-02-01")
     packed = pd.DataFrame({"<DATE>": [20200102, 20200102], "<TIME>": [93000, 153000], "a": [1.0, 2.0]})
     assert find_order(packed, None, "x").time[1] == pd.Timestamp("2020-01-02 15:30")
 
@@ -115,5 +115,5 @@ def test_numbers_in_no_known_coding_still_order_the_rows():
 
 
 def test_unknown_format_is_said_to_be_unknown():
-    with pytest.raises(InputError, match="'2020Q1' is in no known date format"):
+    with pytest.raises(InputError, match="'2020Q1' is in no date format that zoo reads"):
         find_order(pd.DataFrame({"date": ["2020Q1", "2020Q2"], "a": [1.0, 2.0]}), None, "x")

@@ -274,8 +274,9 @@ def test_a_declared_limit_is_not_a_failure(registered, name, build, limits):
     assert result.status in ("holds", "skipped")
 
 
-def test_a_tag_that_is_wrong_is_rejected(registered):
-    (result,) = check(registered(Right, tags=("deterministic",)), only=["seeds"])
+@pytest.mark.parametrize("build", [Right, OneNumberForAll])
+def test_a_tag_that_is_wrong_is_rejected(registered, build):
+    (result,) = check(registered(build, tags=("deterministic",)), only=["seeds"])
     assert result.status == "fails" and "as the tag deterministic says" in result.text
 
 

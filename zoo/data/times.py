@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype as _is_numeric
 
 from zoo.data.table import match_columns
 from zoo.errors import InputError
@@ -38,53 +39,48 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
     if named is not None:
         (column,) = match_columns([named], list(frame.columns), source)
         times, notes = read_times(frame[column])
-        if times is None and pd.api.types.is_numeric_dtype(frame[column]) and not frame[column].isna().any():
-            note = f"time column '{column}' holds plain numbers: used for the order of rows, not as dates"
-            return Order((column,), None, frame[column].to_numpy(dtype=float), (note,))
-        if times is None:
-            raise _unreadable(frame[column], column, source)
-        return _dated((column,), times, *notes)
+        if times is not None:
+            return _dated((column,), times, *notes)
+        if _is_numeric(frame[column]) and not frame[column].isna().any():
+            return _numbered(frame[column], column)
+        raise _unreadable(frame[column], column, source)
     if isinstance(frame.index, pd.DatetimeIndex):
-        index_times = parse_times(pd.Series(frame.index))
-        if index_times is None:
+        times, _ = read_times(pd.Series(frame.index))
+        if times is None:
             raise InputError(f"the time index of {source} has missing values: fill them or drop the rows")
-        return _dated((), index_times)
-    folded = {column.strip("<> ").casefold().replace("_", " "): column for column in reversed(frame.columns)}
+        return _dated((), times)
+    folded = {_folded(column): column for column in reversed(frame.columns)}
     joined = _joined(frame, folded)
     if joined is not None:
         return joined
-    for name in TIME_NAMES:
-        if name not in folded:
-            continue
-        column = folded[name]
+    likely = [folded[name] for name in TIME_NAMES if name in folded]
+    for column in dict.fromkeys([*likely, *(name for name in frame.columns if not _is_numeric(frame[name]))]):
         times, notes = read_times(frame[column])
         if times is not None:
             return _dated((column,), times, *notes)
-        if name in ("date", "datetime") and not pd.api.types.is_numeric_dtype(frame[column]):
+        if column in (folded.get("date"), folded.get("datetime")) and not _is_numeric(frame[column]):
             raise _unreadable(frame[column], column, source)
-    for column in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[column]):
-            times, notes = read_times(frame[column])
-            if times is not None:
-                return _dated((column,), times, *notes)
-    for name in CLOCK_NAMES:  # numbers that are no known dates may still order the rows
+    for name in CLOCK_NAMES:  # numbers that are not dates may still order the rows
         numbers = frame[folded[name]] if name in folded else None
-        if numbers is not None and pd.api.types.is_numeric_dtype(numbers) and not numbers.isna().any():
+        if numbers is not None and _is_numeric(numbers) and not numbers.isna().any():
             steps = np.diff(numbers.to_numpy(dtype=float))
             if (steps > 0).all() or (steps < 0).all():
-                note = f"time column '{folded[name]}' holds plain numbers: used for the order of rows, not as dates"
-                return Order((folded[name],), None, numbers.to_numpy(dtype=float), (note,))
+                return _numbered(numbers, folded[name])
     return Order((), None, None, ("no time column found: rows are taken in the order of the file",))
 
 
 def is_named_like_time(name: str) -> bool:
     """Whether a column of numbers is named like a time, and so is no channel even where it cannot be read."""
-    return name.strip("<> ").casefold().replace("_", " ") in CLOCK_NAMES
+    return _folded(name) in CLOCK_NAMES
 
 
-def parse_times(column: pd.Series) -> pd.DatetimeIndex | None:
-    """One timestamp a value, or None unless every value is a time; see read_times."""
-    return read_times(column)[0]
+def _folded(name: str) -> str:
+    return name.strip("<> ").casefold().replace("_", " ")
+
+
+def _numbered(column: pd.Series, name: str) -> Order:
+    note = f"time column '{name}' holds plain numbers: used for the order of rows, not as dates"
+    return Order((name,), None, column.to_numpy(dtype=float), (note,))
 
 
 def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, ...]]:
@@ -101,7 +97,7 @@ def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, .
         return _plain(pd.DatetimeIndex(column)), ()
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_complex_dtype(column):
         return None, ()
-    if pd.api.types.is_numeric_dtype(column):
+    if _is_numeric(column):
         return _from_numbers(column), ()
     text = column.astype(str).str.strip()
     if text.str.fullmatch(r"\d+").all():
@@ -130,7 +126,7 @@ def _unsteadiness(times: pd.DatetimeIndex) -> float:
 
 def _try(text: pd.Series, format: str | None) -> pd.DatetimeIndex | None:
     options = {"dayfirst": True} if format == "day first" else {"format": format}
-    # A first value in no known format makes pandas warn and guess value by value: that is not one format.
+    # pandas warns when it does not know the format of the first value, and then guesses value by value.
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Could not infer format")
         warnings.filterwarnings("ignore", message="Parsing dates in")
@@ -174,7 +170,7 @@ def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
 
 
 def _joined(frame: pd.DataFrame, folded: dict[str, str]) -> Order | None:
-    parts = [name for name in PARTS if name in folded and pd.api.types.is_numeric_dtype(frame[folded[name]])]
+    parts = [name for name in PARTS if name in folded and _is_numeric(frame[folded[name]])]
     if "year" in parts and ("month" in parts or "quarter" in parts):
         pieces = {name: frame[folded[name]] for name in parts if name != "quarter"}
         if "month" not in pieces:
@@ -188,11 +184,11 @@ def _joined(frame: pd.DataFrame, folded: dict[str, str]) -> Order | None:
         return _dated(columns, times, f"time joined from the columns {', '.join(columns)}")
     if "date" in folded and "time" in folded:
         day, clock = _padded(frame[folded["date"]], 8), _padded(frame[folded["time"]], 6)
-        if not pd.api.types.is_numeric_dtype(day) and not pd.api.types.is_numeric_dtype(clock):
-            times_or_none = parse_times(day.astype(str).str.strip() + " " + clock.astype(str).str.strip())
-            if times_or_none is not None:
+        if not _is_numeric(day) and not _is_numeric(clock):
+            joined, _ = read_times(day.astype(str).str.strip() + " " + clock.astype(str).str.strip())
+            if joined is not None:
                 columns = (folded["date"], folded["time"])
-                return _dated(columns, times_or_none, f"time joined from the columns {', '.join(columns)}")
+                return _dated(columns, joined, f"time joined from the columns {', '.join(columns)}")
     return None
 
 
@@ -218,11 +214,11 @@ def _unreadable(column: pd.Series, name: str, source: str) -> InputError:
     bad = np.flatnonzero(parsed.isna().to_numpy())
     if len(bad) in (0, len(column)):
         return InputError(
-            f"time column '{name}' of {source}: {column.iloc[0]!r} is in no known date format; write dates as "
+            f"time column '{name}' of {source}: {column.iloc[0]!r} is in no date format that zoo reads; write dates as "
             "2020-01-31, or name another column with --time"
         )
     row = int(bad[0])
     return InputError(
         f"time column '{name}' of {source}: {column.iloc[row]!r} in data row {row + 1} is not a date in the "
-        "format of the rest; fix it, or name another column with --time"
+        "format of the other rows; fix it, or name another column with --time"
     )

@@ -60,7 +60,7 @@ class Windows:
         return torch.randperm(len(self), generator=generator).to(self.starts.device)
 
     def truth(self) -> np.ndarray:
-        """What came: float64 [n, T, D] in the data's units."""
+        """The actual values: float64 [n, T, D] in the data's units."""
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
         return self.raw[rows][..., list(self.targets)]
 

@@ -18,34 +18,22 @@ class Counted:
 
 def counted(model: nn.Module) -> list[Counted]:
     """Every layer that holds parameters itself, in the order of the model; a weight that several share counts once."""
-    found, seen = [], set[int]()
+    layers, seen = [], set[int]()
     for name, layer in model.named_modules():
         own = [parameter for parameter in layer.parameters(recurse=False) if id(parameter) not in seen]
         seen |= {id(parameter) for parameter in own}
+        count = sum(parameter.numel() for parameter in own)
+        formula = " + ".join(" * ".join(map(str, parameter.shape)) or "1" for parameter in own)
+        if isinstance(layer, nn.RNNBase) and _recurrent(layer)[1] == count:  # it has no others, and shares none
+            formula, _ = _recurrent(layer)
         if own:
-            count, usual = sum(parameter.numel() for parameter in own), _formula(layer)
-            shapes = " + ".join(" * ".join(map(str, parameter.shape)) or "1" for parameter in own)
-            is_usual = usual is not None and usual[1] == count  # not where weights are shared or made of others
-            found.append(Counted(name or "itself", usual[0] if usual is not None and is_usual else shapes, count))
-    return found
-
-
-def _formula(layer: nn.Module) -> tuple[str, int] | None:
-    """The arithmetic of a layer of a common kind, and what it gives."""
-    if isinstance(layer, nn.RNNBase):
-        return _recurrent(layer)
-    if isinstance(layer, nn.Linear):
-        inputs, outputs, has_bias = layer.in_features, layer.out_features, layer.bias is not None
-        return f"{inputs} * {outputs}{f' + {outputs}' * has_bias}", outputs * (inputs + has_bias)
-    if isinstance(layer, nn.Conv1d):
-        inputs, outputs, has_bias = layer.in_channels // layer.groups, layer.out_channels, layer.bias is not None
-        width = layer.kernel_size[0]
-        return f"{inputs} * {width} * {outputs}{f' + {outputs}' * has_bias}", outputs * (inputs * width + has_bias)
-    return None
+            layers.append(Counted(name or "itself", formula, count))
+    return layers
 
 
 def _recurrent(layer: nn.RNNBase) -> tuple[str, int]:
-    """gates * H * (inputs + recurrent + 2 biases), and H * P of a projection, for each layer and direction."""
+    """gates * H * (inputs + recurrent + 2 biases), and H * P of a projection, for each layer and direction; and what
+    that gives."""
     gates, hidden = GATES[layer.mode.split("_")[0]], layer.hidden_size
     recurrent, biases = layer.proj_size or hidden, " + 2" if layer.bias else ""
     projection = f" + {hidden} * {layer.proj_size}" if layer.proj_size else ""

@@ -37,12 +37,7 @@ def set_weight(
 
     Raises InputError for another shape, and as get_weight.
     """
-    place = get_weight(lstm, gate, part, layer=layer, reverse=reverse)
-    given = torch.as_tensor(value, dtype=place.dtype, device=place.device)
-    if given.dim() and given.shape != place.shape:
-        of = f"the {gate} gate's {part}" if gate else part
-        raise InputError(f"{of} has shape {list(place.shape)}, got {list(given.shape)}")
-    place.copy_(given)
+    _place(lstm, gate, part, value, layer, reverse).copy_(torch.as_tensor(value))
 
 
 def forget_bias(lstm: nn.LSTM, value: float = 1.0) -> None:
@@ -105,12 +100,9 @@ def load_weights(
 
     All are checked before any is written. Raises as set_weight.
     """
-    for (gate, part), value in weights.items():
-        place = get_weight(lstm, gate, part, layer=layer, reverse=reverse)
-        if value.shape != place.shape:
-            raise InputError(f"the {gate} gate's {part} has shape {list(place.shape)}, got {list(value.shape)}")
-    for (gate, part), value in weights.items():
-        set_weight(lstm, gate, part, value, layer=layer, reverse=reverse)
+    places = [_place(lstm, gate, part, value, layer, reverse) for (gate, part), value in weights.items()]
+    for place, value in zip(places, weights.values(), strict=True):
+        place.copy_(value)
 
 
 @torch.no_grad()
@@ -124,6 +116,15 @@ def trace_gates(lstm: nn.LSTM, x: Tensor, *, layer: int = 0, reverse: bool = Fal
     _name(lstm, "input", layer, reverse)
     steps = steps_of(lstm, x.transpose(0, 1) if lstm.batch_first else x)[layer, reverse]
     return Activations(*(torch.stack(parts, dim=1) for parts in zip(*steps, strict=True)))
+
+
+def _place(lstm: nn.LSTM, gate: str | None, part: str, value: Tensor | float, layer: int, reverse: bool) -> Tensor:
+    """The rows that a value goes to; raises InputError where it has another shape."""
+    place, shape = get_weight(lstm, gate, part, layer=layer, reverse=reverse), torch.as_tensor(value).shape
+    if shape and shape != place.shape:
+        of = f"the {gate} gate's {part}" if gate else part
+        raise InputError(f"{of} has shape {list(place.shape)}, got {list(shape)}")
+    return place
 
 
 def _each(lstm: nn.LSTM) -> list[tuple[int, bool]]:
@@ -154,7 +155,7 @@ def _rows(lstm: nn.LSTM, gate: str, part: str) -> slice:
 
 
 def _without(gradient: Tensor, rows: list[slice]) -> Tensor:
-    kept = gradient.clone()
+    gradient = gradient.clone()
     for each in rows:
-        kept[each] = 0
-    return kept
+        gradient[each] = 0
+    return gradient

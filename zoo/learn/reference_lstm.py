@@ -7,7 +7,7 @@ For input x_t, state h_t-1 and cell c_t-1, with the logistic function s:
     g_t = tanh(W_ig x_t + b_ig + W_hg h_t-1 + b_hg)     candidate: what could enter
     o_t = s(W_io x_t + b_io + W_ho h_t-1 + b_ho)        output gate: how much of the cell shows
     c_t = f_t * c_t-1 + i_t * g_t                       cell: what is remembered
-    h_t = o_t * tanh(c_t)                               state: what is said;  with a projection: W_hr (o_t * tanh(c_t))
+    h_t = o_t * tanh(c_t)                               state: what is shown;  with a projection: W_hr (o_t * tanh(c_t))
 
 Source: Hochreiter & Schmidhuber 1997; the forget gate is of Gers, Schmidhuber & Cummins 2000; the projection of Sak,
 Senior & Beaufays 2014. Two biases, as in cuDNN, add up to one.
@@ -57,7 +57,7 @@ def steps_of(lstm: nn.LSTM, x_LBI: Tensor) -> dict[tuple[int, bool], list[Activa
 
     The reverse direction reads from the end: its first step in time is its last. Dropout between layers is left out.
     """
-    found = {}
+    steps_by_layer = {}
     for layer in range(lstm.num_layers):
         for reverse in (False, True) if lstm.bidirectional else (False,):
             weights = _weights(lstm, layer, reverse)
@@ -67,10 +67,10 @@ def steps_of(lstm: nn.LSTM, x_LBI: Tensor) -> dict[tuple[int, bool], list[Activa
             for x_BI in x_LBI.flip(0) if reverse else x_LBI:
                 steps.append(lstm_step(weights, x_BI, state, cell))
                 state, cell = steps[-1].state, steps[-1].cell
-            found[layer, reverse] = steps[::-1] if reverse else steps
-        both = [found[key] for key in found if key[0] == layer]
+            steps_by_layer[layer, reverse] = steps[::-1] if reverse else steps
+        both = [steps for (number, _), steps in steps_by_layer.items() if number == layer]
         x_LBI = torch.stack([torch.cat([step.state for step in at_once], dim=1) for at_once in zip(*both, strict=True)])
-    return found
+    return steps_by_layer
 
 
 def reference_lstm(lstm: nn.LSTM, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -79,10 +79,10 @@ def reference_lstm(lstm: nn.LSTM, x: Tensor) -> tuple[Tensor, tuple[Tensor, Tens
     x: [B, L, I] where lstm is batch_first, else [L, B, I]. Returns the top layer's states in x's order of axes, the
     directions side by side, and the final states and cells [layers * directions, B, H or P].
     """
-    found = steps_of(lstm, x.transpose(0, 1) if lstm.batch_first else x)
-    top = [steps for (layer, _), steps in found.items() if layer == lstm.num_layers - 1]
+    steps_by_layer = steps_of(lstm, x.transpose(0, 1) if lstm.batch_first else x)
+    top = [steps for (layer, _), steps in steps_by_layer.items() if layer == lstm.num_layers - 1]
     out = torch.stack([torch.cat([step.state for step in at_once], dim=1) for at_once in zip(*top, strict=True)])
-    last = [steps[0 if reverse else -1] for (_, reverse), steps in found.items()]
+    last = [steps[0 if reverse else -1] for (_, reverse), steps in steps_by_layer.items()]
     final = torch.stack([step.state for step in last]), torch.stack([step.cell for step in last])
     return out.transpose(0, 1) if lstm.batch_first else out, final
 

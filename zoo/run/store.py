@@ -80,11 +80,11 @@ class RowStore:
     def append(self, row: Row) -> None:
         """Write one whole line and wait until it is on the disk."""
         line = _lines([row])
+        self.rows[row.key] = row  # before the file: an interruption must not let close() leave it out
         with self._safely():
             if os.write(self._file, line) < len(line):
                 raise OSError(errno.ENOSPC, "the disk is full")
             os.fsync(self._file)
-        self.rows[row.key] = row
 
     def is_done(self, key: str) -> bool:
         """Whether the cell has a row without an error."""

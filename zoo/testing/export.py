@@ -9,13 +9,10 @@ from collections.abc import Iterator
 
 import torch
 
-from zoo.errors import first_line
 from zoo.testing.helpers import (
-    Broken,
     NotApplicable,
     declaration,
-    is_trainable,
-    problem,
+    expecting,
     require_same,
     require_undeclared,
     shaken,
@@ -29,24 +26,17 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 def compiles(name: str) -> None:
     """torch.compile traces it, and the traced model computes the same; or the limit "compile" gives the reason"""
     require_undeclared(name, "compile")
-    small = problem()
-    model, x = shaken(name, small), windows(small)
+    model, x = shaken(name)
     expected = model(x).detach()
-    cause = "control flow on values, .item(), .numpy() or a custom autograd function in forward; " + declaration(
-        "compile"
-    )
+    cause = "control flow on values, .item(), .numpy() or a custom autograd function in forward; "
+    cause += declaration("compile")
     torch._dynamo.reset()
     try:
-        with _quiet():
+        with expecting("a traced forward and backward pass", cause), _quiet():
             # Not inductor: its C++ compiler may be missing, and it compiles the same trace.
-            traced = torch.compile(model, backend="aot_eager", dynamic=False)
-            forecast = traced(x)
-            if is_trainable(name):
+            forecast = torch.compile(model, backend="aot_eager", dynamic=False)(x)
+            if model.is_trainable:
                 forecast.square().mean().backward()
-    except Exception as error:
-        raise Broken(
-            "a traced forward and backward pass", f"{type(error).__name__}: {first_line(error)}", cause
-        ) from error
     finally:
         torch._dynamo.reset()
     require_same(forecast.detach(), expected, "the same forecast compiled and not", cause, tolerance=CLOSE)
@@ -60,22 +50,19 @@ def exports(name: str) -> None:
         raise NotApplicable(f"needs {', '.join(missing)}: pip install 'lstm-zoo[export]'")
     import onnxruntime
 
-    small = problem()
-    model, x = shaken(name, small), windows(small, batch=7, seed=1)
+    model, example = shaken(name)
+    x = windows(model.problem, batch=7, seed=1)
     cause = "a shape read as a Python number in forward, or an operator that ONNX lacks; " + declaration("onnx")
     buffer = io.BytesIO()
-    try:
-        with _quiet(), torch.no_grad():
-            shapes = ({0: torch.export.Dim("batch")},)
-            program = torch.onnx.export(model, (windows(small),), dynamo=True, verbose=False, dynamic_shapes=shapes)
-            assert program is not None
-            program.save(buffer)  # type: ignore[arg-type]  # it takes any file
+    with expecting("an ONNX model that runs", cause), _quiet(), torch.no_grad():
+        shapes = ({0: torch.export.Dim("batch")},)
+        program = torch.onnx.export(model, (example,), dynamo=True, verbose=False, dynamic_shapes=shapes)
+        assert program is not None
+        program.save(buffer)  # type: ignore[arg-type]  # it takes any file
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(buffer.getvalue(), options)
         (forecast,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    except Exception as error:
-        raise Broken("an ONNX model that runs", f"{type(error).__name__}: {first_line(error)}", cause) from error
     expected = model(x).detach()
     require_same(torch.from_numpy(forecast), expected, "the same forecast from ONNX Runtime", cause, tolerance=CLOSE)
 

@@ -2,15 +2,18 @@
 
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import first_line
 from zoo.layers.normalised import Normalised
 from zoo.problem import Normalise, Problem
 from zoo.registry import create, variant
-from zoo.space import Choice, Range
+from zoo.space import Choice
 
 LOOKBACK, CHANNELS, BATCH = 8, 3, 4
 MOST_CORNERS = 64
@@ -27,6 +30,17 @@ class NotApplicable(Exception):
     """A check does not apply to this variant or this machine; the message is the reason."""
 
 
+@contextmanager
+def expecting(expected: str, cause: str) -> Iterator[None]:
+    """Inside, an error of any kind becomes Broken."""
+    try:
+        yield
+    except NotApplicable:
+        raise
+    except Exception as error:
+        raise Broken(expected, f"{type(error).__name__}: {first_line(error)}", cause) from error
+
+
 def require_same(one: Tensor, other: Tensor, expected: str, cause: str, *, tolerance: float = 0.0) -> None:
     """Raise Broken unless the largest absolute difference is within the tolerance (NaN is not)."""
     difference = furthest(one, other)
@@ -34,9 +48,9 @@ def require_same(one: Tensor, other: Tensor, expected: str, cause: str, *, toler
         raise Broken(expected, f"{difference:.3g} between them", cause)
 
 
-def require_trainable(name: str) -> None:
+def require_trainable(model: Normalised) -> None:
     """Raise NotApplicable for a variant that gradient descent does not train."""
-    if not is_trainable(name):
+    if not model.is_trainable:
         raise NotApplicable("is not trained by gradient descent")
 
 
@@ -69,11 +83,14 @@ def windows(small: Problem, batch: int = BATCH, seed: int = 0) -> Tensor:
     return torch.randn(batch, small.lookback, small.channels, generator=generator)
 
 
-def shaken(name: str, small: Problem, **params: Any) -> Normalised:
-    """A model in eval mode with weights away from their start, where heads are zero and hide the layers before."""
-    model = create(name, small, **params)
+def shaken(name: str, small: Problem | None = None, *, batch: int = BATCH) -> tuple[Normalised, Tensor]:
+    """A model in eval mode and windows for it, [B, L, C].
+
+    Its weights are away from their start, where heads are zero and hide the layers before.
+    """
+    model = create(name, small or problem())
     shake(model)
-    return model.eval()
+    return model.eval(), windows(model.problem, batch)
 
 
 @torch.no_grad()
@@ -86,28 +103,15 @@ def shake(model: nn.Module) -> None:
 
 def corners(name: str, small: Problem) -> list[dict[str, Any]]:
     """Every combination of the ends of the ranges; of more than 64 an even choice with the first and the last."""
-    ends = {parameter: _ends(span) for parameter, span in variant(name).space_for(small).items()}
-    count = math.prod(len(values) for values in ends.values())
+    spans = variant(name).space_for(small)
+    ends = [span.options if isinstance(span, Choice) else (span.low, span.high) for span in spans.values()]
+    count = math.prod(map(len, ends))
     size = min(count, MOST_CORNERS)
     chosen = {number * (count - 1) // max(size - 1, 1) for number in range(size)}
-    combinations = enumerate(itertools.product(*ends.values()))
-    return [dict(zip(ends, values, strict=True)) for number, values in combinations if number in chosen]
-
-
-def is_trainable(name: str) -> bool:
-    """Whether the variant is trained by gradient descent."""
-    return create(name, problem()).is_trainable
+    combinations = enumerate(itertools.product(*ends))
+    return [dict(zip(spans, values, strict=True)) for number, values in combinations if number in chosen]
 
 
 def furthest(one: Tensor, other: Tensor) -> float:
     """The largest absolute difference."""
     return float((one - other).abs().max())
-
-
-def gradients(model: nn.Module) -> dict[str, Tensor | None]:
-    """The gradient of each parameter that wants one."""
-    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def _ends(span: Range) -> tuple[Any, ...]:
-    return span.options if isinstance(span, Choice) else (span.low, span.high)

@@ -21,6 +21,7 @@ from zoo.data.table import Missing, Table, clean, match_columns
 from zoo.errors import Diverged, InputError
 from zoo.files import write_atomically
 from zoo.layers.normalised import Normalised
+from zoo.migration import MODEL_FORMAT, migrated_model
 from zoo.plugins import Code
 from zoo.problem import Normalise, Problem
 from zoo.records import Record, Setting, parse_json, reason, record_from
@@ -28,7 +29,6 @@ from zoo.registry import create, list_models
 from zoo.registry import variant as registered
 from zoo.train.fit import resolve_device
 
-FORMAT: Literal[2] = 2
 Count = Annotated[int, Field(ge=1, le=2**31)]
 Position = Annotated[int, Field(ge=0)]
 
@@ -60,7 +60,7 @@ class ModelFile(Record):
     checksum: SHA-256 of everything else.
     """
 
-    format: Literal[2] = FORMAT
+    format: Literal[2] = MODEL_FORMAT
     variant: str
     code: Code | None
     params: dict[str, Setting]
@@ -131,7 +131,7 @@ def save(
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
     scaler = data.scaler
     content = {
-        "format": FORMAT,
+        "format": MODEL_FORMAT,
         "variant": variant,
         "code": registered(variant).code.portable.model_dump(),
         "params": params or {},
@@ -208,9 +208,9 @@ def _read(text: bytes, path: Path) -> ModelFile:
     if not isinstance(content, dict):
         raise InputError(f"{path} is damaged (not a JSON object): fit the model again")
     version = content.get("format")
-    if type(version) is not int or version not in (1, FORMAT):
-        raise InputError(f"{path}: format must be 1 or {FORMAT}, got {str(version)[:60]}: fit the model again")
-    file = _validated(_migrated(content) if version == 1 else content, path)
+    if type(version) is not int or version not in (1, MODEL_FORMAT):
+        raise InputError(f"{path}: format must be 1 or {MODEL_FORMAT}, got {str(version)[:60]}: fit the model again")
+    file = _validated(migrated_model(content) if version == 1 else content, path)
     if file.checksum != _checksum({name: value for name, value in content.items() if name != "checksum"}):
         raise InputError(f"{path} was changed after it was written: fit the model again")
     return file
@@ -221,18 +221,6 @@ def _validated(content: dict[str, Any], path: Path) -> ModelFile:
         return record_from(ModelFile, content)
     except ValidationError as error:
         raise InputError(f"{path}: {reason(error, ModelFile)}; fit the model again") from error
-
-
-def _migrated(content: dict[str, Any]) -> dict[str, Any]:
-    """A model of format 1 in the fields of format 2: it named a plugin, and nothing for the zoo's own variants."""
-    content = {**content, "format": FORMAT}
-    plugin = content.pop("plugin", None)
-    content["code"] = plugin
-    if isinstance(plugin, dict):
-        kind = "file" if "file" in plugin else "package"
-        others = {name: value for name, value in plugin.items() if name != kind}
-        content["code"] = {"kind": kind, "name": plugin.get(kind), **others}
-    return content
 
 
 def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
