@@ -129,8 +129,8 @@ def test_any_field_of_best_settings_may_be_damaged(tmp_path):
             try:
                 read_tuned(tmp_path, ["lstm"])
             except zoo.InputError as error:
-                said = str(error)
-                assert "best.json" in said and "\n" not in said and len(said) < 500, (place, text[:20])
+                message = str(error)
+                assert "best.json" in message and "\n" not in message and len(message) < 500, (place, text[:20])
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -89,19 +89,19 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     checked = run_zoo_here("check", file, "--only", "corners,batch,seeds,weights,learning")
     assert checked.returncode == 0 and " 0 fail" in checked.stdout, checked.stdout
     models = f"{file},naive"
-    asked = (prices_csv, "--targets", "close", "--models", models, *SHORT, "--out", tmp_path / "out")
-    ended = run_zoo_here("bench", *asked)
+    arguments = (prices_csv, "--targets", "close", "--models", models, *SHORT, "--out", tmp_path / "out")
+    ended = run_zoo_here("bench", *arguments)
     assert ended.returncode == 0, ended.stderr
     rows, _ = read_rows(tmp_path / "out")
     (row,) = [row for row in rows if row.variant == "gated-lstm"]
     assert row.error is None and (row.code.kind, row.code.name) == ("file", "gated_lstm.py")
-    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
+    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
     reported = run_zoo_here("report", tmp_path / "out")
     assert "gated-lstm" in reported.stdout and "gated_lstm.py" in (tmp_path / "out/report.md").read_text()
     file.write_bytes(before + b"# a comment\n")
-    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
+    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
     file.write_bytes(before + b"changed = True\n")
-    assert "1 of 2 cells already have rows" in run_zoo_here("bench", *asked).stderr
+    assert "1 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
     assert file.read_bytes().startswith(before) and sorted(p.name for p in file.parent.glob("*.py")) == [
         "gated_lstm.py",
         "test_gated_lstm.py",
@@ -110,8 +110,8 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
 
 def test_the_test_that_comes_with_a_new_variant_passes(tmp_path):
     assert run_zoo_here("new", "gated-gru", "--out", tmp_path).returncode == 0
-    asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "batch or seeds", tmp_path]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=tmp_path)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "batch or seeds", tmp_path]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert ended.returncode == 0 and "2 passed" in ended.stdout, ended.stdout
 
 
@@ -131,8 +131,8 @@ def test_a_model_of_a_file_is_saved_and_used_with_that_file_alone(tmp_path, pric
 
 
 def test_a_file_is_tuned_by_worker_processes(tmp_path, prices_csv):
-    asked = ("--targets", "close", "--trials", 2, "--fix", "fit.max_epochs=1", "--jobs", 2, "--out", tmp_path / "out")
-    ended = run_zoo_here("tune", written(tmp_path), prices_csv, *asked)
+    how = ("--trials", 2, "--fix", "fit.max_epochs=1", "--jobs", 2, "--out", tmp_path / "out")
+    ended = run_zoo_here("tune", written(tmp_path), prices_csv, "--targets", "close", *how)
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "out/best.json").read_text())["params"]["hidden_size"] in range(8, 17)
 
@@ -205,8 +205,8 @@ def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_pa
     how = package(tmp_path / "site")
     line = next(line for line in run_zoo("list", **how).stdout.splitlines() if line.startswith("packaged "))
     assert line.endswith("(package my-lstm-variants 1.2)")
-    asked = (prices_csv, "--targets", "close", "--models", "packaged", *SHORT, "--out", tmp_path / "out")
-    ended = run_zoo("bench", *asked, **how)
+    arguments = (prices_csv, "--targets", "close", "--models", "packaged", *SHORT, "--out", tmp_path / "out")
+    ended = run_zoo("bench", *arguments, **how)
     assert ended.returncode == 0, ended.stderr
     (row,) = read_rows(tmp_path / "out")[0]
     assert row.error is None and (row.code.kind, row.code.name) == ("package", "my-lstm-variants 1.2")
@@ -227,9 +227,9 @@ def test_a_package_that_fails_is_named_and_skipped(tmp_path, monkeypatch, how, r
     list_models()
     monkeypatch.setattr(registry, "_variants", dict(registry._variants))
     monkeypatch.setattr(registry, "_discovered", [])
-    with pytest.warns(PluginWarning, match="variants of package my-lstm-variants 1.2 were skipped: .*") as said:
+    with pytest.warns(PluginWarning, match="variants of package my-lstm-variants 1.2 were skipped: .*") as caught:
         names = list_models()
-    assert "lstm" in names and "packaged" not in names and rule in str(said[0].message)
+    assert "lstm" in names and "packaged" not in names and rule in str(caught[0].message)
     sys.modules.pop("my_lstm_variants", None)
 
 
@@ -288,8 +288,8 @@ def test_a_speed_suite_names_a_file_from_its_own_folder(tmp_path, monkeypatch):
 
 def test_settings_tuned_on_other_code_are_refused(tmp_path, prices_csv):
     file = written(tmp_path)
-    asked = ("--targets", "close", "--trials", 1, "--fix", "fit.max_epochs=1", "--out", tmp_path / "tuned")
-    assert run_zoo_here("tune", file, prices_csv, *asked).returncode == 0
+    arguments = ("--targets", "close", "--trials", 1, "--fix", "fit.max_epochs=1", "--out", tmp_path / "tuned")
+    assert run_zoo_here("tune", file, prices_csv, *arguments).returncode == 0
     file.write_text(file.read_text() + "later = True\n")
     bench = ("bench", prices_csv, "--targets", "close", "--models", f"{file},naive", *SHORT)
     ended = run_zoo_here(*bench, "--tuned", tmp_path / "tuned", "--out", tmp_path / "out")

@@ -6,7 +6,7 @@ Times are in seconds, memory in bytes, errors in the data's own units; null: not
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -163,6 +163,13 @@ class Measured(Record):
     fallback: str | None = None
     parameter_count: int | None = None
     schema_version: int = SCHEMA
+    figures: ClassVar[tuple[str, ...]]  # fields that every row without an error has
+
+    @model_validator(mode="after")
+    def _has_figures(self) -> Self:
+        if self.error is None and None in [getattr(self, name) for name in self.figures]:
+            raise ValueError(f"a row without an error has {', '.join(self.figures)}")
+        return self
 
 
 class Cell(Record):
@@ -193,9 +200,8 @@ class Cell(Record):
         """
         fields = self.model_dump(mode="json", include={"kind", "variant", "params", "problem", "fit", "seed", "device"})
         data = self.data.model_dump(mode="json", include={"fingerprint", "missing"})
-        return self.model_copy(
-            update={"key": _sha256({**fields, "data": data, "is_tuned": self.tuning is not None, **_code(self.code)})}
-        )
+        key = _key({**fields, "data": data, "is_tuned": self.tuning is not None}, self.code)
+        return self.model_copy(update={"key": key})
 
 
 class AccuracyRow(Cell, Measured):
@@ -206,6 +212,7 @@ class AccuracyRow(Cell, Measured):
     zoo.run.predictions.
     """
 
+    figures = ("metrics", "train_seconds", "epochs", "parameter_count")
     metrics: Metrics | None = None
     train_seconds: float | None = None
     windows_per_second: float | None = None
@@ -216,13 +223,6 @@ class AccuracyRow(Cell, Measured):
     dtype: str = "float32"
     predictions: str | None = None
     truth: str | None = None
-
-    @model_validator(mode="after")
-    def _has_figures(self) -> Self:
-        figures = (self.metrics, self.train_seconds, self.epochs, self.parameter_count)
-        if self.error is None and None in figures:
-            raise ValueError("a row without an error has metrics, train_seconds, epochs and parameter_count")
-        return self
 
 
 class SpeedCell(Record):
@@ -253,7 +253,7 @@ class SpeedCell(Record):
         """The same cell with its key, which leaves out the suite's name, the method, the machine and the commit."""
         in_key = set(SpeedCell.model_fields) - {"key", "suite", "tags", "code"}  # a row has more fields
         fields = self.model_dump(mode="json", include=in_key)
-        return self.model_copy(update={"key": _sha256({**fields, **_code(self.code)})})
+        return self.model_copy(update={"key": _key(fields, self.code)})
 
     @property
     def problem(self) -> Problem:
@@ -336,6 +336,7 @@ class SpeedRow(SpeedCell, Measured):
     ceiling_share: of the nearest ceiling, 0 to 1; clocks: in MHz, and the GPU's temperature.
     """
 
+    figures = ("repeats", "step_seconds", "windows_per_second", "batch_measured")
     batch_measured: int | None = None
     repeats: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(default=None, min_length=1)
     all_repeats: tuple[tuple[float, float], ...] | None = None
@@ -362,13 +363,6 @@ class SpeedRow(SpeedCell, Measured):
     alone: Alone | None = None
     clocks: dict[str, Scalar] | None = None
     ceilings: Ceilings | None = None
-
-    @model_validator(mode="after")
-    def _has_figures(self) -> Self:
-        figures = (self.repeats, self.step_seconds, self.windows_per_second, self.batch_measured)
-        if self.error is None and None in figures:
-            raise ValueError("a row without an error has repeats, step_seconds, windows_per_second and batch_measured")
-        return self
 
 
 class StudyData(Record):
@@ -431,9 +425,6 @@ def best_from(content: Any) -> Best:
     return record_from(Best, migrated_best(content))
 
 
-def _code(code: Code | None) -> dict[str, Any]:
-    return {"code": code.sha256 if code is not None else None, "schema": SCHEMA}
-
-
-def _sha256(fields: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _key(fields: dict[str, Any], code: Code | None) -> str:
+    whole = {**fields, "code": code.sha256 if code is not None else None, "schema": SCHEMA}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

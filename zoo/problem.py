@@ -13,7 +13,7 @@ class Problem:
 
     lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the
     forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast;
-    normalise: the level that the wrapper around every variant takes from each window and gives back.
+    normalise: the level that the wrapper of every variant removes from each window and restores in its forecast.
     """
 
     lookback: int

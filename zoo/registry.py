@@ -29,8 +29,8 @@ class Variant:
     """A registered architecture.
 
     source: paper and section, and where it departs; tags: `lstm`, `baseline`, `deterministic` (every seed gives the
-    same forecasts: one cell, not one per seed), ...; limits: topic -> reason why it does not do that; code: where its
-    class comes from.
+    same forecasts), ..., for people to read and select by; limits: topic -> reason why it does not do that; code: where
+    its class comes from.
     """
 
     name: str

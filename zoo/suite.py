@@ -48,8 +48,8 @@ class ProblemSettings(Record):
 
 
 class RunSettings(Record):
-    """[run]: which variants, how often. `models` are names, files (`./mine.py`) or ["all"]; `tags` takes all that carry
-    one."""
+    """[run]: which variants, how often. models: names, files (`./mine.py`) or ["all"]; tags: all variants with one of
+    them; seeds: how many, or which."""
 
     models: list[str] | None = None
     tags: list[str] | None = None

@@ -10,12 +10,12 @@ def test_reference_figures_of_naive_on_sp500_and_nasdaq():
     pytest.importorskip("arch")
     for name, rmse, mae, r2 in (("sp500", 19.975, 13.496, 0.99544), ("nasdaq", 61.981, 42.247, 0.99665)):
         data = zoo.prepare(zoo.load(name), targets=["close"], split=(0.7, 0.1, 0.2))
-        found = zoo.evaluate(zoo.create("naive", data.problem), data.test)
+        scores = zoo.evaluate(zoo.create("naive", data.problem), data.test)
         assert len(data.test) == 1007
-        assert round(found["rmse"], 3) == rmse
-        assert round(found["mae"], 3) == mae
-        assert round(found["r2"], 5) == r2
-        assert found["skill"] == pytest.approx(0, abs=1e-6)
+        assert round(scores["rmse"], 3) == rmse
+        assert round(scores["mae"], 3) == mae
+        assert round(scores["r2"], 5) == r2
+        assert scores["skill"] == pytest.approx(0, abs=1e-6)
 
 
 def test_reference_figures_of_baselines_on_etth1():
@@ -125,12 +125,12 @@ def test_other_lookback_is_what_prepare_gives_and_keeps_the_target_rows(lookback
     other, expected = data.with_lookback(lookback), zoo.prepare(zoo.load(prices), lookback=lookback, **settings)
     assert other.problem == expected.problem
     for part in ("train", "valid", "test"):
-        found, wanted = getattr(other, part), getattr(expected, part)
-        assert torch.equal(found.starts, wanted.starts)
-        assert torch.equal(found.values, wanted.values)
-        x, y = found.gather(torch.arange(len(found)))
-        assert x.shape == (len(found), lookback, 5)
-        assert y.shape == (len(found), horizon, 2)
+        windows, wanted = getattr(other, part), getattr(expected, part)
+        assert torch.equal(windows.starts, wanted.starts)
+        assert torch.equal(windows.values, wanted.values)
+        x, y = windows.gather(torch.arange(len(windows)))
+        assert x.shape == (len(windows), lookback, 5)
+        assert y.shape == (len(windows), horizon, 2)
     for part in ("valid", "test"):
         np.testing.assert_array_equal(getattr(other, part).target_rows(), getattr(data, part).target_rows())
     with pytest.raises(zoo.InputError, match="too few rows"):
@@ -148,9 +148,9 @@ def test_data_without_its_test_part_holds_no_test_row(horizon, prices):
     assert len(cut.test) == 0
     for part in ("train", "valid"):
         before, after = getattr(data, part), getattr(cut, part)
-        for kept, wanted in zip(after.gather(torch.arange(len(after))), before.gather(torch.arange(len(before))),
+        for batch, wanted in zip(after.gather(torch.arange(len(after))), before.gather(torch.arange(len(before))),
                                 strict=True):  # fmt: skip
-            assert torch.equal(kept, wanted)
+            assert torch.equal(batch, wanted)
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 9])

@@ -25,11 +25,11 @@ def test_every_format_gives_the_same_table(tmp_path, name):
         frame.to_parquet(path)
     else:
         frame.to_csv(path, index=False)
-    found, expected = load(path), load(frame)
-    assert found.columns == expected.columns == ("open", "high", "low", "close", "volume")
-    np.testing.assert_array_equal(found.values, expected.values)
-    assert (found.time == expected.time).all()
-    assert found.time[0] == pd.Timestamp("2020-01-01")
+    table, expected = load(path), load(frame)
+    assert table.columns == expected.columns == ("open", "high", "low", "close", "volume")
+    np.testing.assert_array_equal(table.values, expected.values)
+    assert (table.time == expected.time).all()
+    assert table.time[0] == pd.Timestamp("2020-01-01")
 
 
 @pytest.mark.parametrize(

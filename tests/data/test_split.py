@@ -33,10 +33,10 @@ def test_shares_are_exact(first, second, rows):
     if first + second > 100:
         first, second = first // 2, second // 2
     shares = [float(f"{share / 100:.2f}") for share in (first, second, 100 - first - second)]
-    found = split_rows(shares, rows, None)
-    assert found.train_end == rows * Fraction(first, 100) // 1
-    assert found.valid_end == rows * Fraction(first + second, 100) // 1
-    assert found.test_end == rows
+    bounds = split_rows(shares, rows, None)
+    assert bounds.train_end == rows * Fraction(first, 100) // 1
+    assert bounds.valid_end == rows * Fraction(first + second, 100) // 1
+    assert bounds.test_end == rows
 
 
 @pytest.mark.parametrize(

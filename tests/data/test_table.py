@@ -9,17 +9,17 @@ GAPS = np.array([[NAN, 1.0], [2.0, 2.0], [NAN, 3.0], [6.0, NAN], [7.0, NAN]])
 
 
 @pytest.mark.parametrize(
-    ("policy", "values", "kept"),
+    ("policy", "values", "is_used"),
     [
         ("ffill", [[2, 2], [2, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
         ("interpolate", [[2, 2], [4, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
         ("drop", [[2, 2]], [False, True, False, False, False]),
     ],
 )
-def test_policy_fills_gaps(policy, values, kept):
-    found, rows, notes = clean(GAPS, ("a", "b"), policy, "x")
-    np.testing.assert_array_equal(found, values)
-    np.testing.assert_array_equal(rows, kept)
+def test_policy_fills_gaps(policy, values, is_used):
+    filled, rows, notes = clean(GAPS, ("a", "b"), policy, "x")
+    np.testing.assert_array_equal(filled, values)
+    np.testing.assert_array_equal(rows, is_used)
     assert "a 2, b 2" in notes[0]
 
 
@@ -30,9 +30,9 @@ def test_refuse_names_columns_counts_and_the_way_out():
 
 def test_whole_values_pass_untouched():
     values = np.arange(6.0).reshape(3, 2)
-    found, kept, notes = clean(values, ("a", "b"), "refuse", "x")
-    assert found is values
-    assert kept.all()
+    filled, is_used, notes = clean(values, ("a", "b"), "refuse", "x")
+    assert filled is values
+    assert is_used.all()
     assert notes == ()
 
 
@@ -43,7 +43,7 @@ def test_infinities_are_always_refused(policy):
 
 
 def test_empty_column_and_unknown_policy_are_refused():
-    with pytest.raises(InputError, match="column 'a' of x holds no value at all"):
+    with pytest.raises(InputError, match="column 'a' of x is empty: drop it with --channels"):
         clean(np.array([[NAN], [NAN]]), ("a",), "ffill", "x")
     with pytest.raises(UnknownName, match="did you mean 'ffill'"):
         clean(GAPS, ("a", "b"), "fill", "x")

@@ -41,8 +41,8 @@ def test_month_starts_are_not_read_as_january_days():
 
 def test_index_of_zoned_or_missing_times():
     zoned = pd.date_range("2020-01-01", periods=3, tz="Asia/Tokyo")
-    found = find_order(pd.DataFrame({"a": [1.0, 2, 3]}, index=zoned), None, "x").time
-    assert list(found) == list(pd.date_range("2020-01-01", periods=3))
+    times = find_order(pd.DataFrame({"a": [1.0, 2, 3]}, index=zoned), None, "x").time
+    assert list(times) == list(pd.date_range("2020-01-01", periods=3))
     with pytest.raises(InputError, match="time index of x has missing values"):
         find_order(pd.DataFrame({"a": [1.0, 2.0]}, index=pd.DatetimeIndex(["2020-01-01", None])), None, "x")
 

@@ -29,17 +29,17 @@ def wrapped(normalise):
 
 def test_last_takes_and_gives_back_the_last_value():
     model = wrapped("last")
-    found = model(X)
+    forecast = model(X)
     torch.testing.assert_close(model.variant.seen, X - X[:, -1:])
-    torch.testing.assert_close(found, X[:, -1:, [2, 0]].expand(-1, 2, -1))
+    torch.testing.assert_close(forecast, X[:, -1:, [2, 0]].expand(-1, 2, -1))
 
 
 def test_instance_standardises_each_window_and_restores_its_mean():
     model = wrapped("instance")
-    found = model(X)
+    forecast = model(X)
     torch.testing.assert_close(model.variant.seen.mean(dim=1), torch.zeros(4, 3), atol=1e-5, rtol=0)
     torch.testing.assert_close(model.variant.seen.std(dim=1, correction=0), torch.ones(4, 3), atol=1e-4, rtol=0)
-    torch.testing.assert_close(found, X.mean(dim=1, keepdim=True)[..., [2, 0]].expand(-1, 2, -1))
+    torch.testing.assert_close(forecast, X.mean(dim=1, keepdim=True)[..., [2, 0]].expand(-1, 2, -1))
     assert {name for name, _ in model.named_parameters()} == {"weight", "bias", "variant.learned"}
 
 

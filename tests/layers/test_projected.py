@@ -33,12 +33,12 @@ def reference(lstm, x):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_states_and_all_gradients_are_those_of_torch(shape):
     lstm, x = lstm_and_input(shape, torch.float64)
-    expected, found = reference(lstm, x), projected_states(lstm, x)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+    expected, states = reference(lstm, x), projected_states(lstm, x)
+    torch.testing.assert_close(states, expected, rtol=0, atol=1e-14)
     gradient = torch.randn_like(expected)
     leaves = [x, *lstm.parameters()]
     for ours, theirs in zip(
-        torch.autograd.grad(found, leaves, gradient), torch.autograd.grad(expected, leaves, gradient), strict=True
+        torch.autograd.grad(states, leaves, gradient), torch.autograd.grad(expected, leaves, gradient), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-13)
 
@@ -64,8 +64,8 @@ def test_a_part_of_the_states_may_be_read():
         torch.autograd.grad(f(lstm, x)[:, -1].square().sum(), [x, *lstm.parameters()])
         for f in (projected_states, reference)
     )
-    for found, expected in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+    for own, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-12, atol=1e-13)
 
 
 def test_gradients_can_be_taken_twice_from_one_graph():

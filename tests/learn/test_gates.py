@@ -51,7 +51,7 @@ def test_what_is_set_is_read_and_nothing_else_moves(gate, part, shape):
     value = torch.full(shape, 7.0)
     set_weight(model, gate, part, value, reverse=True)
     assert torch.equal(get_weight(model, gate, part, reverse=True), value)
-    changed = {name for name, kept in before.items() if not torch.equal(kept, model.state_dict()[name])}
+    changed = {name for name, value in before.items() if not torch.equal(value, model.state_dict()[name])}
     (name,) = changed
     assert name.endswith("_l0_reverse")
     assert int((model.state_dict()[name] != before[name]).sum()) == value.numel()
@@ -95,7 +95,7 @@ def test_frozen_parts_keep_their_values_and_the_others_learn():
     before = {name: value.clone() for name, value in model.state_dict().items()}
     freeze(model, ["state"])
     trained(model)
-    same = {name for name, kept in before.items() if torch.equal(kept, model.state_dict()[name])}
+    same = {name for name, value in before.items() if torch.equal(value, model.state_dict()[name])}
     assert same == {"weight_hh_l0", "weight_hh_l1"}
 
 
@@ -124,7 +124,7 @@ def test_weights_of_ones_own_are_loaded_all_or_none():
     good = {("forget", "input"): torch.ones(H, INPUTS), ("output", "state_bias"): torch.zeros(H)}
     with pytest.raises(InputError, match=r"the output gate's state has shape \[4, 4\], got \[4, 3\]"):
         load_weights(model, {**good, ("output", "state"): torch.ones(H, INPUTS)})
-    assert all(torch.equal(kept, model.state_dict()[name]) for name, kept in before.items())
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in before.items())
     load_weights(model, good)
     assert torch.equal(get_weight(model, "forget", "input"), torch.ones(H, INPUTS))
     assert torch.equal(get_weight(model, "output", "state_bias"), torch.zeros(H))
@@ -134,25 +134,25 @@ def test_weights_of_ones_own_are_loaded_all_or_none():
 @pytest.mark.parametrize(("layer", "reverse"), [(0, False), (0, True), (1, False), (1, True)])
 def test_a_trace_is_what_the_lstm_did(layer, reverse, projected):
     model = lstm(num_layers=2, bidirectional=True, proj_size=projected)
-    found = trace_gates(model, X, layer=layer, reverse=reverse)
-    assert found.input.shape == found.cell.shape == (2, 6, H) and found.state.shape == (2, 6, projected or H)
-    for gate in (found.input, found.forget, found.output):
+    trace = trace_gates(model, X, layer=layer, reverse=reverse)
+    assert trace.input.shape == trace.cell.shape == (2, 6, H) and trace.state.shape == (2, 6, projected or H)
+    for gate in (trace.input, trace.forget, trace.output):
         assert ((gate > 0) & (gate < 1)).all()
-    assert (found.candidate.abs() <= 1).all()
+    assert (trace.candidate.abs() <= 1).all()
     # c_t = f_t c_t-1 + i_t g_t, in the direction of reading
     cell, forget, entered = (
-        part.flip(1) if reverse else part for part in (found.cell, found.forget, found.input * found.candidate)
+        part.flip(1) if reverse else part for part in (trace.cell, trace.forget, trace.input * trace.candidate)
     )
     torch.testing.assert_close(cell[:, 1:], forget[:, 1:] * cell[:, :-1] + entered[:, 1:])
     if layer == 1:
         states = model(X)[0]
         size = projected or H
-        torch.testing.assert_close(found.state, states[..., size:] if reverse else states[..., :size])
+        torch.testing.assert_close(trace.state, states[..., size:] if reverse else states[..., :size])
         torch.testing.assert_close(reference_lstm(model, X)[0], states)
 
 
 @pytest.mark.parametrize(
-    ("how", "asked", "rule"),
+    ("how", "place", "rule"),
     [
         ({}, ("forgot", "input"), "unknown gate 'forgot'; did you mean 'forget'"),
         ({}, ("forget", "inputs"), "unknown part 'inputs'; did you mean 'input'"),
@@ -161,9 +161,9 @@ def test_a_trace_is_what_the_lstm_did(layer, reverse, projected):
         ({"proj_size": 2}, ("forget", "projection"), "the projection belongs to no gate"),
     ],
 )
-def test_what_is_not_there_is_named(how, asked, rule):
+def test_what_is_not_there_is_named(how, place, rule):
     with pytest.raises(InputError, match=rule):
-        get_weight(lstm(**how), *asked)
+        get_weight(lstm(**how), *place)
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,14 @@ def test_it_equals_torch_forward_and_in_every_gradient(layers, both, bias, proje
     )
     x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
     weights = list(lstm.parameters())
-    found = []
+    results = []
     for run in (lstm, lambda x: reference_lstm(lstm, x)):
         out, (state, cell) = run(x)
         total = (out * torch.arange(1.0, out.numel() + 1).reshape(out.shape)).sum() + state.square().sum() + cell.sum()
-        found.append(((out, state, cell), torch.autograd.grad(total, [x, *weights])))
-    for one, other in zip(found[0][0], found[1][0], strict=True):
+        results.append(((out, state, cell), torch.autograd.grad(total, [x, *weights])))
+    for one, other in zip(results[0][0], results[1][0], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
-    for one, other in zip(found[0][1], found[1][1], strict=True):
+    for one, other in zip(results[0][1], results[1][1], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""What holds for every registered variant, found by itself: the published contract, and what the wrapper adds."""
+"""Every registered variant fulfils the published contract, and the wrapper does its part."""
 
 import pytest
 import torch

@@ -4,14 +4,14 @@ from zoo.run import environment
 
 
 def test_machine_and_versions_are_named():
-    found = environment.machine("cpu")
-    assert found["cpu"]
-    assert found["cores"] == environment.usable_cores() >= 1
-    assert re.fullmatch(r"\w+ [\w-]+", found["system"])
+    machine = environment.machine("cpu")
+    assert machine["cpu"]
+    assert machine["cores"] == environment.usable_cores() >= 1
+    assert re.fullmatch(r"\w+ [\w-]+", machine["system"])
     assert environment.versions()["torch"].startswith("2.")
     assert set(environment.versions()) == {"python", *environment.PACKAGES}
 
 
 def test_commit_is_a_hash_or_none():
-    found = environment.commit()
-    assert found is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", found)
+    commit = environment.commit()
+    assert commit is None or re.fullmatch(r"[0-9a-f]{40}(-dirty)?", commit)

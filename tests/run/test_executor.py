@@ -98,17 +98,17 @@ def test_stopped_run_goes_on_where_it_was(prices_csv, tmp_path, how, code):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
     process.send_signal(how)
-    _, said = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=30)
     assert process.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in errors
     (naive,), left_out = read_rows(out)
     assert (naive.variant, naive.error, left_out) == ("naive", None, [])
     rows.write_text(rows.read_text() + '{"key": "half a li')  # what a power cut may leave
     ended = run_zoo_here(*arguments, "--set", "fit.max_epochs=2")
     assert ended.returncode == 0, ended.stderr
     assert "1 of 3 cells already have rows" in ended.stderr
-    found, left_out = read_rows(out)
-    assert sorted(row.variant for row in found) == ["lstm", "lstm", "naive"]
+    rows_after, left_out = read_rows(out)
+    assert sorted(row.variant for row in rows_after) == ["lstm", "lstm", "naive"]
     assert left_out == []
-    assert found[0] == naive
+    assert rows_after[0] == naive
     assert "1 of 3" not in run_zoo_here(*arguments, "--set", "fit.max_epochs=2", "--force").stderr

@@ -125,9 +125,9 @@ class FixedDtype(Right):
 class MixesDtypes(Right):
     def forward(self, x):
         states = self.lstm(x)[0][:, -1]
-        kept = x.new_zeros(states.shape)
-        kept.index_copy_(0, torch.arange(len(x)), states)
-        return self.head(kept)
+        states_again = x.new_zeros(states.shape)
+        states_again.index_copy_(0, torch.arange(len(x)), states)
+        return self.head(states_again)
 
 
 class OnTheCpu(Right):
@@ -300,8 +300,8 @@ def test_an_error_of_any_kind_fails_its_check_alone(registered):
                 raise KeyError("boom")
             return super().forward(x)
 
-    found = {result.check: result.status for result in check(registered(Boom), only=["float64", "batch"])}
-    assert found == {"float64": "fails", "batch": "holds"}
+    statuses = {result.check: result.status for result in check(registered(Boom), only=["float64", "batch"])}
+    assert statuses == {"float64": "fails", "batch": "holds"}
 
 
 def test_the_class_has_a_test_for_each_check_and_skips_what_does_not_apply():

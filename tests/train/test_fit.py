@@ -219,5 +219,5 @@ def test_absent_device_is_refused(data):
 def test_fit_on_cuda_follows_the_cpu(data):
     on_cpu, on_gpu = fitted(data, device="cpu"), fitted(data, device="cuda")
     assert next(on_gpu[0].parameters()).device.type == "cuda"
-    expected, found = zoo.evaluate(on_cpu[0], data.test)["rmse"], zoo.evaluate(on_gpu[0], data.test)["rmse"]
-    assert found == pytest.approx(expected, rel=1e-3)
+    expected, rmse = zoo.evaluate(on_cpu[0], data.test)["rmse"], zoo.evaluate(on_gpu[0], data.test)["rmse"]
+    assert rmse == pytest.approx(expected, rel=1e-3)

@@ -1,4 +1,4 @@
-"""Precision is what was asked for, or an error that says what can be had."""
+"""Training runs in the requested precision, or refuses it and names what the device has."""
 
 import pytest
 import torch

@@ -13,7 +13,7 @@ FAST = zoo.FitConfig(max_epochs=2)
 
 
 @pytest.fixture
-def kept(prices, tmp_path):
+def saved_lstm(prices, tmp_path):
     data = zoo.prepare(zoo.load(prices), targets=["close", "open"], lookback=12, horizon=3)
     model = zoo.create("lstm", data.problem, hidden_size=8)
     zoo.fit(model, data.train, data.valid, FAST)
@@ -31,26 +31,26 @@ def test_reloaded_model_forecasts_bit_for_bit_the_same(name, prices, tmp_path):
     np.testing.assert_array_equal(zoo.forecast(saved.model, data.test), zoo.forecast(model, data.test))
 
 
-def test_forecast_follows_the_last_row_in_the_datas_units(kept, prices):
-    model, _, folder = kept
+def test_forecast_follows_the_last_row_in_the_datas_units(saved_lstm, prices):
+    model, _, folder = saved_lstm
     saved = zoo.load_model(folder)
-    found = zoo.forecast_next(saved, zoo.load(prices))
-    assert list(found.columns) == ["step", "time", "close", "open"]
-    assert list(found["time"]) == list(pd.bdate_range(prices["date"].iloc[-1], periods=4)[1:])
-    longer = pd.concat([prices, prices.tail(3).assign(date=found["time"].astype(str).to_numpy())])
+    forecasts = zoo.forecast_next(saved, zoo.load(prices))
+    assert list(forecasts.columns) == ["step", "time", "close", "open"]
+    assert list(forecasts["time"]) == list(pd.bdate_range(prices["date"].iloc[-1], periods=4)[1:])
+    longer = pd.concat([prices, prices.tail(3).assign(date=forecasts["time"].astype(str).to_numpy())])
     data = zoo.prepare(zoo.load(longer), targets=["close", "open"], lookback=12, horizon=3, split=(210, 90, 3))
-    np.testing.assert_allclose(found[["close", "open"]], zoo.forecast(model, data.test)[0], rtol=1e-5)
+    np.testing.assert_allclose(forecasts[["close", "open"]], zoo.forecast(model, data.test)[0], rtol=1e-5)
 
 
-def test_columns_may_come_in_another_order_and_case(kept, prices):
-    _, _, folder = kept
+def test_columns_may_come_in_another_order_and_case(saved_lstm, prices):
+    _, _, folder = saved_lstm
     saved = zoo.load_model(folder)
     other = prices[["volume", "close", "date", "low", "high", "open"]].rename(columns=str.upper)
     pd.testing.assert_frame_equal(zoo.forecast_next(saved, zoo.load(prices)), zoo.forecast_next(saved, zoo.load(other)))
 
 
-def test_data_that_does_not_fit_is_refused(kept, prices):
-    saved = zoo.load_model(kept[2])
+def test_data_that_does_not_fit_is_refused(saved_lstm, prices):
+    saved = zoo.load_model(saved_lstm[2])
     with pytest.raises(zoo.InputError, match="unknown column 'open' of DataFrame"):
         zoo.forecast_next(saved, zoo.load(prices.drop(columns="open")))
     with pytest.raises(zoo.InputError, match="too few rows: DataFrame has 11, the model's lookback is 12"):
@@ -99,9 +99,9 @@ def nested(depth):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_any_field_of_model_json_may_hold_anything_and_ends_in_one_line(kept, prices, version):
+def test_any_field_of_model_json_may_hold_anything_and_ends_in_one_line(saved_lstm, prices, version):
     """Each value, at every depth, is replaced in turn; the content is signed again, so that reading gets that far."""
-    folder = kept[2]
+    folder = saved_lstm[2]
     path = folder / "model.json"
     whole = json.loads(path.read_text())
     if version == 1:
@@ -120,11 +120,11 @@ def test_any_field_of_model_json_may_hold_anything_and_ends_in_one_line(kept, pr
     assert refused > 500
 
 
-def test_nesting_too_deep_for_a_parser_is_refused(kept):
-    path = kept[2] / "model.json"
+def test_nesting_too_deep_for_a_parser_is_refused(saved_lstm):
+    path = saved_lstm[2] / "model.json"
     path.write_text('{"format": 2, "about": ' + "[" * 100_000 + "]" * 100_000 + "}")
     with pytest.raises(zoo.InputError, match="model.json is damaged"):
-        zoo.load_model(kept[2])
+        zoo.load_model(saved_lstm[2])
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_nesting_too_deep_for_a_parser_is_refused(kept):
         ("params", {"hidden_size": 9}, "do not fit this version's variant 'lstm': fit the model again"),
     ],
 )
-def test_a_wrong_field_is_named_with_its_rule(kept, field, value, rule):
-    path = kept[2] / "model.json"
+def test_a_wrong_field_is_named_with_its_rule(saved_lstm, field, value, rule):
+    path = saved_lstm[2] / "model.json"
     path.write_text(json.dumps(signed({**json.loads(path.read_text()), field: value})))
     with pytest.raises(zoo.InputError, match=re.escape(rule)):
-        zoo.load_model(kept[2])
+        zoo.load_model(saved_lstm[2])
 
 
 def test_a_model_of_format_1_forecasts_what_it_did(monkeypatch):
@@ -157,23 +157,23 @@ def test_a_model_of_format_1_forecasts_what_it_did(monkeypatch):
     monkeypatch.chdir(FIXTURE)
     saved = zoo.load_model("model")
     assert (saved.file.format, saved.file.code, saved.file.about["best_epoch"], saved.notes) == (2, None, 3, ())
-    found = zoo.forecast_next(saved, zoo.load("prices.csv"), device="cpu")
+    forecasts = zoo.forecast_next(saved, zoo.load("prices.csv"), device="cpu")
     expected = pd.read_csv("forecast.csv", parse_dates=["time"])
-    pd.testing.assert_frame_equal(found, expected, rtol=1e-6, check_dtype=False)
+    pd.testing.assert_frame_equal(forecasts, expected, rtol=1e-6, check_dtype=False)
 
 
-def test_a_changed_source_of_the_zoos_own_variant_is_noted(kept):
-    path = kept[2] / "model.json"
+def test_a_changed_source_of_the_zoos_own_variant_is_noted(saved_lstm):
+    path = saved_lstm[2] / "model.json"
     content = json.loads(path.read_text())
-    assert zoo.load_model(kept[2]).notes == ()
+    assert zoo.load_model(saved_lstm[2]).notes == ()
     content["code"]["sha256"] = "0" * 64
     path.write_text(json.dumps(signed(content)))
-    (note,) = zoo.load_model(kept[2]).notes
+    (note,) = zoo.load_model(saved_lstm[2]).notes
     assert note == "the source of variant 'lstm' has changed since this model was fitted: its forecasts may differ"
 
 
-def test_damage_and_tampering_are_refused(kept):
-    folder = kept[2]
+def test_damage_and_tampering_are_refused(saved_lstm):
+    folder = saved_lstm[2]
     weights, about = folder / "weights.safetensors", folder / "model.json"
     whole, text = weights.read_bytes(), about.read_text()
 
@@ -198,8 +198,8 @@ def test_damage_and_tampering_are_refused(kept):
     assert zoo.load_model(folder).targets == ("close", "open")
 
 
-def test_model_folder_does_not_swallow_other_files(kept, tmp_path):
-    model, data, folder = kept
+def test_model_folder_does_not_swallow_other_files(saved_lstm, tmp_path):
+    model, data, folder = saved_lstm
     zoo.save(model, folder, data, variant="lstm", params={"hidden_size": 8})
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")

@@ -94,7 +94,7 @@ def clean(
             "choose --missing ffill, interpolate or drop, or leave columns out with --channels"
         )
     if counts.max() == len(values):
-        raise InputError(f"column '{columns[int(counts.argmax())]}' of {source} holds no value at all: leave it out")
+        raise InputError(f"column '{columns[int(counts.argmax())]}' of {source} is empty: drop it with --channels")
     if policy == "drop":
         is_complete = ~gaps.any(axis=1)
         dropped = int((~is_complete).sum())

@@ -70,7 +70,7 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
 
 
 def is_named_like_time(name: str) -> bool:
-    """Whether a column of numbers is named like a time, and so is no channel even where it cannot be read."""
+    """Whether a column of numbers is named like a time: then it is not a channel, even if it holds no times."""
     return _folded(name) in CLOCK_NAMES
 
 

@@ -1,4 +1,4 @@
-"""Normalised: takes a level and a scale from each window before the variant, and gives them back to its forecast."""
+"""Normalised: removes a level and a scale from each window before the variant, and restores them in its forecast."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, runtime_checkable
@@ -29,7 +29,7 @@ class Normalised(nn.Module):
     the forecast. instance: each window is standardised by its own mean and deviation, with a learned
     affine map per channel (RevIN, Kim et al. 2022). none: values pass unchanged.
     With last and instance the variant's heads start at zero, so that an untrained model forecasts exactly
-    the level that is given back (with last, persistence) and training has to earn every departure from it.
+    the level that is restored (with last, persistence) and training has to earn every departure from it.
     forward maps scaled x [B, L, C] to a scaled forecast [B, *output_shape].
     """
 
@@ -73,7 +73,7 @@ class Normalised(nn.Module):
             yield _standardised(x_BLC, level_B1C, scale_B1C), _standardised(y_BTD, *of_targets)
 
     def _level_and_scale(self, x_BLC: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """What each window is freed of, [B, 1, C] each; None: nothing is subtracted, or nothing divided by."""
+        """The level to subtract from each window and the scale to divide it by, [B, 1, C] each; None: no such step."""
         if self.problem.normalise == "last":
             return x_BLC[:, -1:], None
         if self.problem.normalise == "instance":

@@ -47,7 +47,7 @@ def run_suite(
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
-    kept in the rows. on_plan: called once with the plan; what it returns is called with each event.
+    stored in the rows. on_plan: called once with the plan; what it returns is called with each event.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:

@@ -1,4 +1,4 @@
-"""Predictions: the test forecasts of a cell, kept beside its row and read when a report needs them.
+"""Predictions: the test forecasts of a cell, stored beside its row and read when a report needs them.
 
 OUT/predictions/<key>.npz holds forecast, train_loss and valid_loss in float32. The arrays that all cells of a problem
 share stand once, in truth-<hash>.npz. Stored lists their shapes and units.
@@ -94,7 +94,7 @@ def _shared(path: Path, _: int) -> dict[str, np.ndarray]:
 
 
 def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history: "History") -> dict[str, str]:
-    """Write the forecasts [n, T, D] of a cell; returns the file names that its row keeps."""
+    """Write the forecasts [n, T, D] of a cell; returns the file names for its row."""
     place = folder / "predictions"
     place.mkdir(parents=True, exist_ok=True)
     problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)

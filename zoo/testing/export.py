@@ -1,4 +1,4 @@
-"""Checks of leaving Python: torch.compile and ONNX, or a limit with the reason why not."""
+"""Checks of torch.compile and ONNX; where one does not work, a limit gives the reason."""
 
 import contextlib
 import importlib.util

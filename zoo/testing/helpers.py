@@ -43,7 +43,7 @@ def expecting(expected: str, cause: str) -> Iterator[None]:
 
 def require_same(one: Tensor, other: Tensor, expected: str, cause: str, *, tolerance: float = 0.0) -> None:
     """Raise Broken unless the largest absolute difference is within the tolerance (NaN is not)."""
-    difference = furthest(one, other)
+    difference = float((one - other).abs().max())
     if not difference <= tolerance:
         raise Broken(expected, f"{difference:.3g} between them", cause)
 
@@ -110,8 +110,3 @@ def corners(name: str, small: Problem) -> list[dict[str, Any]]:
     chosen = {number * (count - 1) // max(size - 1, 1) for number in range(size)}
     combinations = enumerate(itertools.product(*ends))
     return [dict(zip(spans, values, strict=True)) for number, values in combinations if number in chosen]
-
-
-def furthest(one: Tensor, other: Tensor) -> float:
-    """The largest absolute difference."""
-    return float((one - other).abs().max())

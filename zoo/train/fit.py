@@ -59,8 +59,8 @@ def fit(
     """Train `model` in place; it is left on the config's device, in eval mode, with its best weights.
 
     Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
-    Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved, not
-    descended; one without parameters is left alone. Batch order and dropout draw from `seed`; the global random
+    Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved
+    instead; one without parameters stays as it is. Batch order and dropout draw from `seed`; the global random
     state is left as it was.
     A mode that the step cannot run in falls back to eager, and history.fallback gives the reason. Raises InputError
     for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
