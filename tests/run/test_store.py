@@ -48,6 +48,20 @@ def test_closing_leaves_each_key_once(tmp_path):
     assert row["epochs"] == 3
 
 
+def test_a_row_survives_an_interruption_while_it_is_written(tmp_path, monkeypatch):
+    store = RowStore(tmp_path)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.append(accuracy_row())
+    monkeypatch.undo()
+    store.close()
+    assert read_rows(tmp_path)[0] == [accuracy_row()]
+
+
 def test_two_runs_do_not_share_a_folder(tmp_path):
     first = RowStore(tmp_path)
     with pytest.raises(InputError, match="another run is writing to"):
