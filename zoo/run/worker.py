@@ -45,10 +45,16 @@ def measure(cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callabl
             )
         model, history = trained(cell, data, on_epoch)
         forecasts = forecast(model, data.test)
+        speeds = [epoch.windows_per_second for epoch in history.epochs]
         figures = {
             "metrics": forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-            **_training(history),
+            "train_seconds": history.seconds,
+            "windows_per_second": statistics.median(speeds) if speeds else None,
+            "epochs": len(history.epochs),
+            "best_epoch": history.best_epoch,
+            "stopped": history.stopped,
+            "fallback": history.fallback,
             **predictions.store(folder, cell, data, forecasts, history),
         }
         (folder / error_file(cell)).unlink(missing_ok=True)
@@ -97,18 +103,6 @@ def error_file(cell: Cell) -> str:
 @lru_cache(maxsize=2)
 def _prepared(data: DataFields, problem: ProblemFields) -> Data:
     return prepare_from(data.model_dump(mode="json"), problem.model_dump(mode="json"))
-
-
-def _training(history: History) -> dict[str, Any]:
-    speeds = [epoch.windows_per_second for epoch in history.epochs]
-    return {
-        "train_seconds": history.seconds,
-        "windows_per_second": statistics.median(speeds) if speeds else None,
-        "epochs": len(history.epochs),
-        "best_epoch": history.best_epoch,
-        "stopped": history.stopped,
-        "fallback": history.fallback,
-    }
 
 
 def answer(request: Message, say: Say, _: Hear) -> Message:
