@@ -106,8 +106,9 @@ def bench(
 
 def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", *, as_json: bool) -> None:
     """Write the report of all rows in the folder, and show the boards of this run's rows."""
-    from zoo.report.board import judged, summary
+    from zoo.report.evidence import judged
     from zoo.report.folder import write_report
+    from zoo.report.summary import summary
     from zoo.report.terminal import show
 
     report = write_report(folder)

@@ -4,16 +4,13 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zoo.cli.app import app
 from zoo.cli.options import Json, table_console
 from zoo.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ONE_TEXT, RANKS = "One report of all folders", "Over several problems"
 EXAMPLES = """
@@ -75,9 +72,11 @@ def report(
         for folder in readable:
             _renew(folder)
     else:
+        from zoo.report.formats import as_text
+
         frame = results(*readable)
-        skipped = [*skipped, *frame.attrs["left_out"]]
-        text = _text(frame, form)
+        skipped += frame.attrs["left_out"]
+        text = as_text(frame, form.value)
         if out is None:
             sys.stdout.write(text)
         else:
@@ -89,21 +88,23 @@ def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """Of several paths those with rows, so that results/* works, and a sentence on each of the others."""
     from zoo.run.store import NAME, read_rows
 
-    readable, skipped = list(folders), []
-    for folder in folders if len(folders) > 1 else ():
+    if len(folders) == 1:
+        return list(folders), []
+    readable, skipped = [], []
+    for folder in folders:
         if folder.is_file():
             skipped.append(f"{folder} is not a folder and is left out")
         elif (folder / NAME).exists() and not read_rows(folder)[0]:
             skipped.append(f"{folder} has no rows that this version reads and is left out")
         else:
-            continue
-        readable.remove(folder)
+            readable.append(folder)
     if not readable:
         raise InputError(f"nothing to report: {skipped[0]}")
     return readable, skipped
 
 
 def _renew(folder: Path) -> None:
+    """Write the report and pictures of a folder, and print its tables."""
     from zoo.run.results import results
 
     frame = results(folder)
@@ -112,35 +113,12 @@ def _renew(folder: Path) -> None:
 
         write_speed_report(folder)
         show_speed(table_console(), frame)
-        _note(frame.attrs["left_out"])
     else:
         from zoo.report.folder import write_report
         from zoo.report.terminal import show
 
-        report = write_report(folder)
-        show(table_console(), report.boards)
-        _note(report.left_out)
-
-
-def _text(frame: "pd.DataFrame", form: Format) -> str:
-    if form is Format.html:
-        from zoo.report.html.page import html_page
-
-        return html_page(frame)
-    if form is Format.md:
-        from zoo.report.board import judged
-        from zoo.report.markdown import markdown
-
-        boards = judged(frame)
-        parts = [markdown(boards, frame.attrs["left_out"])] if boards else []
-        if (frame["kind"] == "speed").any():
-            from zoo.report.speed import speed_markdown
-
-            parts.append(speed_markdown(frame))
-        return "\n".join(parts)
-    from zoo.report.formats import as_text
-
-    return as_text(frame, form.value)  # type: ignore[arg-type]
+        show(table_console(), write_report(folder).boards)
+    _note(frame.attrs["left_out"])
 
 
 def _note(sentences: Sequence[str]) -> None:

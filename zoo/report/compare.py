@@ -1,5 +1,6 @@
 """Two folders of accuracy rows, variant by variant: whose errors changed on the same test windows, and is it real."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,28 +10,28 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.metrics import METRICS
-from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted, losses_of
+from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted
+from zoo.report.evidence import loss_p, losses_of
 from zoo.report.tables import interval_text, p_value
-from zoo.report.text_table import Text, TextTable
+from zoo.report.text_table import TextTable, table_of
 from zoo.run.results import results
-from zoo.stats.accuracy import diebold_mariano
 from zoo.stats.intervals import skill_interval
 from zoo.stats.timings import holm
 
 LEGEND = (
-    "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds; its 95 % interval is a paired "
-    "moving-block bootstrap; p: of equal accuracy, by Diebold-Mariano after Holm's correction; verdict: better or "
-    "worse where both exclude chance, else unclear, and within where it is within the threshold (0 without --fail-on)."
+    "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds. 95 % interval: of the gain, for other "
+    "test windows and seeds (paired moving-block bootstrap). p: that such a gain or loss arises by chance "
+    "(Diebold-Mariano, Holm's correction). verdict: better or worse where p and interval exclude chance, else unclear; "
+    "within: no more than the threshold (0 without --fail-on)."
 )
 
 
 @dataclass(frozen=True)
 class Change:
-    """One variant on one problem that ended in both folders; labels as on their boards.
+    """A line of both folders, over the seeds that both have; labels as on their boards.
 
-    old_rmse, new_rmse: means over the seeds that both have. gain: the mean over these of 1 - NEW's rmse / OLD's,
-    above 0 is better, with its 95 % interval over test windows and seeds; p: Diebold and Mariano's after Holm's
-    correction over all changes. Interval and p are None where predictions are not stored or not of the same windows.
+    gain: 1 - NEW's rmse / OLD's, the mean over seeds, above 0 is better; with its 95 % interval (low, high) and Holm's p
+    of equal accuracy, None where predictions are missing, too few or of other windows.
     """
 
     problem: str
@@ -44,20 +45,11 @@ class Change:
     high: float | None
     p: float | None
 
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        return None if self.low is None or self.high is None else (self.low, self.high)
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether the label in NEW says what it is set against: the same in OLD, or its default."""
-        return self.old_label in (self.new_label, self.new_label.removesuffix(" (tuned)"))
-
     def verdict(self, share: float) -> str:
         """`within` the share of no change; else `better` or `worse`, or `unclear` where that may be chance."""
         if abs(self.gain) <= share:
             return "within"
-        excludes_zero = self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+        excludes_zero = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
         if self.p is None or self.p >= SIGNIFICANT or not excludes_zero:
             return "unclear"
         return "better" if self.gain > 0 else "worse"
@@ -105,9 +97,9 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
     changes: list[Change] = []
     same, failed, apart, only_old, only_new = (list[str]() for _ in range(5))
     for key in both:
-        pairs, lone_old, lone_new = _pairs(old[key], new[key])
-        only_old += [line.label for line in lone_old]
-        only_new += [line.label for line in lone_new]
+        pairs = list(_pairs(old[key], new[key]))
+        only_old += [line.label for line in old[key].lines if line not in [before for before, _ in pairs]]
+        only_new += [line.label for line in new[key].lines if line not in [after for _, after in pairs]]
         for before, after in pairs:
             lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
             if len(lost):
@@ -119,17 +111,17 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
                 changes.append(change)
             elif lost.empty:
                 apart.append(f"{after.label} ({_why_apart(before, after)})")
-    tested = [change.p for change in changes if change.p is not None]
-    corrected = iter(holm(tested))
+    corrected = iter(holm([change.p for change in changes if change.p is not None]))
     changes = [change if change.p is None else replace(change, p=next(corrected)) for change in changes]
+    changes.sort(key=lambda change: -change.gain)
     return Comparison(
-        tuple(sorted(changes, key=lambda change: -change.gain)),
-        tuple(same),
-        tuple(failed),
-        tuple(apart),
-        tuple(only_old),
-        tuple(only_new),
-        (*notes, *more),
+        changes=tuple(changes),
+        same=tuple(same),
+        failed=tuple(failed),
+        apart=tuple(apart),
+        only_old=tuple(only_old),
+        only_new=tuple(only_new),
+        notes=(*notes, *more),
     )
 
 
@@ -145,41 +137,36 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     if total and not lines:
         lines.append(f"None of {total} is better or worse in NEW{beyond} by more than chance.")
     if counts["unclear"]:
-        verb = "differs" if counts["unclear"] == 1 else "differ"
-        lines.append(f"{counts['unclear']} {verb} by what may be chance.")
-    for group, one, several in (
-        (comparison.same, "has the same rows in both", "have the same rows in both"),
-        (comparison.failed, "failed in NEW alone", "failed in NEW alone"),
-        (comparison.apart, "cannot be compared", "cannot be compared"),
-        (comparison.only_old, "is in OLD alone", "are in OLD alone"),
-        (comparison.only_new, "is in NEW alone", "are in NEW alone"),
-    ):
-        if group:
-            lines.append(f"{len(group)} {one if len(group) == 1 else several}: {'; '.join(group)}.")
-    return lines
+        lines.append(f"{counts['unclear']} of {total} unclear: the difference may be chance.")
+    groups = {
+        "The same rows in both": comparison.same,
+        "Failed in NEW alone": comparison.failed,
+        "Not comparable": comparison.apart,
+        "Only in OLD": comparison.only_old,
+        "Only in NEW": comparison.only_new,
+    }
+    return lines + [f"{where} ({len(names)}): {'; '.join(names)}." for where, names in groups.items() if names]
 
 
 def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTable]:
     """For each problem its changes, best gain first."""
-    tables = {}
-    for problem in dict.fromkeys(change.problem for change in comparison.changes):
-        changes = [change for change in comparison.changes if change.problem == problem]
-        rows = tuple(
-            (
-                Text(change.new_label + ("" if change.is_usual else f" against {change.old_label}")),
-                Text(f"{change.old_rmse:.5g}"),
-                Text(f"{change.new_rmse:.5g}"),
-                Text(f"{100 * change.gain:+.2f}"),
-                Text(interval_text(change.interval)),
-                Text(p_value(change.p)),
-                Text(change.verdict(share)),
-                Text(str(change.seeds)),
-            )
-            for change in changes
+    tables: dict[str, list[dict[str, str]]] = {}
+    for change in comparison.changes:
+        is_usual = change.old_label in (change.new_label, change.new_label.removesuffix(" (tuned)"))
+        interval = None if change.low is None or change.high is None else (change.low, change.high)
+        tables.setdefault(change.problem, []).append(
+            {
+                "variant": change.new_label if is_usual else f"{change.new_label} against {change.old_label}",
+                "old rmse": f"{change.old_rmse:.5g}",
+                "new rmse": f"{change.new_rmse:.5g}",
+                "gain %": f"{100 * change.gain:+.2f}",
+                "95 % interval": interval_text(interval),
+                "p": p_value(change.p),
+                "verdict": change.verdict(share),
+                "seeds": str(change.seeds),
+            }
         )
-        header = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p", "verdict", "seeds")
-        tables[problem] = TextTable(header, rows, (False,) * len(rows))
-    return tables
+    return {problem: table_of(lines) for problem, lines in tables.items()}
 
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
@@ -198,9 +185,8 @@ def _boards(folder: Path) -> tuple[dict[tuple[Any, ...], Board], list[str]]:
     return {board.key: board for board in boards(frame)}, [f"{folder}: {note}" for note in frame.attrs["left_out"]]
 
 
-def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line], list[Line]]:
-    """Lines set against each other, and those of OLD and of NEW that have no partner."""
-    pairs, lone = [], []
+def _pairs(old: Board, new: Board) -> Iterator[tuple[Line, Line]]:
+    """Lines set against each other."""
     for line in new.lines:
         namesakes = [other for other in old.lines if other.variant == line.variant]
         alike = [other for other in namesakes if other.is_tuned == line.is_tuned]
@@ -209,11 +195,7 @@ def _pairs(old: Board, new: Board) -> tuple[list[tuple[Line, Line]], list[Line],
         twins = [other for other in new.lines if (other.variant, other.is_tuned) == (line.variant, line.is_tuned)]
         partners = exact or (alike if len(twins) == 1 else []) if alike else namesakes
         if len(partners) == 1:
-            pairs.append((partners[0], line))
-        else:
-            lone.append(line)
-    taken = {before.label for before, _ in pairs}
-    return pairs, [line for line in old.lines if line.label not in taken], lone
+            yield partners[0], line
 
 
 def _why_apart(before: Line, after: Line) -> str:
@@ -234,9 +216,7 @@ def _change(board: Board, before: Line, after: Line) -> Change | None:
     other, own = losses_of(olds), losses_of(news)
     if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
         interval = skill_interval(own[0], other[0], horizon=board.horizon)
-        test = diebold_mariano(own[0].mean(axis=0), other[0].mean(axis=0), horizon=board.horizon)
-        if test is not None:  # losses that contradict the gain are no evidence for it
-            p = test[1] if (test[0] < 0) == (gain > 0) else 1.0
+        p = loss_p(own[0].mean(axis=0), other[0].mean(axis=0), gain > 0, board.horizon)
     low, high = interval or (None, None)
     means = float(olds["rmse"].mean()), float(news["rmse"].mean())
     problem = f"{', '.join(board.targets)} of {Path(board.source).name}"

@@ -1,4 +1,4 @@
-"""A folder of results: its rows as boards, its report.md and its pictures."""
+"""A folder of results: its rows as boards, its report.md and its pictures; and the leaderboard over several."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,16 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.files import write_text
-from zoo.report.board import Board, boards, judged
+from zoo.report.board import Board, boards
+from zoo.report.chart import png
+from zoo.report.evidence import judged
 from zoo.report.leaderboard import leaderboard, leaderboard_markdown
 from zoo.report.markdown import markdown
-from zoo.report.pictures import RANKS, draw_boards, draw_ranks
+from zoo.report.pictures import draw_boards, ranks
 from zoo.run.results import results
 from zoo.run.store import read_rows
+
+RANKS = "critical-difference.png"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +25,7 @@ class FolderReport:
 
     frame: pd.DataFrame
     boards: list[Board]
-    left_out: tuple[str, ...]
+    left_out: list[str]
 
 
 def write_report(folder: Path) -> FolderReport:
@@ -30,16 +34,15 @@ def write_report(folder: Path) -> FolderReport:
     Raises InputError for a folder without accuracy rows and for one that cannot be written.
     """
     frame = results(folder)
-    judged_boards = judged(frame)
-    left_out = tuple(frame.attrs["left_out"])
-    if not judged_boards:
+    report = FolderReport(frame, judged(frame), frame.attrs["left_out"])
+    if not report.boards:
         raise InputError(f"{folder} holds no rows of zoo bench")
     try:
-        pictures = draw_boards(judged_boards, folder)
+        pictures = draw_boards(report.boards, folder)
     except OSError as error:
         raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
-    write_text(folder / "report.md", markdown(judged_boards, left_out, pictures))
-    return FolderReport(frame, judged_boards, left_out)
+    write_text(folder / "report.md", markdown(report.boards, report.left_out, pictures))
+    return report
 
 
 def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
@@ -56,7 +59,7 @@ def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
     except ValueError as error:
         raise InputError(f"{folder} has nothing to rank: {error}") from error
     if ranked.ranks is not None:
-        draw_ranks(ranked.ranks, folder / RANKS)
+        png([[ranks(ranked.ranks)]], folder / RANKS)
     else:
         (folder / RANKS).unlink(missing_ok=True)
     first = rows.groupby("suite")["folder"].first()

@@ -1,19 +1,22 @@
-"""Formats: all rows as one text, for a paper (LaTeX) or for a program (CSV, JSON)."""
+"""Formats: all rows as one text, to read (Markdown, the page), for a paper (LaTeX) or for a program (CSV, JSON)."""
 
 import json
+from collections.abc import Iterator
 from typing import Literal
 
 import pandas as pd
 
 from zoo.errors import InputError
-from zoo.report.board import Board, judged, summary, summary_frame, value_of
-from zoo.report.markdown import legend
-from zoo.report.speed import SpeedSection, speed_section
-from zoo.report.tables import accuracy_table, target_table, tuning_table
+from zoo.report.board import value_of
+from zoo.report.board_section import board_section
+from zoo.report.evidence import judged
+from zoo.report.markdown import markdown
+from zoo.report.section import Captioned, Section
+from zoo.report.speed import SpeedSection, speed_markdown, speed_section
+from zoo.report.summary import summary, summary_frame
 from zoo.report.text_table import latex_table
-from zoo.report.verdict import verdict
 
-Format = Literal["csv", "latex", "json"]
+Format = Literal["md", "html", "latex", "csv", "json"]
 
 
 def as_text(frame: pd.DataFrame, form: Format) -> str:
@@ -22,31 +25,39 @@ def as_text(frame: pd.DataFrame, form: Format) -> str:
     csv: a line for each variant of each problem, or for each timed cell; json: the same, nested; latex: every table,
     for a document that loads booktabs. Raises InputError where csv would have to hold both kinds of rows.
     """
-    boards, section = judged(frame), speed_section(frame)
-    speed = frame[frame["key"].isin(section.rows["key"])] if section is not None else frame[:0]
-    if form == "csv":
-        if boards and len(speed):
-            raise InputError("a CSV file holds one table: name folders of zoo bench or folders of zoo speed, not both")
-        lines = summary_frame(boards) if boards else speed.dropna(axis="columns", how="all").map(_flat)
-        return str(lines.to_csv(index=False, lineterminator="\n"))
+    if form == "html":
+        from zoo.report.html.page import html_page
+
+        return html_page(frame)
+    boards, speed = judged(frame), speed_section(frame)
+    if form == "md":
+        parts = [markdown(boards, frame.attrs["left_out"])] if boards else []
+        return "\n".join([*parts, speed_markdown(frame)] if speed is not None else parts)
+    if form == "latex":
+        tables = [text for board in boards for text in _latex(board_section(board))]
+        return "\n".join([*tables, *(_speed_latex(speed) if speed is not None else ())])
+    timed = frame[frame["key"].isin(speed.rows["key"])] if speed is not None else frame[:0]
     if form == "json":
-        timed = [{name: value_of(run, name) for name in speed.columns} for _, run in speed.iterrows()]
-        cells = [{name: value for name, value in run.items() if value is not None} for run in timed]
+        rows = [{name: value_of(run, name) for name in timed.columns} for _, run in timed.iterrows()]
+        cells = [{name: value for name, value in run.items() if value is not None} for run in rows]
         return json.dumps([*summary(boards), *cells], indent=2) + "\n"
-    return "\n".join(
-        [*(table for board in boards for table in _tables(board)), *(_speed_tables(section) if section else [])]
-    )
+    if boards and len(timed):
+        raise InputError("a CSV file holds one table: name folders of zoo bench or folders of zoo speed, not both")
+    lines = summary_frame(boards) if boards else timed.dropna(axis="columns", how="all").map(_flat)
+    return str(lines.to_csv(index=False, lineterminator="\n"))
 
 
-def _tables(board: Board) -> list[str]:
-    tables = [latex_table(accuracy_table(board), f"{board.title}. {verdict(board)[0]} {legend(board)}")]
-    for table, caption in ((tuning_table(board), "what tuning gained"), (target_table(board), "each target")):
-        if table is not None:
-            tables.append(latex_table(table, f"{board.title}: {caption}."))
-    return tables
+def _latex(section: Section) -> Iterator[str]:
+    """The tables of a section, the first under its answer."""
+    answer = f"{section.sentences[0]} "
+    for block in section.blocks:
+        if isinstance(block, Captioned):
+            title = f"{section.title}: {block.title}" if block.title else section.title
+            yield latex_table(block.table, f"{title}. {answer}{block.caption}")
+            answer = ""
 
 
-def _speed_tables(section: SpeedSection) -> list[str]:
+def _speed_latex(section: SpeedSection) -> list[str]:
     return [latex_table(table, ". ".join(filter(None, (title, caption)))) for title, table, caption in section.tables]
 
 

@@ -1,12 +1,20 @@
 """What tuning gained: each variant's tuned line beside its default one, paired seed by seed."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, Spread, spread_of
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, Spread, spread_of, value_of
+from zoo.report.tables import figure, skill_percent, tuning_seconds
+from zoo.report.text_table import Text, TextTable, table_of
 
-RANGES = "tuning.study.ranges"
+OUTCOMES = {
+    "raised": "raised the skill of {}",
+    "lowered": "lowered the skill of {}",
+    "unclear": "made no difference beyond the spread over seeds for {}",
+    "same": "found nothing better than the default settings for {}",
+    "unknown": f"cannot be judged with fewer than {MIN_SEEDS} seeds for {{}}",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,17 +27,13 @@ class Gain:
     gain: Spread | None
 
     @property
-    def is_same(self) -> bool:
-        """Whether tuning ended where it began: nothing it tried was better on validation."""
-        return self.default is not None and self.tuned.settings == self.default.settings
-
-    @property
     def unsearched(self) -> dict[str, tuple[Any, Any]]:
         """Training settings that were not searched and yet differ, as (tuned, default): the gain is theirs too."""
         if self.default is None:
             return {}
         after, before = self.tuned.settings, self.default.settings
-        names = [name for name in after if name.startswith("fit.") and name not in self.tuned.first[RANGES]]
+        ranges = self.tuned.first["tuning.study.ranges"]
+        names = [name for name in after if name.startswith("fit.") and name not in ranges]
         return {name: (after[name], before.get(name)) for name in names if after[name] != before.get(name)}
 
     @property
@@ -44,11 +48,22 @@ class Gain:
             return False
         return abs(self.gain.mean) > max(ROUNDING, self.gain.deviation or 0.0)
 
+    @property
+    def outcome(self) -> str:
+        """One of OUTCOMES, "" without a gain."""
+        if self.gain is None or self.default is None:
+            return ""
+        if self.tuned.settings == self.default.settings:
+            return "same"
+        if self.is_more_than_noise:
+            return "raised" if self.gain.mean > 0 else "lowered"
+        return "unclear" if self.is_known else "unknown"
+
 
 def gains(board: Board) -> list[Gain]:
     """One for each tuned line of a board, in the board's order."""
     pairs = []
-    for tuned in (line for line in board.lines if line.is_tuned):
+    for tuned in board.tuned:
         default = next((line for line in board.lines if line.variant == tuned.variant and not line.is_tuned), None)
         pairs.append(Gain(tuned, default, _paired(tuned, default)))
     return pairs
@@ -61,48 +76,45 @@ def _paired(tuned: Line, default: Line | None) -> Spread | None:
     return spread_of(both["skill_x"].astype(float) - both["skill_y"].astype(float))
 
 
+def tuning_table(board: Board) -> TextTable | None:
+    """Default and tuned skill side by side, the gain, and what tuning cost; None where nothing is tuned."""
+    lines: list[Mapping[str, str | Text]] = [
+        {
+            "variant": gain.tuned.variant,
+            "default skill %": skill_percent(gain.default) if gain.default is not None else "-",
+            "tuned skill %": skill_percent(gain.tuned),
+            "gain": Text(_points(gain.gain), gain.is_more_than_noise),
+            **{name: str(value_of(gain.tuned.first, f"tuning.cost.{name}")) for name in ("trials", "pruned", "failed")},
+            "tuning s": tuning_seconds(gain.tuned),
+        }
+        for gain in gains(board)
+    ]
+    return table_of(lines, [line.is_baseline for line in board.tuned]) if lines else None
+
+
 def tuning_verdict(board: Board) -> list[str]:
     """Sentences on what tuning did to skill; none where nothing is tuned."""
-    judged = [gain for gain in gains(board) if gain.gain is not None]
-    if not judged:
-        return []
-    same = [gain for gain in judged if gain.is_same]
-    unknown = [gain for gain in judged if not gain.is_known and gain not in same]
-    unclear = [gain for gain in judged if gain not in (*same, *unknown) and not gain.is_more_than_noise]
-    clear = [gain for gain in judged if gain not in same and gain.is_more_than_noise]
+    pairs = [gain for gain in gains(board) if gain.outcome]
     parts = []
-    for verb, sign in (("raised", 1), ("lowered", -1)):
-        for beyond, kind in ((" beyond the spread over seeds", False), ("", True)):
-            some = [g for g in clear if g.gain and g.gain.mean * sign > 0 and g.tuned.is_deterministic is kind]
-            if some:
-                names = ", ".join(f"{gain.tuned.variant} ({points(gain.gain)} points)" for gain in some)
-                parts.append(f"{verb} the skill of {names}{beyond}")
-    if unclear:
-        parts.append(f"made no difference beyond the spread over seeds for {_names(unclear)}")
-    if same:
-        parts.append(f"found nothing better than the default settings for {_names(same)}")
-    if unknown:
-        parts.append(f"cannot be judged with fewer than {MIN_SEEDS} seeds for {_names(unknown)}")
-    sentences = [f"Tuning on validation {'; it '.join(parts)}."]
-    for gain in judged:
+    for outcome, text in OUTCOMES.items():
+        names = [
+            gain.tuned.variant + (f" ({_points(gain.gain)} points)" if outcome in ("raised", "lowered") else "")
+            for gain in pairs
+            if gain.outcome == outcome
+        ]
+        if names:
+            parts.append(text.format(", ".join(names)))
+    sentences = [f"Tuning {'; it '.join(parts)}."] if parts else []
+    for gain in pairs:
         if gain.unsearched:
-            shown = ", ".join(
-                f"{name} {after} instead of {before}" for name, (after, before) in gain.unsearched.items()
-            )
+            changes = [f"{name} {after} instead of {before}" for name, (after, before) in gain.unsearched.items()]
             sentences.append(
-                f"Tuned {gain.tuned.variant} also trains with settings that were not searched ({shown}): its gain is "
-                "not tuning's alone."
+                f"Tuned {gain.tuned.variant} also trains with settings that were not searched ({', '.join(changes)}): "
+                "its gain is not tuning's alone."
             )
     return sentences
 
 
-def _names(group: Iterable[Gain]) -> str:
-    return ", ".join(gain.tuned.variant for gain in group)
-
-
-def points(gain: Spread | None) -> str:
-    """A difference of skills in percentage points, ± its standard deviation."""
-    if gain is None:
-        return "-"
-    text = f"{round(100 * gain.mean, 2) + 0.0:+.2f}"
-    return text if gain.deviation is None else f"{text} ± {100 * gain.deviation:.2f}"
+def _points(gain: Spread | None) -> str:
+    """A difference of skills in percentage points."""
+    return figure(gain.percent if gain is not None else None, decimals=2, sign=True)

@@ -1,4 +1,4 @@
-"""The leaderboard: variants over several data sets, by their error ratios to naive."""
+"""The leaderboard: variants over several problems, by their error ratios to naive."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,28 +9,32 @@ import numpy as np
 import pandas as pd
 
 from zoo.report.board import ROUNDING, SIGNIFICANT, Board, counted
+from zoo.report.chart import Chart
+from zoo.report.markdown import section_markdown
+from zoo.report.pictures import ranks
+from zoo.report.section import Captioned, Picture, Section
 from zoo.report.tables import p_value
-from zoo.report.text_table import Text, TextTable, escaped, markdown_table
+from zoo.report.text_table import TextTable, escaped, table_of
 from zoo.stats.ranks import FEWEST, Ranking, ranking
 
 RESAMPLES = 10_000
-WHOLE = 0.8  # of all variants: a data set with fewer would rank others than the rest does
+WHOLE = 0.8  # of all variants: a problem with fewer would rank others than the rest does
 LEGEND = (
-    "error ratio: the geometric mean over the problems of rmse / naive's rmse, below 1 is better than repeating the "
-    "last value, with the 95 % interval of a bootstrap over problems; wins: how often the variant's rmse is below "
-    "that of another variant on the same problem, over all pairs, ties counted half; best on, beats naive on: how "
-    "many problems it has the lowest rmse on, and an rmse below naive's, whether or not by chance. All with the "
-    "settings that their suite gives, untuned; rmse is the mean over seeds."
+    "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
+    "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower rmse, "
+    "over all other variants and problems; a tie counts half. best on, beats naive on: on how many problems it has the "
+    "lowest rmse, and an rmse below naive's, whether or not by chance. All with the settings of their suite, untuned; "
+    "rmse is the mean over seeds."
 )
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One variant over the data sets that it ended on; low and high are None with fewer than five."""
+    """One variant over the problems that it ended on; low and high are None with fewer than five."""
 
     variant: str
     is_baseline: bool
-    data_sets: int
+    problems: int
     ratio: float
     low: float | None
     high: float | None
@@ -41,7 +45,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """standings: lowest error ratio first, those that miss a data set last; ranks: None where refused says why.
+    """standings: lowest error ratio first, those that miss a problem last; ranks: None where refused says why.
 
     boards: those that count; partial: those left out, on which too few of the variants ran.
     """
@@ -53,13 +57,13 @@ class Leaderboard:
     refused: str
 
 
-def leaderboard(boards: Sequence[Board], *, seed: int = 0) -> Leaderboard:
-    """Compare the variants of boards, each board being a data set and what is forecast of it.
+def leaderboard(boards: Sequence[Board]) -> Leaderboard:
+    """Compare the variants of boards, each board being a problem.
 
     Only default lines count, where a variant has exactly one. A board on which fewer than four in five of all
     variants ended is left out. Raises ValueError where no board has three variants.
 
-    Source of ratio and win rate: Fleming and Wallace, How not to lie with statistics: the correct way to summarize
+    Source: Fleming and Wallace, How not to lie with statistics: the correct way to summarize
     benchmark results, Communications of the ACM 29 (1986); Shchur et al., fev-bench: a realistic benchmark for time
     series forecasting (2025).
     """
@@ -73,22 +77,23 @@ def leaderboard(boards: Sequence[Board], *, seed: int = 0) -> Leaderboard:
         raise ValueError("no problem has results of four in five of the variants")
     ratios = table[is_whole].dropna(axis="columns", how="all")
     baselines = {line.variant for board in boards for line in board.lines if line.is_baseline}
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     standings = [_standing(name, name in baselines, ratios, random) for name in ratios]
-    standings.sort(key=lambda standing: (-standing.data_sets, standing.ratio, standing.variant))
-    everywhere = [standing.variant for standing in standings if standing.data_sets == len(ratios)]
-    ranks, refused = None, ""
+    standings.sort(key=lambda standing: (-standing.problems, standing.ratio, standing.variant))
+    everywhere = [standing.variant for standing in standings if standing.problems == len(ratios)]
+    ranked, refused = None, ""
     try:
-        ranks = ranking(everywhere, ratios[everywhere].to_numpy())
+        ranked = ranking(everywhere, ratios[everywhere].to_numpy())
     except ValueError as error:
         refused = f"No ranks: {error}."
     whole, partial = (tuple(ordered[place] for place in np.flatnonzero(mask)) for mask in (is_whole, ~is_whole))
-    return Leaderboard(whole, partial, tuple(standings), ranks, refused)
+    return Leaderboard(whole, partial, tuple(standings), ranked, refused)
 
 
 def _place(board: Board) -> tuple[Any, ...]:
-    names = ("channels", "horizon", "normalise", "scaler", "split", "targets", "data.fingerprint", "data.missing")
-    return (board.source, board.lookback, *(board.first[name] for name in names))
+    """A problem, whatever the device."""
+    *shared, _, lookback = board.key
+    return (board.source, lookback, *shared)
 
 
 def _ratios(board: Board) -> dict[str, float]:
@@ -107,16 +112,17 @@ def _standing(name: str, is_baseline: bool, ratios: pd.DataFrame, random: np.ran
         drawn = random.integers(0, len(own), size=(RESAMPLES, len(own)))
         low, high = (float(end) for end in np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5])))
     points = _points(own, ratios.loc[own.index].drop(columns=name))
+    against_naive = _points(own, pd.DataFrame({"naive": 1.0}, index=own.index))
     return Standing(
         variant=name,
         is_baseline=is_baseline,
-        data_sets=len(own),
+        problems=len(own),
         ratio=math.exp(float(logs.mean())),
         low=low,
         high=high,
         win_rate=float(np.nanmean(points)),
         best_on=int((points.fillna(1.0) > 0).all(axis=1).sum()),
-        ahead_of_naive_on=int((_points(own, pd.DataFrame({"naive": 1.0}, index=own.index)) == 1).sum().iloc[0]),
+        ahead_of_naive_on=int((against_naive["naive"] == 1).sum()),
     )
 
 
@@ -127,42 +133,22 @@ def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
     return (gap > 0).astype(float).mask(is_tie, 0.5).where(others.notna())
 
 
-def leaderboard_table(leaderboard: Leaderboard) -> TextTable:
-    """A line for each variant, lowest error ratio first."""
-    ranks = leaderboard.ranks
-    places = dict(zip(ranks.names, ranks.ranks, strict=True)) if ranks is not None else {}
-    rows = []
-    for standing in leaderboard.standings:
-        interval = "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}"
-        texts = [standing.variant, f"{standing.ratio:.4f}", interval, f"{100 * standing.win_rate:.0f} %"]
-        if ranks is not None:
-            texts.append(f"{places[standing.variant]:.2f}" if standing.variant in places else "-")
-        texts += [str(standing.best_on), str(standing.ahead_of_naive_on), str(standing.data_sets)]
-        rows.append(tuple(map(Text, texts)))
-    header = ["variant", "error ratio", "95 % interval", "wins", "best on", "beats naive on", "problems"]
-    if ranks is not None:
-        header.insert(4, "mean rank")
-    return TextTable(tuple(header), tuple(rows), tuple(standing.is_baseline for standing in leaderboard.standings))
+def leaderboard_section(leaderboard: Leaderboard, picture: Picture | None = None) -> Section:
+    """The leaderboard: its answer, its table, and the ranks as the picture or else as a chart."""
+    blocks: list[Captioned | Chart | Picture] = [Captioned("", _table(leaderboard), LEGEND)]
+    if leaderboard.ranks is not None:
+        blocks.append(picture or ranks(leaderboard.ranks))
+    return Section("Over all problems", sentences(leaderboard), blocks)
 
 
-def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str], picture: str | None = None) -> str:
+def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str], picture: str) -> str:
     """The leaderboard as Markdown; links: for each suite, the report that it links to; picture: of the ranks."""
-    answer, *findings = map(escaped, sentences(leaderboard))
-    parts = ["# Leaderboard", f"**{answer}**", markdown_table(leaderboard_table(leaderboard)), LEGEND]
-    parts.append("\n".join(f"- {finding}" for finding in findings))
-    if picture is not None and leaderboard.ranks is not None:
-        parts += [f"![mean ranks of the variants]({picture})", ranks_legend(leaderboard.ranks)]
-    parts += ["## Problems", _links(leaderboard.boards, links)]
+    note = ranks(leaderboard.ranks).note if leaderboard.ranks is not None else ""
+    section = leaderboard_section(leaderboard, Picture(picture, "mean ranks of the variants", note))
+    parts = ["# Leaderboard", section_markdown(section), "## Problems", _links(leaderboard.boards, links)]
     if leaderboard.partial:
         parts += ["Left out, because too few of the variants ran on them:", _links(leaderboard.partial, links)]
     return "\n\n".join(parts) + "\n"
-
-
-def ranks_legend(ranks: Ranking) -> str:
-    """What the critical-difference diagram shows."""
-    bar = "A bar joins variants that no test separates"
-    few = ": with so few problems that is all of them" if ranks.differing is None else ""
-    return f"Mean ranks over {counted(ranks.data_sets, 'problem')}, 1 is best. {bar}{few}."
 
 
 def sentences(leaderboard: Leaderboard) -> list[str]:
@@ -172,28 +158,49 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
     kind, other_kind = ("a baseline", "recurrent model") if best.is_baseline else ("a recurrent model", "baseline")
     first = f"Over {problems}, {best.variant}, {kind}, has the lowest error on average: {best.ratio:.4f} of naive's"
     lines = [f"{first}; the best {other_kind}, {other.variant}, has {other.ratio:.4f}." if other else f"{first}."]
-    below_naive = [standing for standing in leaderboard.standings if standing.variant != "naive" and standing.ratio < 1]
     others = [standing for standing in leaderboard.standings if standing.variant != "naive"]
-    lines.append(f"{len(below_naive)} of {len(others)} variants have a lower error than naive.")
-    ranks = leaderboard.ranks
-    if ranks is None:
+    below_naive = sum(standing.ratio < 1 for standing in others)
+    lines.append(f"{below_naive} of {len(others)} variants have a lower error than naive.")
+    if leaderboard.ranks is None:
         return [*lines, leaderboard.refused]
-    friedman = f"Friedman p {p_value(ranks.friedman_p)}"
-    if ranks.differing is None:
-        whole = "differ by more than chance" if ranks.friedman_p < SIGNIFICANT else "may be chance"
-        few = f"{problems} are too few to separate single pairs of {len(ranks.names)} variants"
+    names, differing = leaderboard.ranks.names, leaderboard.ranks.differing
+    friedman = f"Friedman p {p_value(leaderboard.ranks.friedman_p)}"
+    if differing is None:
+        whole = "differ by more than chance" if leaderboard.ranks.friedman_p < SIGNIFICANT else "may be chance"
+        few = f"{problems} are too few to separate single pairs of {len(names)} variants"
         return [*lines, f"The ranks as a whole {whole} ({friedman}); {few}."]
     tests = f"{friedman}, Wilcoxon with Holm's correction"
-    if not ranks.differing:
+    if not differing:
         return [*lines, f"No two variants differ in rank by more than chance ({tests})."]
-    pairs = ", ".join(f"{better} before {worse}" for better, worse in ranks.differing)
+    pairs = ", ".join(f"{better} before {worse}" for better, worse in differing)
     return [*lines, f"Differences in rank beyond chance ({tests}): {pairs}."]
+
+
+def _table(leaderboard: Leaderboard) -> TextTable:
+    """A line for each variant, lowest error ratio first."""
+    ranking = leaderboard.ranks
+    rank_of = dict(zip(ranking.names, ranking.ranks, strict=True)) if ranking is not None else {}
+    lines = []
+    for standing in leaderboard.standings:
+        rank = f"{rank_of[standing.variant]:.2f}" if standing.variant in rank_of else "-"
+        lines.append(
+            {
+                "variant": standing.variant,
+                "error ratio": f"{standing.ratio:.4f}",
+                "95 % interval": "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}",
+                "wins": f"{100 * standing.win_rate:.0f} %",
+                **({"mean rank": rank} if ranking is not None else {}),
+                "best on": str(standing.best_on),
+                "beats naive on": str(standing.ahead_of_naive_on),
+                "problems": str(standing.problems),
+            }
+        )
+    return table_of(lines, [standing.is_baseline for standing in leaderboard.standings])
 
 
 def _links(boards: Sequence[Board], links: Mapping[str, str]) -> str:
     lines = []
     for board in boards:
-        text = escaped(f"{board.title}, normalise: {board.first['normalise']}")
-        link = f": [{escaped(board.suite)}]({links[board.suite]})" if board.suite in links else ""
-        lines.append(f"- {text}{link}")
+        text, suite = escaped(f"{board.title}, normalise: {board.first['normalise']}"), board.first["suite"]
+        lines.append(f"- {text}" + (f": [{escaped(suite)}]({links[suite]})" if suite in links else ""))
     return "\n".join(lines)

@@ -3,14 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.report.board import Board, Line, stored_of, trades
+from zoo.report.board import Board, Line, counted, trades
 from zoo.report.chart import Chart, Figure, Mark, Series, looks, png
+from zoo.report.evidence import stored_of
+from zoo.report.section import Picture
 from zoo.run.predictions import Stored
 from zoo.stats.ranks import Ranking
 
@@ -20,13 +22,14 @@ PICTURES = {
     "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
 }
 OURS = re.compile(rf"({'|'.join(PICTURES)})(-\d+)?\.png")
-FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the rest, so its value stands at the edge
+FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
 MOST_POINTS = 2000  # of a line over time: more are thinned evenly
 LAST = 120  # windows of the test part that the PNG of forecasts shows
 MOST_TARGETS = 4  # panels of that PNG
-RANKS = "critical-difference.png"
 ACTUAL, NAIVE = "actual", "naive (the value before)"
+NAIVE_LOOK: dict[str, Any] = {"colour": "grey", "dash": "dot"}
 TOGGLE = "Of each variant's first seed. Click a name in the legend to show or hide it, double-click to see it alone."
+RELATIVE_LOSS = "relative validation loss"
 
 
 def draw_boards(boards: Sequence[Board], folder: Path) -> list[str]:
@@ -37,29 +40,23 @@ def draw_boards(boards: Sequence[Board], folder: Path) -> list[str]:
     drawn = []
     for number, board in enumerate(boards, start=1):
         best = dict(list(first_seeds(board).items())[:1])
-        panels: dict[str, Figure] = {
-            "skill": [[chart] for chart in [skill(board)] if chart is not None],
-            "trade": [[chart] for chart in [trade(board)] if chart is not None],
-            "forecast": [[chart] for chart in forecasts(board, best, last=LAST)[:MOST_TARGETS]],
-        }
-        for name, figure in panels.items():
+        last_forecasts = forecasts(board, best, last=LAST)[:MOST_TARGETS]
+        charts: list[list[Chart | None]] = [[skill(board)], [trade(board)], [*last_forecasts]]
+        for picture, panels in zip(pictures_of(number), charts, strict=True):
+            figure: Figure = [[chart] for chart in panels if chart is not None]
             if figure:
-                drawn.append(picture_name(name, number))
-                png(figure, folder / drawn[-1])
+                png(figure, folder / picture.file)
+                drawn.append(picture.file)
     for path in folder.glob("*.png"):
         if OURS.fullmatch(path.name) and path.name not in drawn:
             path.unlink()
     return drawn
 
 
-def picture_name(name: str, number: int) -> str:
-    """The file of a board's picture; number counts boards from 1."""
-    return f"{name}.png" if number == 1 else f"{name}-{number}.png"
-
-
-def draw_ranks(ranking: Ranking, path: Path) -> None:
-    """Write the chart of mean ranks."""
-    png([[ranks(ranking)]], path)
+def pictures_of(number: int) -> list[Picture]:
+    """The pictures that a board may have; number counts boards from 1."""
+    ending = f"-{number}.png" if number > 1 else ".png"
+    return [Picture(name + ending, alt) for name, alt in PICTURES.items()]
 
 
 def skill(board: Board) -> Chart | None:
@@ -83,9 +80,8 @@ def skill(board: Board) -> Chart | None:
             ends = [100 * end for end in line.interval]
             series.append(Series("95 % interval", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
         label = "baseline" if line.is_baseline else "model (a dot for each seed)"
-        hover = [
-            f"{line.label}, seed {seed}: {one:+.2f} %" for seed, one in zip(line.runs["seed"], skills, strict=True)
-        ]
+        points = zip(line.runs["seed"], skills, strict=True)
+        hover = [f"{line.label}, seed {seed}: {share:+.2f} %" for seed, share in points]
         series.append(Series(label, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
     return Chart(
         "Skill of each seed",
@@ -106,117 +102,115 @@ def trade(board: Board) -> Chart | None:
     points = trades(board)
     if len(points) < 2:
         return None
-    baselines = {line.label for line in board.lines if line.is_baseline}
-    most = max(point.parameters for point in points)
-    series = []
-    for label, is_baseline in (("model", False), ("baseline", True)):
-        colour: Any = "grey" if is_baseline else 0
-        group = [point for point in points if (point.label in baselines) == is_baseline]
-        texts = [f"{p.label}: rmse {p.rmse:.6g}, {p.windows_per_second:,.0f} windows/s, {p.parameters:,.0f} parameters"
-                 for p in group]  # fmt: skip
-        series.append(
-            Series(label, [p.windows_per_second for p in group], [p.rmse for p in group], "markers", colour,
-                   size=[6 + 18 * math.sqrt(p.parameters / most) for p in group], opacity=0.65,
-                   text=[p.label for p in group], hover=texts)
-        )  # fmt: skip
-    best = [point for point in points if point.is_best]
-    front = Series("best trade-offs", [p.windows_per_second for p in best], [p.rmse for p in best],
-                   colour="ink", dash="dot", width=1.0)  # fmt: skip
-    errors = [point.rmse for point in points]
-    room = max(errors) - min(errors) or abs(errors[0])
-    naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.metric("rmse"))), None)
-    is_near = naive is not None and min(errors) - room <= naive <= max(errors) + room
+    best = points[points["is_best"]]
+    x, y = list(best["windows_per_second"]), list(best["rmse"])
+    series = [Series("best trade-offs", x, y, colour="ink", dash="dot", width=1.0)]
+    shares = points["parameter_count"] / points["parameter_count"].max()
+    points = points.assign(size=6 + 18 * np.sqrt(shares))
+    for is_baseline, group in points.groupby("is_baseline"):
+        label, colour = ("baseline", "grey") if is_baseline else ("model", 0)
+        hover = [
+            f"{one.label}: rmse {one.rmse:.6g}, {one.windows_per_second:,.0f} windows/s, "
+            f"{one.parameter_count:,.0f} parameters"
+            for one in group.itertuples()
+        ]
+        look: dict[str, Any] = {"size": list(group["size"]), "opacity": 0.65, "text": list(group["label"])}
+        x, y = list(group["windows_per_second"]), list(group["rmse"])
+        series.append(Series(label, x, y, "markers", colour, hover=hover, **look))
+    low, high = points["rmse"].min(), points["rmse"].max()
+    room = high - low or abs(low)
+    naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.spread("rmse"))), None)
+    is_near = naive is not None and low - room <= naive <= high + room
     return Chart(
         "Error and training throughput",
         "training throughput, windows/s\ndots grow with the number of parameters",
         "rmse",
-        [front, *(one for one in series if len(one.x))],
+        series,
         marks=[Mark("naive", y=naive)] if is_near else [],
         log_x=True,
         note="Nothing is both faster and more accurate than the variants on the dotted line.",
     )
 
 
-def forecasts(board: Board, stored: dict[str, Stored], last: int | None = None) -> list[Chart]:
+def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = None) -> list[Chart]:
     """For each target: actual values and each line's forecast of the first step over time, or of the last windows.
 
     The best line's forecast is shown, and naive's where only the last windows are.
     """
-    styles, charts = looks(line.label for line in board.lines), []
+    charts = []
     for place, target in enumerate(board.targets if stored else ()):
         shared = next(iter(stored.values()))
-        rows = _thinned(len(shared.truth), last)
-        when = _when(shared)[rows]
-        series = [
-            Series(ACTUAL, when, shared.truth[rows, 0, place], colour="ink"),
-            Series(NAIVE, when, shared.last[rows, place], colour="grey", dash="dot", is_shown=last is not None),
-        ]
-        for number, (label, own) in enumerate(stored.items()):
-            values = own.forecast[rows, 0, place]
-            series.append(Series(label, when, values, is_shown=number == 0, **_line(styles[label])))
+        rows = slice(-last, None) if last is not None else _thinned(shared)
+        actual = Series(ACTUAL, _when(shared)[rows], shared.truth[rows, 0, place], colour="ink")
+        series = [actual, *_over_time(board, stored, place, rows, 0.0, is_naive_shown=last is not None)]
         title = f"Forecasts of {target}, one step ahead"
         charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=TOGGLE))
     return charts
 
 
-def residuals(board: Board, stored: dict[str, Stored]) -> list[Chart]:
+def residuals(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
     """For each target: forecast minus actual value of the first step over time, of naive and of each line."""
-    styles, charts = looks(line.label for line in board.lines), []
+    charts = []
     for place, target in enumerate(board.targets if stored else ()):
         shared = next(iter(stored.values()))
-        rows = _thinned(len(shared.truth))
-        when, actual = _when(shared)[rows], shared.truth[rows, 0, place]
-        series = [Series(NAIVE, when, shared.last[rows, place] - actual, colour="grey", dash="dot")]
-        for number, (label, own) in enumerate(stored.items()):
-            errors = own.forecast[rows, 0, place] - actual
-            series.append(Series(label, when, errors, is_shown=number == 0, **_line(styles[label])))
+        rows = _thinned(shared)
+        series = _over_time(board, stored, place, rows, shared.truth[rows, 0, place], is_naive_shown=True)
         title, axis = f"Errors of {target} over time", "forecast - actual"
         charts.append(Chart(title, "", axis, series, is_unified=True, height=2.8, note=TOGGLE))
     return charts
 
 
-def by_step(board: Board, stored: dict[str, Stored]) -> list[Chart]:
+def _over_time(
+    board: Board, stored: Mapping[str, Stored], place: int, rows: slice, base: Any, *, is_naive_shown: bool
+) -> list[Series]:
+    """The first step's forecast of a target minus `base`, of naive and of each line, the best of which is shown."""
+    looks_of, shared = _looks(board), next(iter(stored.values()))
+    when = _when(shared)[rows]
+    series = [Series(NAIVE, when, shared.last[rows, place] - base, is_shown=is_naive_shown, **NAIVE_LOOK)]
+    for number, (label, own) in enumerate(stored.items()):
+        values = own.forecast[rows, 0, place] - base
+        series.append(Series(label, when, values, is_shown=number == 0, **looks_of[label]))
+    return series
+
+
+def by_step(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
     """For each target, with several steps: the rmse of each step ahead, of naive and of each line's first seed."""
-    styles, charts = looks(line.label for line in board.lines), []
-    steps = range(1, board.horizon + 1)
+    looks_of, charts = {NAIVE: NAIVE_LOOK, **_looks(board)}, []
     for place, target in enumerate(board.targets if stored and board.horizon > 1 else ()):
         shared = next(iter(stored.values()))
-        forecast_of = {NAIVE: shared.last[:, None], **{label: own.forecast for label, own in stored.items()}}
         series = []
+        forecast_of = {NAIVE: shared.last[:, None], **{label: own.forecast for label, own in stored.items()}}
         for label, forecast in forecast_of.items():
             errors = np.sqrt(((forecast[..., place] - shared.truth[..., place]) ** 2).mean(axis=0))
-            style = _line(styles[label]) if label != NAIVE else {"colour": "grey", "dash": "dot"}
-            series.append(Series(label, steps, errors, **style))
+            series.append(Series(label, range(1, board.horizon + 1), errors, **looks_of[label]))
         charts.append(Chart(f"Error of {target} by step", "step ahead", f"rmse of {target}", series, note=TOGGLE))
     return charts
 
 
-def learning(board: Board, stored: dict[str, Stored]) -> Chart | None:
+def learning(board: Board, stored: Mapping[str, Stored]) -> Chart | None:
     """Validation loss by epoch of each line's first seed, as a share of that before training."""
-    styles, series = looks(line.label for line in board.lines), []
+    looks_of, series = _looks(board), []
     for label, own in stored.items():
         losses = own.valid_loss
         if losses is not None and len(losses) > 1 and losses[0] > 0:
-            series.append(Series(label, range(len(losses)), losses / losses[0], **_line(styles[label])))
+            series.append(Series(label, range(len(losses)), losses / losses[0], **looks_of[label]))
     note = "Validation loss relative to that before training, of the first seed of each variant that trains."
-    axis = "relative validation loss"
-    return Chart("Learning curves", "epoch", axis, series, note=note) if series else None
+    return Chart("Learning curves", "epoch", RELATIVE_LOSS, series, note=note) if series else None
 
 
 def tuning(folders: Iterable[Path]) -> Chart | None:
     """The best validation value after each trial, of each tuned variant in the folders, as a share of its first."""
     values = [pair for folder in folders for pair in _trials(folder / "tune")]
-    styles = looks(label for label, _ in values)
+    looks_of = looks(label for label, _ in values)
     series = []
     for label, losses in values:
         best = np.minimum.accumulate(losses) / losses[0]
-        series.append(Series(label, range(1, len(best) + 1), best, **_line(styles[label])))
-    axis = "relative validation loss"
+        series.append(Series(label, range(1, len(best) + 1), best, **looks_of[label]))
     note = "The best so far after each trial that ended, relative to the first trial, of each tuned variant."
-    return Chart("Validation value over trials", "trial", axis, series, note=note) if series else None
+    return Chart("Validation value over trials", "trial", RELATIVE_LOSS, series, note=note) if series else None
 
 
-def ranks(ranking: Ranking, note: str = "") -> Chart:
+def ranks(ranking: Ranking) -> Chart:
     """Mean ranks, best first, and bars that join variants without a clear difference.
 
     Source: Demšar, Statistical comparisons of classifiers over multiple data sets, JMLR 7 (2006), figure 1, turned by
@@ -230,8 +224,17 @@ def ranks(ranking: Ranking, note: str = "") -> Chart:
                colour=1, width=5.0)
         for number, group in enumerate(ranking.groups, start=1)
     ]  # fmt: skip
-    title, axis = f"Mean ranks over {ranking.data_sets} problems", "mean rank, 1 is best"
-    return Chart(title, axis, "", [dots, *bars], y_names=ranking.names, height=1.2 + 0.27 * len(places), note=note)
+    problems = counted(ranking.data_sets, "problem")
+    few = ": with so few problems that is all of them" if ranking.differing is None else ""
+    return Chart(
+        f"Mean ranks over {problems}",
+        "mean rank, 1 is best",
+        "",
+        [dots, *bars],
+        y_names=ranking.names,
+        height=1.2 + 0.27 * len(places),
+        note=f"Mean ranks over {problems}, 1 is best. A bar joins variants that no test separates{few}.",
+    )
 
 
 def first_seeds(board: Board) -> dict[str, Stored]:
@@ -248,17 +251,16 @@ def _is_far(line: Line) -> bool:
     return line.skill is not None and line.skill.mean <= (FAR_BASELINE if line.is_baseline else FAR)
 
 
-def _line(look: dict[str, Any]) -> dict[str, Any]:
-    """A look without its marker."""
-    return {"colour": look["colour"], "dash": look["dash"]}
+def _looks(board: Board) -> dict[str, dict[str, Any]]:
+    return looks(line.label for line in board.lines)
 
 
 def _when(stored: Stored) -> np.ndarray:
     return stored.target_row if stored.time is None else stored.time.astype("datetime64[s]")
 
 
-def _thinned(count: int, last: int | None = None) -> slice:
-    return slice(None, None, math.ceil(count / MOST_POINTS)) if last is None else slice(-last, None)
+def _thinned(stored: Stored) -> slice:
+    return slice(None, None, math.ceil(len(stored.truth) / MOST_POINTS))
 
 
 def _trials(folder: Path) -> list[tuple[str, list[float]]]:

@@ -1,4 +1,7 @@
-"""A section of a report: what it says first, then tables and charts, then where they come from."""
+"""A section of a report: what it says first, then tables and charts, then where they come from.
+
+Every format writes the same sections: Markdown, the terminal, LaTeX and the page.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,21 +12,34 @@ from zoo.report.text_table import TextTable
 
 @dataclass(frozen=True)
 class Captioned:
-    """A table with a heading ("" for none) and how to read it; on the page it can be sorted, and filtered by name."""
+    """A table with a heading ("" for none) and how to read it.
+
+    narrow: for a terminal too narrow for all columns, choices of those that stay, the widest choice first.
+    """
 
     title: str
     table: TextTable
     caption: str
-    is_sortable: bool = True
+    narrow: Sequence[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file beside the report, what it shows, and what to know to read it."""
+
+    file: str
+    alt: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """sentences: the answer first; failures: one text each; provenance: (label, text); commands: to run it again."""
+    """sentences: the answer first; blocks: the main table first; failures: one text each; provenance: (label, text);
+    commands: to run it again."""
 
     title: str
     sentences: Sequence[str] = ()
-    blocks: Sequence[Captioned | Chart] = ()
+    blocks: Sequence[Captioned | Chart | Picture] = ()
     failures: Sequence[str] = ()
     provenance: Sequence[tuple[str, str]] = ()
     commands: Sequence[str] = ()

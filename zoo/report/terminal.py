@@ -1,6 +1,8 @@
-"""The terminal: boards as rich tables that fit its width, the answer first."""
+"""The terminal: sections as rich tables that fit its width, the answer first."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -8,81 +10,73 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.report.board import Board
-from zoo.report.markdown import TUNING_LEGEND, failures, legend
-from zoo.report.tables import INTERVAL, P_NAIVE, accuracy_table, target_table, tuning_table, without_spreads
-from zoo.report.text_table import TextTable, fits, rich_table
-from zoo.report.verdict import verdict
+from zoo.report.board_section import board_section
+from zoo.report.section import Captioned
+from zoo.report.tables import INTERVAL
+from zoo.report.text_table import Text, TextTable, fits, rich_table
 
-VERDICT = ("variant", "rmse", "skill %", INTERVAL, P_NAIVE)  # these stay at any width
-MIDDLE = (*VERDICT, "seeds", "train s")
-TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 WIDER = "A wider terminal shows more columns, as does report.md."
+MOST_TARGETS = 3  # columns of a table that is printed in parts
 
 
 def show(console: Console, boards: Sequence[Board]) -> None:
     """Print each board: the answer, the table, how to read it, and then the details."""
-    for board in boards:
-        answer, *findings = verdict(board)
-        console.print(f"[bold]{escape(board.title)}[/bold]\n\n[bold]{escape(answer)}[/bold]\n", highlight=False)
-        is_whole = show_table(console, accuracy_table(board), MIDDLE, VERDICT)
-        _print_dim(console, legend(board) + ("" if is_whole else f" {WIDER}"))
-        if findings:
-            console.print("\n" + "\n".join(findings) + "\n", markup=False, highlight=False)
-        tuning, per_target = tuning_table(board), target_table(board)
-        if tuning is not None:
-            show_table(console, tuning, TUNING)
-            _print_dim(console, TUNING_LEGEND)
-        if per_target is not None:
-            first, *targets = per_target.header
-            parts = [(first, *targets[place : place + 3]) for place in range(0, len(targets), 3)]
-            show_table(console, per_target, *parts, is_split=True)
-        for sentence in failures(board):
+    for section in map(board_section, boards):
+        answer, *findings = section.sentences
+        console.print(f"[bold]{escape(section.title)}[/bold]\n\n[bold]{escape(answer)}[/bold]\n", highlight=False)
+        for number, block in enumerate(section.blocks):
+            if isinstance(block, Captioned):
+                is_whole = show_table(console, block.table, *block.narrow)
+                print_dim(console, block.caption if is_whole else f"{block.caption} {WIDER}")
+            console.print(*findings * (number == 0), sep="\n", markup=False, highlight=False)
+        for sentence in section.failures:
             console.print(f"[red]failed:[/red] {escape(sentence)}", highlight=False)
 
 
-def show_table(console: Console, table: TextTable, *choices: tuple[str, ...], is_split: bool = False) -> bool:
+def show_table(console: Console, table: TextTable, *choices: tuple[str, ...]) -> bool:
     """Print the table with all columns, or the first choice of columns that fits; returns whether all are shown.
 
-    Where none fits, the last choice is printed without deviations and breaks lines between words. is_split: the
-    choices are parts of the table, printed one below the other.
+    Where none fits, the last choice is printed without deviations and breaks lines between words. Without choices,
+    the table is printed in parts.
     """
-    if (whole := rich_table(table)) and fits(console, whole):
-        console.print(whole)
-        return True
-    if is_split:
-        for names in choices:
-            show_table(console, table.only(*names), names)
-        return True
-    for names in choices:
-        if fits(console, chosen := rich_table(table.only(*names))):
-            console.print(chosen)
-            return False
-    console.print(_narrow(console, table.only(*choices[-1])))
-    return False
+    for names in (table.header, *choices):
+        if fits(console, drawn := rich_table(table.only(*names))):
+            console.print(drawn)
+            return names == table.header
+    first, *figures = table.header
+    if choices or len(figures) <= MOST_TARGETS:
+        console.print(_narrow(console, table.only(*(choices or [table.header])[-1])))
+        return not choices
+    for place in range(0, len(figures), MOST_TARGETS):
+        show_table(console, table.only(first, *figures[place : place + MOST_TARGETS]))
+    return True
 
 
 def _narrow(console: Console, table: TextTable) -> Table:
-    """Means alone, without borders; labels and intervals may break between words, and no number breaks."""
-    bare = without_spreads(table)
-    drawn = rich_table(bare)
+    """Means alone, without borders; labels, headings and intervals may break between words, and no number breaks."""
+    rows = tuple(tuple(Text(re.sub(r" ± \S+", "", cell.text), cell.is_best) for cell in row) for row in table.rows)
+    drawn = rich_table(replace(table, rows=rows))
     drawn.box, drawn.pad_edge, drawn.collapse_padding = box.SIMPLE_HEAD, False, True
-    longest = []
-    for place, (column, name) in enumerate(zip(drawn.columns, bare.header, strict=True)):
-        texts = [name, *(row[place].text + " (b)" * (place == 0) for row in bare.rows)]
-        words = " ".join(texts).split()
-        longest.append(max(map(len, texts)))
+    columns = [[row[place].text for row in rows] for place in range(len(table.header))]
+    for column, name, texts in zip(drawn.columns, table.header, columns, strict=True):
         column.no_wrap, column.min_width, column.max_width = False, None, None
-        column.width = max(map(len, words if place == 0 or name == INTERVAL else [*words, *texts[1:]]))
+        column.width = _longest([*name.split(), *texts])
+    label, *_ = drawn.columns
+    label.width = 0
     room = console.width - console.measure(drawn, options=console.options.update(max_width=1000)).minimum
-    label, *figures = drawn.columns
-    for column, length in [*zip(figures, longest[1:], strict=True), (label, longest[0])]:
-        width = column.width or 0
-        extra = min(room, max(0, length - width)) if room > 0 else 0
-        column.width, room = width + extra, room - extra
-    if room < 0:  # a word of a label is longer than the numbers leave room for
-        label.width = max((label.width or 0) + room, 8)
+    words = _longest(" (b) ".join(columns[0]).split())
+    if room < words and INTERVAL in table.header:
+        place = table.header.index(INTERVAL)
+        whole, bare = _longest(columns[place]), _longest(" ".join([INTERVAL, *columns[place]]).split())
+        drawn.columns[place].width, room = bare, room + whole - bare
+    label.width = max(min(room, _longest(columns[0]) + len(" (b)")), 8)
     return drawn
 
 
-def _print_dim(console: Console, text: str) -> None:
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def print_dim(console: Console, text: str) -> None:
+    """Print how to read a table."""
     console.print(text, style="dim", markup=False, highlight=False)

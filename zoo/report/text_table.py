@@ -1,7 +1,7 @@
 """Text tables: a header and cells of text, written as Markdown, LaTeX or for a terminal."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -39,31 +39,34 @@ class TextTable:
         rows = tuple(tuple(row[place] for place in places) for row in self.rows)
         return TextTable(tuple(self.header[place] for place in places), rows, self.baseline)
 
+    def texts(self, escape: Callable[[str], str], bold: str) -> list[list[str]]:
+        """The cells as a format writes them: escaped, the best in bold ({} stands for the text), baselines marked."""
+        rows = []
+        for cells, is_baseline in zip(self.rows, self.baseline, strict=True):
+            texts = [bold.format(escape(cell.text)) if cell.is_best else escape(cell.text) for cell in cells]
+            rows.append([texts[0] + " (b)" * is_baseline, *texts[1:]])
+        return rows
+
+
+def table_of(lines: Sequence[Mapping[str, str | Text]], baselines: Iterable[bool] = ()) -> TextTable:
+    """The table of lines, each its cells by column name; without `baselines` no line is one."""
+    rows = tuple(tuple(cell if isinstance(cell, Text) else Text(cell) for cell in line.values()) for line in lines)
+    return TextTable(tuple(lines[0]), rows, tuple(baselines) or (False,) * len(rows))
+
 
 def markdown_table(table: TextTable) -> str:
     """The table in Markdown: the first column to the left, figures to the right."""
-    rows = []
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        texts = [f"**{escaped(cell.text)}**" if cell.is_best else escaped(cell.text) for cell in cells]
-        rows.append([texts[0] + " (b)" * is_baseline, *texts[1:]])
     align = ("left",) + ("right",) * (len(table.header) - 1)
     header = [escaped(name) for name in table.header]
-    return tabulate(rows, header, tablefmt="pipe", colalign=align, disable_numparse=True)
+    return tabulate(table.texts(escaped, "**{}**"), header, tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
 def latex_table(table: TextTable, caption: str) -> str:
     """The table in LaTeX, for a document that loads booktabs."""
-    rows = []
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        texts = [rf"\textbf{{{latex_text(cell.text)}}}" if cell.is_best else latex_text(cell.text) for cell in cells]
-        rows.append([texts[0] + " (b)" * is_baseline, *texts[1:]])
-    styler = pd.DataFrame(rows, columns=[latex_text(name) for name in table.header]).style.hide(axis="index")
-    columns = "l" + "r" * (len(table.header) - 1)
-    return str(
-        styler.to_latex(
-            column_format=columns, hrules=True, position_float="centering", caption=latex_text(caption)
-        )
-    )  # fmt: skip
+    rows = pd.DataFrame(table.texts(latex_text, r"\textbf{{{}}}"), columns=[latex_text(name) for name in table.header])
+    columns, caption = "l" + "r" * (len(table.header) - 1), latex_text(caption)
+    styler = rows.style.hide(axis="index")
+    return str(styler.to_latex(column_format=columns, hrules=True, position_float="centering", caption=caption))
 
 
 def rich_table(table: TextTable, title: str | None = None) -> Table:
@@ -73,9 +76,8 @@ def rich_table(table: TextTable, title: str | None = None) -> Table:
     drawn.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings
     for name in figures:
         drawn.add_column(escape(name), justify="right", no_wrap=True)
-    for cells, is_baseline in zip(table.rows, table.baseline, strict=True):
-        texts = [f"[bold]{escape(cell.text)}[/bold]" if cell.is_best else escape(cell.text) for cell in cells]
-        drawn.add_row(texts[0] + " (b)" * is_baseline, *texts[1:], style="dim" if is_baseline else "")
+    for texts, is_baseline in zip(table.texts(escape, "[bold]{}[/bold]"), table.baseline, strict=True):
+        drawn.add_row(*texts, style="dim" if is_baseline else "")
     return drawn
 
 
@@ -90,8 +92,8 @@ def markdown_list(sentences: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown and the HTML in it leave alone."""
-    return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", text).replace("\n", " ")
+    """Text that Markdown and the HTML in it leave alone; a < before a number begins no tag."""
+    return re.sub(r"([\\`*_|>\[\]#]|<(?=[A-Za-z/!?]))", r"\\\1", text).replace("\n", " ")
 
 
 def latex_text(text: str) -> str:

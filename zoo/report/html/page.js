@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   // Tables: a click on a header sorts by the plain value of each cell, the search field hides rows without its text.
-  for (const table of document.querySelectorAll("table.sortable")) {
+  for (const table of document.querySelectorAll("table")) {
     const body = table.tBodies[0];
     const original = [...body.rows];
     table.tHead.querySelectorAll("th").forEach((header, column) => {

@@ -1,6 +1,6 @@
 """The page: the answers first, then tables, charts and where everything comes from, in one file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.report.board import Board, judged
-from zoo.report.chart import Chart, plotly
-from zoo.report.leaderboard import LEGEND, leaderboard, leaderboard_table, ranks_legend, sentences
-from zoo.report.markdown import TUNING_LEGEND, failures, legend, provenance
-from zoo.report.pictures import by_step, first_seeds, forecasts, learning, ranks, residuals, skill, trade, tuning
+from zoo.report.board import Board
+from zoo.report.board_section import board_section
+from zoo.report.chart import Chart
+from zoo.report.evidence import judged
+from zoo.report.html.figure import plotly
+from zoo.report.leaderboard import leaderboard, leaderboard_section
+from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade, tuning
 from zoo.report.section import Captioned, Section
 from zoo.report.speed import SpeedSection, speed_section
-from zoo.report.tables import accuracy_table, target_table, tuning_table
-from zoo.report.text_table import Text, TextTable
-from zoo.report.verdict import verdict
+from zoo.report.text_table import table_of
 from zoo.run.predictions import Stored
 
 EXTREMES = 5  # windows that a table shows of the largest errors, and of the smallest
@@ -25,42 +25,32 @@ EXTREMES = 5  # windows that a table shows of the largest errors, and of the sma
 
 def html_page(frame: pd.DataFrame) -> str:
     """One page for all rows of `zoo.results`: it opens offline, requests nothing, and is the same for the same rows."""
-    boards = judged(frame)
-    sections = [all_problems(boards)] if len(boards) > 1 else []
-    sections += [board_section(board) for board in boards]
+    boards, speed = judged(frame), speed_section(frame)
+    sections = [_all_problems(boards)] if len(boards) > 1 else []
+    sections += map(_with_charts, boards)
     trials = tuning(Path(folder) for folder in dict.fromkeys(frame["folder"]))
     if trials is not None:
         sections.append(Section("Tuning", blocks=[trials]))
-    speed = speed_section(frame)
     if speed is not None:
-        sections.append(speed_part(speed))
+        sections.append(_speed(speed))
     left_out = [*frame.attrs.get("left_out", ()), *(speed.left_out if speed is not None else ())]
     if left_out:
         sections.append(Section("Left out", left_out))
     return _rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
 
 
-def all_problems(boards: Sequence[Board]) -> Section:
+def _all_problems(boards: Sequence[Board]) -> Section:
     """The leaderboard over the boards, or why there is none."""
-    title = "Over all problems"
     try:
-        standings = leaderboard(boards)
+        return leaderboard_section(leaderboard(boards))
     except ValueError as error:
-        return Section(title, [f"Nothing to rank: {error}."])
-    blocks: list[Captioned | Chart] = [Captioned("", leaderboard_table(standings), LEGEND)]
-    if standings.ranks is not None:
-        blocks.append(ranks(standings.ranks, ranks_legend(standings.ranks)))
-    return Section(title, sentences(standings), blocks)
+        return Section("Over all problems", [f"Nothing to rank: {error}."])
 
 
-def board_section(board: Board) -> Section:
-    """Everything about one problem: the verdict, each variant's figures, charts, failures and provenance."""
-    stored = first_seeds(board)
-    tuned, per_target = tuning_table(board), target_table(board)
+def _with_charts(board: Board) -> Section:
+    """The section of a board with its charts, and with the windows in which its best line errs most and least."""
+    stored, section = first_seeds(board), board_section(board)
     blocks = [
-        Captioned("", accuracy_table(board), legend(board)),
-        Captioned("What tuning gained", tuned, TUNING_LEGEND) if tuned is not None else None,
-        Captioned("", per_target, "rmse of each target in its own units") if per_target is not None else None,
         skill(board),
         trade(board),
         *forecasts(board, stored),
@@ -69,17 +59,10 @@ def board_section(board: Board) -> Section:
         extreme_windows(stored),
         learning(board, stored),
     ]
-    return Section(
-        board.title,
-        verdict(board),
-        [block for block in blocks if block is not None],
-        failures(board),
-        provenance(board),
-        commands(board.runs),
-    )
+    return replace(section, blocks=[*section.blocks, *(block for block in blocks if block is not None)])
 
 
-def speed_part(speed: SpeedSection) -> Section:
+def _speed(speed: SpeedSection) -> Section:
     """Everything about speed: the verdict, each chapter's charts and tables, failures and provenance."""
     figures = speed.charts
     blocks: list[Captioned | Chart] = []
@@ -91,33 +74,28 @@ def speed_part(speed: SpeedSection) -> Section:
     return Section(f"Speed: {speed.title}", texts, blocks, speed.failures, speed.provenance, speed.commands)
 
 
-def extreme_windows(stored: dict[str, Stored], most: int = EXTREMES) -> Captioned | None:
+def extreme_windows(stored: Mapping[str, Stored]) -> Captioned | None:
     """The test windows in which the best line's first seed errs most and least, with actual values and forecasts."""
     label, best = next(iter(stored.items()), ("", None))
     losses = best.losses() if best is not None else None
     if best is None or losses is None:
         return None
+    when = [f"row {row}" for row in best.target_row]
+    if best.time is not None:
+        when = [str(time).removesuffix("T00:00:00") for time in best.time.astype("datetime64[s]")]
     order = np.argsort(losses, kind="stable")
-    rows = []
-    for kind, places in (("largest", order[::-1][:most]), ("smallest", order[:most])):
-        for place in places:
-            row = f"row {best.target_row[place]}"
-            when = (
-                str(best.time[place].astype("datetime64[s]")).removesuffix("T00:00:00")
-                if best.time is not None
-                else row
-            )
-            numbers = (best.last[place], best.truth[place], best.forecast[place])
-            rows.append(tuple(map(Text, (kind, when, *map(_numbers, numbers)))))
-    header = ("error", "first step", "value before", "actual", "forecast")
-    table = TextTable(header, tuple(rows), (False,) * len(rows))
-    return Captioned(f"Windows in which {label} errs most and least", table, "", is_sortable=False)
-
-
-def commands(runs: pd.DataFrame) -> list[str]:
-    """The commands that wrote rows, those that tuned first."""
-    tuned = runs.get("tuning.command", [])
-    return [command for command in dict.fromkeys([*tuned, *runs["command"]]) if isinstance(command, str)]
+    places = [*(("largest", place) for place in order[::-1][:EXTREMES]), *(("smallest", p) for p in order[:EXTREMES])]
+    lines = [
+        {
+            "error": kind,
+            "first step": when[place],
+            "value before": _numbers(best.last[place]),
+            "actual": _numbers(best.truth[place]),
+            "forecast": _numbers(best.forecast[place]),
+        }
+        for kind, place in places
+    ]
+    return Captioned(f"Windows in which {label} errs most and least", table_of(lines), "")
 
 
 def _rendered(title: str, sections: Sequence[Section]) -> str:

@@ -1,0 +1,119 @@
+"""Figures of the page: a chart as the data and layout of plotly.js."""
+
+import math
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from zoo.report.chart import GREY, Chart, Mark, Series, Values, plain
+
+SYMBOLS = {
+    "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "X": "x",
+    "<": "triangle-left",
+}  # fmt: skip
+LOGARITHMIC = {"type": "log", "tickformat": ",~r", "nticks": 4}
+
+
+def plotly(chart: Chart) -> dict[str, Any]:
+    """The chart as data and layout of plotly.js; a trace with `ink` takes the colour of the page's text."""
+    traces: list[dict[str, Any]] = []
+    labels = {""}
+    for series in chart.series:
+        traces += _traces(chart, series, is_listed=series.label not in labels)
+        labels.add(series.label)
+    x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}} | (LOGARITHMIC if chart.log_x else {})
+    y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}} | (LOGARITHMIC if chart.log_y else {})
+    if chart.ticks:
+        x_axis |= {"tickvals": chart.ticks, "ticktext": [plain(tick) for tick in chart.ticks]}
+    if chart.y_names:
+        names = [_html(name) for name in chart.y_names]
+        y_axis |= {"tickvals": list(range(len(names))), "ticktext": names}
+    for axis, ends, is_log in ((x_axis, chart.x_range, chart.log_x), (y_axis, chart.y_ends, chart.log_y)):
+        if ends is not None:
+            axis["range"] = [_digits(math.log10(end) if is_log else end) for end in ends]
+    layout = {
+        "xaxis": x_axis,
+        "yaxis": y_axis,
+        "hovermode": "x unified" if chart.is_unified else "closest",
+        "shapes": [_shape(mark) for mark in chart.marks if mark.x is None or mark.y is None],
+        "annotations": [_annotation(mark, chart) for mark in chart.marks if mark.text],
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _traces(chart: Chart, series: Series, *, is_listed: bool) -> Iterator[dict[str, Any]]:
+    x = _values(series.x)
+    shared = {
+        "type": "scatter",
+        "x": x,
+        "legendgroup": _html(series.label) or None,
+        "ink": series.colour == "ink" or None,
+        "visible": True if series.is_shown else "legendonly",
+    }
+    line = {"color": series.hexadecimal, "dash": series.dash, "width": series.width}
+    symbol = SYMBOLS[series.marker] + "-open" * series.is_hollow
+    sizes = series.size if isinstance(series.size, (int, float)) else _values(series.size)
+    marker = {"color": series.hexadecimal, "size": sizes, "symbol": symbol, "opacity": series.opacity}
+    yield _known(
+        shared
+        | {
+            "y": _values(series.y),
+            "name": _html(series.label),
+            "showlegend": is_listed,
+            "mode": {"line": "lines"}.get(series.kind, series.kind) + "+text" * bool(series.text),
+            "opacity": series.opacity if series.kind == "line" else None,
+            "line": line if series.kind != "markers" else None,
+            "marker": marker if series.kind != "line" else None,
+            "text": [_html(text) for text in series.text] or None,
+            "textposition": chart.text_places(series) or None,
+            "cliponaxis": False if series.text else None,
+            "hovertext": [_html(text) for text in series.hover] or None,
+            "hoverinfo": "text" if series.hover else None if series.label else "skip",
+        }
+    )
+    if series.band is not None:
+        low, high = (_values(ends) for ends in series.band)
+        outline = {"x": [*x, *x[::-1]], "y": [*high, *low[::-1]], "fill": "toself", "mode": "lines"}
+        look = {"line": {"color": series.hexadecimal, "width": 0}, "opacity": 0.2}
+        yield _known(shared | outline | look | {"hoverinfo": "skip", "showlegend": False})
+
+
+def _shape(mark: Mark) -> dict[str, Any]:
+    line = {"type": "line", "line": {"dash": "dash", "width": 1, "color": GREY}}
+    if mark.y is None:
+        return line | {"yref": "paper", "x0": mark.x, "x1": mark.x, "y0": 0, "y1": 1}
+    return line | {"xref": "paper", "x0": 0, "x1": 1, "y0": mark.y, "y1": mark.y}
+
+
+def _annotation(mark: Mark, chart: Chart) -> dict[str, Any]:
+    x = math.log10(mark.x) if mark.x is not None and chart.log_x else mark.x
+    y = math.log10(mark.y) if mark.y is not None and chart.log_y else mark.y
+    text = {"text": _html(mark.text), "showarrow": False, "font": {"color": GREY, "size": 11}, "xanchor": mark.side}
+    if x is None:
+        return text | {"x": 0, "xref": "paper", "y": y, "yanchor": "bottom"}
+    if y is None:
+        return text | {"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "textangle": -90}
+    return text | {"x": x, "y": y, "yanchor": "top" if mark.side == "left" else "bottom"}
+
+
+def _html(text: str) -> str:
+    """Text in which plotly sees no tags."""
+    return escape(text, quote=False).replace("\n", "<br>")
+
+
+def _known(trace: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in trace.items() if value is not None}
+
+
+def _values(values: Values) -> list[Any]:
+    """Plain values: moments as text, numbers with six digits, None where there is none."""
+    array = np.asarray(values)
+    if array.dtype.kind == "M":
+        return [str(moment).removesuffix("T00:00:00") for moment in array.astype("datetime64[s]")]
+    return [int(value) if array.dtype.kind in "iu" else _digits(float(value)) for value in array]
+
+
+def _digits(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
