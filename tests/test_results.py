@@ -8,7 +8,7 @@ import pytest
 
 from zoo.cell import AccuracyRow, SpeedRow
 from zoo.registry import list_models, variant
-from zoo.report.board import judged
+from zoo.report.evidence import judged
 from zoo.report.folder import write_leaderboard
 from zoo.report.markdown import markdown
 from zoo.report.speed import speed_markdown

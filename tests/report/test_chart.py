@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.report.chart import COLOURS, Chart, Mark, Series, looks, plotly, png
+from zoo.report.chart import COLOURS, Chart, Mark, Series, looks, png
+from zoo.report.html.figure import plotly
 
 EVIL = ["$x$ \\alpha", "a_b^c", "<b>bold</b> & more", "_hidden", "価格 ±é"]
 

@@ -80,7 +80,7 @@ def test_a_wrong_request_is_one_line(arguments, message, folder, tmp_path):
 
 def test_a_folder_set_against_itself_has_the_same_rows(folder):
     ended = run_zoo("compare", folder, folder, "--fail-on", "0")
-    assert ended.returncode == 0 and ended.stdout == "1 has the same rows in both: lstm.\n"
+    assert ended.returncode == 0 and ended.stdout == "The same rows in both (1): lstm.\n"
     assert json.loads(run_zoo("compare", folder, folder, "--json").stdout)["summary"]["same"] == ["lstm"]
 
 

@@ -31,20 +31,22 @@ def test_gain_is_paired_by_seed_and_has_the_interval_and_p_of_its_losses(tmp_pat
 def test_worse_beyond_the_share_fails_and_chance_does_not(tmp_path):
     old = written(tmp_path / "old", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.5, 20)])
     new = written(tmp_path / "new", [*entries("lstm", 0.2, 10), *entries("bilstm", 0.5, 30)])
-    found = compare(old, new)
-    assert {change.new_label: change.verdict(0.0) for change in found.changes} == {"lstm": "worse", "bilstm": "unclear"}
-    assert found.is_worse(0.0) and found.is_worse(0.05) and not found.is_worse(0.9)
-    said = sentences(found, 0.05)
-    assert "1 of 2 worse in NEW by more than 5 %, by more than chance: lstm." in said
-    assert summary(found, 0.0)["rows"][-1]["verdict"] == "worse"
+    comparison = compare(old, new)
+    assert {change.new_label: change.verdict(0.0) for change in comparison.changes} == {
+        "lstm": "worse",
+        "bilstm": "unclear",
+    }
+    assert comparison.is_worse(0.0) and comparison.is_worse(0.05) and not comparison.is_worse(0.9)
+    assert "1 of 2 worse in NEW by more than 5 %, by more than chance: lstm." in sentences(comparison, 0.05)
+    assert summary(comparison, 0.0)["rows"][-1]["verdict"] == "worse"
 
 
 def test_a_tuned_line_is_set_against_the_default_it_came_from(tmp_path):
     default = [(name, seed, forecast, {"key": f"same{seed}"}) for name, seed, forecast, _ in entries("lstm", 0.2, 0)]
     tuned = entries("lstm", 0.5, 10, params={"hidden_size": 9}, tuning=TUNING)
-    found = compare(written(tmp_path / "old", default), written(tmp_path / "new", [*default, *tuned]))
-    assert found.same == ("lstm",)
-    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm", "lstm (tuned)")]
+    comparison = compare(written(tmp_path / "old", default), written(tmp_path / "new", [*default, *tuned]))
+    assert comparison.same == ["lstm"]
+    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm", "lstm (tuned)")]
 
 
 def test_lines_of_a_sweep_are_matched_by_their_settings(tmp_path):
@@ -54,9 +56,9 @@ def test_lines_of_a_sweep_are_matched_by_their_settings(tmp_path):
     new = written(
         tmp_path / "new", [*entries("lstm", 0.5, 10, params={"h": 2}), *entries("lstm", 0.5, 15, params={"h": 3})]
     )
-    found = compare(old, new)
-    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm (h=2)", "lstm (h=2)")]
-    assert (found.only_old, found.only_new) == (("lstm (h=1)",), ("lstm (h=3)",))
+    comparison = compare(old, new)
+    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm (h=2)", "lstm (h=2)")]
+    assert (comparison.only_old, comparison.only_new) == (["lstm (h=1)"], ["lstm (h=3)"])
 
 
 def test_without_predictions_a_gain_has_no_interval_and_decides_nothing(tmp_path):
@@ -71,17 +73,17 @@ def test_without_predictions_a_gain_has_no_interval_and_decides_nothing(tmp_path
 def test_a_variant_that_fails_in_new_alone_is_worse(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0))
     broken = [("lstm", seed, None, {"error": "Boom: it broke", "metrics": None}) for seed in range(3)]
-    found = compare(old, written(tmp_path / "new", broken))
-    assert found.failed == ("lstm (Boom: it broke)",) and found.is_worse(0.5)
+    comparison = compare(old, written(tmp_path / "new", broken))
+    assert comparison.failed == ["lstm (Boom: it broke)"] and comparison.is_worse(0.5)
 
 
 def test_a_seed_that_fails_in_new_alone_is_worse_though_others_end(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.5, 0))
     ended = entries("lstm", 0.5, 0)[:2]
     broken = [("lstm", 2, None, {"error": "Boom", "metrics": None})]
-    found = compare(old, written(tmp_path / "new", [*ended, *broken]))
-    assert found.failed == ("lstm for 1 seed (Boom)",) and found.is_worse(0.5)
-    assert found.changes[0].seeds == 2
+    comparison = compare(old, written(tmp_path / "new", [*ended, *broken]))
+    assert comparison.failed == ["lstm for 1 seed (Boom)"] and comparison.is_worse(0.5)
+    assert comparison.changes[0].seeds == 2
 
 
 def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
@@ -89,18 +91,18 @@ def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
     later = [(name, seed + 5, forecast, fields) for name, seed, forecast, fields in entries("bilstm", 0.5, 0)]
     old = written(tmp_path / "old", [*broken, *entries("bilstm", 0.5, 0)])
     both = compare(old, written(tmp_path / "new", [*broken, *later]))
-    assert both.apart == ("bilstm (no seed in common)", "lstm (failed in OLD: Boom)")
-    assert both.same == () and not both.is_worse(0.0)
+    assert both.apart == ["bilstm (no seed in common)", "lstm (failed in OLD: Boom)"]
+    assert both.same == [] and not both.is_worse(0.0)
     repaired = compare(old, written(tmp_path / "repaired", entries("lstm", 0.5, 0)))
-    assert repaired.apart == ("lstm (failed in OLD: Boom)",) and repaired.only_old == ("bilstm",)
+    assert repaired.apart == ["lstm (failed in OLD: Boom)"] and repaired.only_old == ["bilstm"]
 
 
 def test_one_line_against_a_sweep_needs_the_same_settings(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0, params={"h": 1}))
     sweep = [*entries("lstm", 0.4, 5, params={"h": 1}), *entries("lstm", 0.5, 10, params={"h": 2})]
-    found = compare(old, written(tmp_path / "new", sweep))
-    assert [(change.old_label, change.new_label) for change in found.changes] == [("lstm", "lstm (h=1)")]
-    assert found.only_new == ("lstm (h=2)",)
+    comparison = compare(old, written(tmp_path / "new", sweep))
+    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm", "lstm (h=1)")]
+    assert comparison.only_new == ["lstm (h=2)"]
 
 
 def test_other_problems_are_refused(tmp_path):

@@ -9,8 +9,9 @@ import pytest
 from tests.conftest import run_zoo_here as run_zoo
 from tests.report.rows import LSTM, NAIVE, PROBLEM, TUNING, entries, frame, row, written
 from zoo.errors import InputError
-from zoo.report.board import boards, summary
+from zoo.report.board import boards
 from zoo.report.formats import as_text
+from zoo.report.summary import summary
 from zoo.report.text_table import latex_text
 from zoo.run.results import results
 
@@ -76,7 +77,7 @@ def test_latex_has_a_table_of_tuning_and_one_of_each_target():
     tuned = {"params": {"hidden_size": 9}, "tuning": TUNING}
     text = as_text(frame([row("lstm", 0, 0.1, problem=problem, **fields) for fields in ({}, tuned)]), "latex")
     assert text.count(r"\begin{tabular}") == 3
-    assert "what tuning gained." in text and "each target." in text
+    assert "What tuning gained." in text and "Each target." in text
 
 
 def test_latex_of_speed_has_a_table_for_each_sheet(speed):

@@ -4,9 +4,9 @@ import pytest
 
 from tests.report.rows import NAIVE, PROBLEM, TUNING, frame, row
 from zoo.report.board import boards
-from zoo.report.gain import gains, tuning_verdict
+from zoo.report.gain import gains, tuning_table, tuning_verdict
 from zoo.report.markdown import markdown
-from zoo.report.tables import accuracy_table, tuning_table
+from zoo.report.tables import accuracy_table
 
 
 def pair(variant, before, after, *, params=None, **fields):
@@ -54,9 +54,8 @@ def test_verdict_tells_help_harm_noise_and_nothing_apart():
         *pair("ridge", (0.01,), (0.02,), tags=("baseline", "deterministic")),
     ]
     (sentence,) = tuning_verdict(boards(frame(rows))[0])
-    assert "raised the skill of lstm (+2.33 ± 0.58 points) beyond the spread over seeds;" in sentence
-    assert "raised the skill of ridge (+1.00 points);" in sentence
-    assert "lowered the skill of bilstm (-2.33 ± 0.58 points) beyond the spread over seeds;" in sentence
+    assert "Tuning raised the skill of lstm (+2.33 ± 0.58 points), ridge (+1.00 points);" in sentence
+    assert "lowered the skill of bilstm (-2.33 ± 0.58 points);" in sentence
     assert "made no difference beyond the spread over seeds for cnn-lstm;" in sentence
     assert "found nothing better than the default settings for proj-lstm." in sentence
 
@@ -64,7 +63,7 @@ def test_verdict_tells_help_harm_noise_and_nothing_apart():
 def test_two_seeds_are_not_enough_to_call_a_gain_real():
     (board,) = boards(frame([NAIVE, *pair("lstm", (0.01, 0.02), (0.03, 0.04))]))
     assert not gains(board)[0].is_more_than_noise
-    assert tuning_verdict(board) == ["Tuning on validation cannot be judged with fewer than 3 seeds for lstm."]
+    assert tuning_verdict(board) == ["Tuning cannot be judged with fewer than 3 seeds for lstm."]
 
 
 def test_gain_that_is_not_of_tuning_alone_is_said():

@@ -8,14 +8,15 @@ from PIL import Image
 
 from tests.report.rows import DATA, LSTM, NAIVE, PROBLEM, entries, frame, metrics, read, row
 from zoo.report import pictures
-from zoo.report.board import boards, judged
-from zoo.report.chart import plotly
+from zoo.report.board import boards
+from zoo.report.chart import png
+from zoo.report.evidence import judged
+from zoo.report.html.figure import plotly
 from zoo.report.markdown import markdown
 from zoo.report.pictures import (
     ACTUAL,
     by_step,
     draw_boards,
-    draw_ranks,
     first_seeds,
     forecasts,
     learning,
@@ -75,11 +76,11 @@ def test_every_target_has_a_panel_over_the_time_of_its_rows(monkeypatch, tmp_pat
     monkeypatch.setattr(pictures, "stored_of", lambda _: stored)
     heights = []
     for targets in (["open"], ["open", "<close> $x$"]):
-        found = boards(frame([line | {"problem": {**PROBLEM, "targets": targets}} for line in (NAIVE, *LSTM)]))
-        assert "forecast.png" in draw_boards(found, tmp_path)
+        drawn = boards(frame([line | {"problem": {**PROBLEM, "targets": targets}} for line in (NAIVE, *LSTM)]))
+        assert "forecast.png" in draw_boards(drawn, tmp_path)
         with Image.open(tmp_path / "forecast.png") as image:
             heights.append(image.height)
-        charts = forecasts(found[0], first_seeds(found[0]), last=120)
+        charts = forecasts(drawn[0], first_seeds(drawn[0]), last=120)
         assert [chart.y_label for chart in charts] == targets
         assert named(charts[0])[ACTUAL].x.tolist() == days[-120:].astype("datetime64[s]").tolist()
     assert heights[1] == 2 * heights[0]
@@ -140,10 +141,10 @@ def test_residuals_are_forecast_minus_actual(board):
 
 
 def test_rmse_by_step_is_that_of_each_step_alone():
-    found = boards(frame([line | {"problem": {**PROBLEM, "horizon": 2}} for line in (NAIVE, *LSTM)]))[0]
+    problem = boards(frame([line | {"problem": {**PROBLEM, "horizon": 2}} for line in (NAIVE, *LSTM)]))[0]
     truth = np.zeros((4, 2, 1))
     forecast = truth + np.array([1.0, 3.0])[:, None]
-    (chart,) = by_step(found, {"lstm": Stored(forecast, truth, np.full((4, 1), 2.0), np.arange(4))})
+    (chart,) = by_step(problem, {"lstm": Stored(forecast, truth, np.full((4, 1), 2.0), np.arange(4))})
     assert {series.label: series.y.tolist() for series in chart.series} == {
         "naive (the value before)": [2.0, 2.0], "lstm": [1.0, 3.0]
     }  # fmt: skip
@@ -179,12 +180,12 @@ def test_trials_that_cannot_be_read_leave_the_history_out(text, tmp_path):
 
 def test_ranks_are_drawn_with_their_groups(tmp_path):
     errors = np.random.default_rng(0).normal(size=(30, 4)) + np.array([0, 0.2, 3, 6])
-    found = ranking(["a", "b", "c", "d"], errors)
-    assert found.groups == (("a", "b"),)
-    chart = ranks(found)
-    assert list(named(chart)["mean rank"].x) == list(found.ranks)
+    ranked = ranking(["a", "b", "c", "d"], errors)
+    assert ranked.groups == (("a", "b"),)
+    chart = ranks(ranked)
+    assert list(named(chart)["mean rank"].x) == list(ranked.ranks)
     assert named(chart)["no clear difference"].y == [0, 1]
-    draw_ranks(found, tmp_path / "ranks.png")
+    png([[chart]], tmp_path / "ranks.png")
     with Image.open(tmp_path / "ranks.png") as image:
         colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 20)}
     bar = tuple(int(plotly(chart)["data"][1]["line"]["color"][place : place + 2], 16) for place in (1, 3, 5))

@@ -21,18 +21,21 @@ from tests.report.rows import (
     row,
     written,
 )
-from zoo.report.board import boards, judged, spread_of, summary, summary_frame
+from zoo.report.board import boards, spread_of
+from zoo.report.board_section import VERDICT
+from zoo.report.evidence import judged
 from zoo.report.folder import write_report
 from zoo.report.markdown import markdown
+from zoo.report.summary import summary, summary_frame
 from zoo.report.tables import accuracy_table, figure, target_table
-from zoo.report.terminal import VERDICT, show
+from zoo.report.terminal import show
 from zoo.report.text_table import escaped
 from zoo.run.results import results
 
 
 def test_spread_is_the_sample_deviation():
-    found = spread_of([1.0, 2.0, 3.0])
-    assert (found.mean, found.deviation, found.count) == (2.0, 1.0, 3)
+    spread = spread_of([1.0, 2.0, 3.0])
+    assert (spread.mean, spread.deviation, spread.count) == (2.0, 1.0, 3)
     assert spread_of([1.0]).deviation is None
     assert spread_of([]) is None
     assert spread_of([1.0, None]) is None
@@ -41,7 +44,7 @@ def test_spread_is_the_sample_deviation():
 def test_lines_are_ordered_by_skill_and_means_are_over_seeds():
     (board,) = boards(frame([NAIVE, *LSTM, row("bilstm", 0, -0.5)]))
     assert [line.label for line in board.lines] == ["lstm", "naive", "bilstm"]
-    assert board.lines[0].metric("skill").mean == pytest.approx(0.02)
+    assert board.lines[0].spread("skill").mean == pytest.approx(0.02)
     cells = [cell.text for cell in accuracy_table(board).rows[0]]
     assert cells[:4] == ["lstm", "9.8000 ± 0.1000", "7.8400 ± 0.0800", "0.90000 ± 0.00000"]
     assert cells[4:] == ["+2.00 ± 1.00", "3", "99", "2.00", "1,234"]
@@ -122,8 +125,9 @@ def test_markdown_begins_with_the_answer_and_holds_table_provenance_and_failures
         boards(frame([NAIVE, *LSTM, failed])), ["rows.jsonl line 3: not a row; the line is left out"]
     )
     parts = (
-        "# mine", "## close of x.csv: 1 step ahead from the last 7", "**Probably. lstm is 2.00 % better than",
-        "**9.8000 ± 0.1000**", "| naive (b) ", "How to read it: ", "- 1 of 1 beat naive by more than the spread",
+        "# mine", "## close of x.csv: 1 step ahead from the last 7",
+        "**Unclear. The best recurrent model, lstm, is 2.00 % better",
+        "**9.8000 ± 0.1000**", "| naive (b) ", "How to read it: ", "- 1 of 1 end ahead of naive: lstm",
         "- bilstm, seed 0: Boom: it broke (traceback: errors/abc.txt)", "fingerprint ffffffffffffffff",
         "70 train, 10 validation, 20 test", "- note: a note", "a cpu, 2 cores, an OS; device cpu, 1 thread a run",
         "- commit: abc", "torch 2", "    zoo bench x.csv", "- rows.jsonl line 3: not a row; the line is left out",
@@ -165,7 +169,7 @@ def test_terminal_says_first_what_to_do():
     show(console, boards(frame([NAIVE, *LSTM])))
     lines = [line for line in console.export_text().splitlines() if line.strip()]
     assert lines[0] == "close of x.csv: 1 step ahead from the last 7"
-    assert lines[1].startswith("Probably. lstm is 2.00 % better than repeating the last value")
+    assert lines[1].startswith("Unclear. The best recurrent model, lstm, is 2.00 % better than repeating")
 
 
 def test_wide_tables_of_tuning_and_targets_are_narrowed_too():
@@ -199,11 +203,11 @@ def test_whatever_may_be_null_can_be_in_a_report(place, everywhere):
         for part in outer:
             values = values.get(part) or {}
         values[name] = None
-    found = boards(frame(rows))
+    problems = boards(frame(rows))
     console = Console(width=80, file=io.StringIO())
-    show(console, found)
-    assert markdown(found).startswith("# mine") and "nan" not in markdown(found)
-    assert "NaN" not in json.dumps(summary(found)) and len(summary_frame(found)) == len(found[0].lines)
+    show(console, problems)
+    assert markdown(problems).startswith("# mine") and "nan" not in markdown(problems)
+    assert "NaN" not in json.dumps(summary(problems)) and len(summary_frame(problems)) == len(problems[0].lines)
 
 
 @pytest.mark.parametrize(
@@ -224,17 +228,17 @@ def test_odd_values_that_a_row_may_hold_can_be_in_a_report(place, value, tmp_pat
         values = values[part]
     values[name] = value
     (folder / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
-    found = judged(results(folder))
-    show(Console(width=80, file=io.StringIO()), found)
-    assert "lstm" in markdown(found) and json.dumps(summary(found))
+    shown = judged(results(folder))
+    show(Console(width=80, file=io.StringIO()), shown)
+    assert "lstm" in markdown(shown) and json.dumps(summary(shown))
 
 
 def test_a_board_of_failures_alone_is_a_report():
-    found = boards(frame([row(name, 0, 0.0, error="Boom: it broke") for name in ("lstm", "ridge")]))
-    text = markdown(found)
+    shown = boards(frame([row(name, 0, 0.0, error="Boom: it broke") for name in ("lstm", "ridge")]))
+    text = markdown(shown)
     assert "**No answer: every run of lstm, ridge failed." in text and "- ridge, seed 0: Boom: it broke" in text
-    show(Console(width=80, file=io.StringIO()), found)
-    assert summary(found)[0]["lines"][0]["rmse"] is None
+    show(Console(width=80, file=io.StringIO()), shown)
+    assert summary(shown)[0]["lines"][0]["rmse"] is None
 
 
 def test_folder_report_writes_text_and_pictures_and_names_lines_left_out(tmp_path):

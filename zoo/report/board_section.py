@@ -18,8 +18,8 @@ TUNING_LEGEND = (
     "windows that tuning did not see. Bold: a gain or loss above this deviation. tuning s: seconds of all trials."
 )
 TESTS = (
-    " 95 % interval: of skill, for other test windows and seeds (paired moving-block bootstrap). p: that errors as "
-    "different from naive's arise by chance (Diebold-Mariano on squared errors, Holm's correction)."
+    " 95 % interval: of skill, for other test windows and seeds (paired moving-block bootstrap). p: how likely "
+    "chance alone gives such a difference from naive (Diebold-Mariano on squared errors, Holm's correction)."
 )
 
 
@@ -40,8 +40,8 @@ def legend(board: Board) -> str:
     return (
         f"How to read it: rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same "
         "windows; above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds."
-        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one training run. windows/s: speed of "
-        "training. Bold: the best of a column."
+        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run. windows/s: training "
+        "speed. Bold: best of its column."
     )
 
 

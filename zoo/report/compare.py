@@ -1,7 +1,7 @@
 """Two folders of accuracy rows, variant by variant: whose errors changed on the same test windows, and is it real."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from zoo.stats.timings import holm
 
 LEGEND = (
     "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds. 95 % interval: of the gain, for other "
-    "test windows and seeds (paired moving-block bootstrap). p: that such a gain or loss arises by chance "
+    "test windows and seeds (paired moving-block bootstrap). p: how likely chance alone gives such a difference "
     "(Diebold-Mariano, Holm's correction). verdict: better or worse where p and interval exclude chance, else unclear; "
     "within: no more than the threshold (0 without --fail-on)."
 )
@@ -30,8 +30,8 @@ LEGEND = (
 class Change:
     """A line of both folders, over the seeds that both have; labels as on their boards.
 
-    gain: 1 - NEW's rmse / OLD's, the mean over seeds, above 0 is better; with its 95 % interval (low, high) and Holm's p
-    of equal accuracy, None where predictions are missing, too few or of other windows.
+    gain: 1 - NEW's rmse / OLD's, the mean over seeds, above 0 is better; with its 95 % interval (low, high) and Holm's
+    p of equal accuracy, None where predictions are missing, too few or of other windows.
     """
 
     problem: str
@@ -63,13 +63,13 @@ class Comparison:
     seed ended in common, each with the reason.
     """
 
-    changes: tuple[Change, ...]
-    same: tuple[str, ...]
-    failed: tuple[str, ...]
-    apart: tuple[str, ...]
-    only_old: tuple[str, ...]
-    only_new: tuple[str, ...]
-    notes: tuple[str, ...]
+    changes: list[Change] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    apart: list[str] = field(default_factory=list)
+    only_old: list[str] = field(default_factory=list)
+    only_new: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def counts(self, share: float) -> dict[str, int]:
         """How many changes have each verdict."""
@@ -94,35 +94,30 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
             f"{new_folder} has no problem in common with {old_folder}: data, channels, targets, lookback, horizon, "
             "split, scaler, normalise and device must be the same in both"
         )
-    changes: list[Change] = []
-    same, failed, apart, only_old, only_new = (list[str]() for _ in range(5))
+    comparison = Comparison(notes=[*notes, *more])
     for key in both:
         pairs = list(_pairs(old[key], new[key]))
-        only_old += [line.label for line in old[key].lines if line not in [before for before, _ in pairs]]
-        only_new += [line.label for line in new[key].lines if line not in [after for _, after in pairs]]
+        comparison.only_old.extend(line.label for line in old[key].lines if line not in [before for before, _ in pairs])
+        comparison.only_new.extend(line.label for line in new[key].lines if line not in [after for _, after in pairs])
         for before, after in pairs:
-            lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
-            if len(lost):
-                seeds = f" for {counted(len(lost), 'seed')}" if len(after.runs) else ""
-                failed.append(f"{after.label}{seeds} ({lost.iloc[0]['error']})")
-            if len(before.runs) and _outcomes(before).equals(_outcomes(after)):
-                same.append(after.label)
-            elif change := _change(new[key], before, after):
-                changes.append(change)
-            elif lost.empty:
-                apart.append(f"{after.label} ({_why_apart(before, after)})")
-    corrected = iter(holm([change.p for change in changes if change.p is not None]))
-    changes = [change if change.p is None else replace(change, p=next(corrected)) for change in changes]
-    changes.sort(key=lambda change: -change.gain)
-    return Comparison(
-        changes=tuple(changes),
-        same=tuple(same),
-        failed=tuple(failed),
-        apart=tuple(apart),
-        only_old=tuple(only_old),
-        only_new=tuple(only_new),
-        notes=(*notes, *more),
-    )
+            _sort_in(comparison, new[key], before, after)
+    corrected = iter(holm([change.p for change in comparison.changes if change.p is not None]))
+    changes = [change if change.p is None else replace(change, p=next(corrected)) for change in comparison.changes]
+    return replace(comparison, changes=sorted(changes, key=lambda change: -change.gain))
+
+
+def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line) -> None:
+    """Add a pair of lines to the list where it belongs, and to those that failed if a seed did in NEW alone."""
+    lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
+    if len(lost):
+        seeds = f" for {counted(len(lost), 'seed')}" if len(after.runs) else ""
+        comparison.failed.append(f"{after.label}{seeds} ({lost.iloc[0]['error']})")
+    if len(before.runs) and _outcomes(before).equals(_outcomes(after)):
+        comparison.same.append(after.label)
+    elif change := _change(board, before, after):
+        comparison.changes.append(change)
+    elif lost.empty:
+        comparison.apart.append(f"{after.label} ({_why_apart(before, after)})")
 
 
 def sentences(comparison: Comparison, share: float) -> list[str]:
@@ -171,13 +166,10 @@ def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTab
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
     """The comparison as plain values for JSON."""
-    plain = asdict(comparison)
     changes = [asdict(change) | {"verdict": change.verdict(share)} for change in comparison.changes]
-    return {
-        "rows": changes,
-        "summary": {name: value for name, value in plain.items() if name != "changes"}
-        | {"threshold": share, **comparison.counts(share), "sentences": sentences(comparison, share)},
-    }
+    plain = {name: value for name, value in asdict(comparison).items() if name != "changes"}
+    texts = sentences(comparison, share)
+    return {"rows": changes, "summary": {**plain, "threshold": share, **comparison.counts(share), "sentences": texts}}
 
 
 def _boards(folder: Path) -> tuple[dict[tuple[Any, ...], Board], list[str]]:

@@ -1,6 +1,5 @@
 """The leaderboard: variants over several problems, by their error ratios to naive."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,38 +20,25 @@ RESAMPLES = 10_000
 WHOLE = 0.8  # of all variants: a problem with fewer would rank others than the rest does
 LEGEND = (
     "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
-    "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower rmse, "
-    "over all other variants and problems; a tie counts half. best on, beats naive on: on how many problems it has the "
-    "lowest rmse, and an rmse below naive's, whether or not by chance. All with the settings of their suite, untuned; "
-    "rmse is the mean over seeds."
+    "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
+    "rmse, over all other variants and problems; a tie counts half. best on, beats naive on: problems on which it has "
+    "the lowest rmse, and an rmse below naive's, whether or not by chance. All with the settings of their suite, "
+    "untuned; rmse is the mean over seeds."
 )
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One variant over the problems that it ended on; low and high are None with fewer than five."""
-
-    variant: str
-    is_baseline: bool
-    problems: int
-    ratio: float
-    low: float | None
-    high: float | None
-    win_rate: float
-    best_on: int
-    ahead_of_naive_on: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Leaderboard:
-    """standings: lowest error ratio first, those that miss a problem last; ranks: None where refused says why.
+    """standings: a row for each variant, lowest error ratio first, those that miss a problem last.
 
-    boards: those that count; partial: those left out, on which too few of the variants ran.
+    Its columns: variant, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than five
+    problems), win_rate, best_on, ahead_of_naive_on. boards: those that count; partial: those left out, on which too few
+    of the variants ran. ranks: None where refused says why.
     """
 
-    boards: tuple[Board, ...]
-    partial: tuple[Board, ...]
-    standings: tuple[Standing, ...]
+    boards: list[Board]
+    partial: list[Board]
+    standings: pd.DataFrame
     ranks: Ranking | None
     refused: str
 
@@ -78,16 +64,17 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     ratios = table[is_whole].dropna(axis="columns", how="all")
     baselines = {line.variant for board in boards for line in board.lines if line.is_baseline}
     random = np.random.default_rng(0)
-    standings = [_standing(name, name in baselines, ratios, random) for name in ratios]
-    standings.sort(key=lambda standing: (-standing.problems, standing.ratio, standing.variant))
-    everywhere = [standing.variant for standing in standings if standing.problems == len(ratios)]
-    ranked, refused = None, ""
+    standings = pd.DataFrame([{"variant": name, **_standing(name, ratios, random)} for name in ratios])
+    standings.insert(1, "is_baseline", standings["variant"].isin(baselines))
+    standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
+    everywhere = standings.query("problems == @ratios.shape[0]")["variant"]
+    ranks, refused = None, ""
     try:
-        ranked = ranking(everywhere, ratios[everywhere].to_numpy())
+        ranks = ranking(list(everywhere), ratios[everywhere].to_numpy())
     except ValueError as error:
         refused = f"No ranks: {error}."
-    whole, partial = (tuple(ordered[place] for place in np.flatnonzero(mask)) for mask in (is_whole, ~is_whole))
-    return Leaderboard(whole, partial, tuple(standings), ranked, refused)
+    whole, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
+    return Leaderboard(whole, partial, standings, ranks, refused)
 
 
 def _place(board: Board) -> tuple[Any, ...]:
@@ -104,26 +91,24 @@ def _ratios(board: Board) -> dict[str, float]:
     return {name: ratio for name, ratio in ratios.items() if ratio > 0}
 
 
-def _standing(name: str, is_baseline: bool, ratios: pd.DataFrame, random: np.random.Generator) -> Standing:
+def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> dict[str, float]:
     own = ratios[name].dropna()
     logs = np.log(own.to_numpy())
-    low, high = None, None
+    low, high = np.nan, np.nan
     if len(own) >= FEWEST:
         drawn = random.integers(0, len(own), size=(RESAMPLES, len(own)))
-        low, high = (float(end) for end in np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5])))
+        low, high = np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5]))
     points = _points(own, ratios.loc[own.index].drop(columns=name))
     against_naive = _points(own, pd.DataFrame({"naive": 1.0}, index=own.index))
-    return Standing(
-        variant=name,
-        is_baseline=is_baseline,
-        problems=len(own),
-        ratio=math.exp(float(logs.mean())),
-        low=low,
-        high=high,
-        win_rate=float(np.nanmean(points)),
-        best_on=int((points.fillna(1.0) > 0).all(axis=1).sum()),
-        ahead_of_naive_on=int((against_naive["naive"] == 1).sum()),
-    )
+    return {
+        "problems": len(own),
+        "ratio": np.exp(logs.mean()),
+        "low": low,
+        "high": high,
+        "win_rate": np.nanmean(points),
+        "best_on": (points.fillna(1.0) > 0).all(axis=1).sum(),
+        "ahead_of_naive_on": (against_naive["naive"] == 1).sum(),
+    }
 
 
 def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
@@ -153,14 +138,16 @@ def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str], pic
 
 def sentences(leaderboard: Leaderboard) -> list[str]:
     """What the leaderboard says, the answer first."""
-    best, problems = leaderboard.standings[0], counted(len(leaderboard.boards), "problem")
-    other = next((s for s in leaderboard.standings if s.is_baseline != best.is_baseline), None)
-    kind, other_kind = ("a baseline", "recurrent model") if best.is_baseline else ("a recurrent model", "baseline")
-    first = f"Over {problems}, {best.variant}, {kind}, has the lowest error on average: {best.ratio:.4f} of naive's"
-    lines = [f"{first}; the best {other_kind}, {other.variant}, has {other.ratio:.4f}." if other else f"{first}."]
-    others = [standing for standing in leaderboard.standings if standing.variant != "naive"]
-    below_naive = sum(standing.ratio < 1 for standing in others)
-    lines.append(f"{below_naive} of {len(others)} variants have a lower error than naive.")
+    standings, problems = leaderboard.standings, counted(len(leaderboard.boards), "problem")
+    (_, best), *_ = standings.iterrows()
+    kind, other_kind = ("a baseline", "recurrent model") if best["is_baseline"] else ("a recurrent model", "baseline")
+    first = (
+        f"Over {problems}, {best['variant']}, {kind}, has the lowest error on average: {best['ratio']:.4f} of naive's"
+    )
+    for _, other in standings[standings["is_baseline"] != best["is_baseline"]].head(1).iterrows():
+        first += f"; the best {other_kind}, {other['variant']}, has {other['ratio']:.4f}"
+    ratios = standings.query("variant != 'naive'")["ratio"]
+    lines = [f"{first}.", f"{(ratios < 1).sum()} of {len(ratios)} variants have a lower error than naive."]
     if leaderboard.ranks is None:
         return [*lines, leaderboard.refused]
     names, differing = leaderboard.ranks.names, leaderboard.ranks.differing
@@ -181,21 +168,21 @@ def _table(leaderboard: Leaderboard) -> TextTable:
     ranking = leaderboard.ranks
     rank_of = dict(zip(ranking.names, ranking.ranks, strict=True)) if ranking is not None else {}
     lines = []
-    for standing in leaderboard.standings:
-        rank = f"{rank_of[standing.variant]:.2f}" if standing.variant in rank_of else "-"
+    for line in leaderboard.standings.itertuples():
+        rank = f"{rank_of[line.variant]:.2f}" if line.variant in rank_of else "-"
         lines.append(
             {
-                "variant": standing.variant,
-                "error ratio": f"{standing.ratio:.4f}",
-                "95 % interval": "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}",
-                "wins": f"{100 * standing.win_rate:.0f} %",
+                "variant": line.variant,
+                "error ratio": f"{line.ratio:.4f}",
+                "95 % interval": "-" if np.isnan(line.low) else f"{line.low:.4f} to {line.high:.4f}",
+                "wins": f"{100 * line.win_rate:.0f} %",
                 **({"mean rank": rank} if ranking is not None else {}),
-                "best on": str(standing.best_on),
-                "beats naive on": str(standing.ahead_of_naive_on),
-                "problems": str(standing.problems),
+                "best on": str(line.best_on),
+                "beats naive on": str(line.ahead_of_naive_on),
+                "problems": str(line.problems),
             }
         )
-    return table_of(lines, [standing.is_baseline for standing in leaderboard.standings])
+    return table_of(lines, leaderboard.standings["is_baseline"])
 
 
 def _links(boards: Sequence[Board], links: Mapping[str, str]) -> str:

@@ -108,15 +108,20 @@ def trade(board: Board) -> Chart | None:
     shares = points["parameter_count"] / points["parameter_count"].max()
     points = points.assign(size=6 + 18 * np.sqrt(shares))
     for is_baseline, group in points.groupby("is_baseline"):
-        label, colour = ("baseline", "grey") if is_baseline else ("model", 0)
+        label = "baseline" if is_baseline else "model"
         hover = [
             f"{one.label}: rmse {one.rmse:.6g}, {one.windows_per_second:,.0f} windows/s, "
             f"{one.parameter_count:,.0f} parameters"
             for one in group.itertuples()
         ]
-        look: dict[str, Any] = {"size": list(group["size"]), "opacity": 0.65, "text": list(group["label"])}
+        look: dict[str, Any] = {
+            "colour": "grey" if is_baseline else 0,
+            "size": list(group["size"]),
+            "opacity": 0.65,
+            "text": list(group["label"]),
+        }
         x, y = list(group["windows_per_second"]), list(group["rmse"])
-        series.append(Series(label, x, y, "markers", colour, hover=hover, **look))
+        series.append(Series(label, x, y, "markers", hover=hover, **look))
     low, high = points["rmse"].min(), points["rmse"].max()
     room = high - low or abs(low)
     naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.spread("rmse"))), None)

@@ -1,7 +1,7 @@
 """The terminal: sections as rich tables that fit its width, the answer first."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rich import box
@@ -28,7 +28,8 @@ def show(console: Console, boards: Sequence[Board]) -> None:
             if isinstance(block, Captioned):
                 is_whole = show_table(console, block.table, *block.narrow)
                 print_dim(console, block.caption if is_whole else f"{block.caption} {WIDER}")
-            console.print(*findings * (number == 0), sep="\n", markup=False, highlight=False)
+            if number == 0:
+                console.print("", *findings, "", sep="\n", markup=False, highlight=False)
         for sentence in section.failures:
             console.print(f"[red]failed:[/red] {escape(sentence)}", highlight=False)
 
@@ -53,28 +54,16 @@ def show_table(console: Console, table: TextTable, *choices: tuple[str, ...]) ->
 
 
 def _narrow(console: Console, table: TextTable) -> Table:
-    """Means alone, without borders; labels, headings and intervals may break between words, and no number breaks."""
+    """Means alone, without borders; labels break between words, and intervals too where labels need the room."""
     rows = tuple(tuple(Text(re.sub(r" ± \S+", "", cell.text), cell.is_best) for cell in row) for row in table.rows)
     drawn = rich_table(replace(table, rows=rows))
-    drawn.box, drawn.pad_edge, drawn.collapse_padding = box.SIMPLE_HEAD, False, True
-    columns = [[row[place].text for row in rows] for place in range(len(table.header))]
-    for column, name, texts in zip(drawn.columns, table.header, columns, strict=True):
-        column.no_wrap, column.min_width, column.max_width = False, None, None
-        column.width = _longest([*name.split(), *texts])
-    label, *_ = drawn.columns
-    label.width = 0
-    room = console.width - console.measure(drawn, options=console.options.update(max_width=1000)).minimum
-    words = _longest(" (b) ".join(columns[0]).split())
-    if room < words and INTERVAL in table.header:
-        place = table.header.index(INTERVAL)
-        whole, bare = _longest(columns[place]), _longest(" ".join([INTERVAL, *columns[place]]).split())
-        drawn.columns[place].width, room = bare, room + whole - bare
-    label.width = max(min(room, _longest(columns[0]) + len(" (b)")), 8)
+    drawn.box, drawn.show_edge, drawn.pad_edge, drawn.collapse_padding = box.SIMPLE_HEAD, False, False, True
+    drawn.columns[0].min_width = None
+    needed = console.measure(drawn, options=console.options.update(max_width=1000)).minimum
+    for column, name in zip(drawn.columns, table.header, strict=True):
+        if name == INTERVAL and needed > console.width:
+            column.no_wrap, column.max_width = False, len("interval")
     return drawn
-
-
-def _longest(texts: Iterable[str]) -> int:
-    return max(map(len, texts), default=0)
 
 
 def print_dim(console: Console, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import run_zoo_here as run_zoo
 from tests.report.rows import PROBLEM, TUNING, entries, read, row, written
-from zoo.report.board import judged
+from zoo.report.evidence import judged
 from zoo.report.html.page import extreme_windows, html_page, sort_value
 from zoo.report.pictures import first_seeds
 from zoo.report.verdict import verdict
@@ -115,13 +115,13 @@ def test_several_problems_are_ranked_first_and_listed_with_links(tmp_path):
 
 def test_extreme_windows_are_those_of_the_largest_and_smallest_losses(tmp_path):
     (board,) = judged(rows_of(tmp_path))
-    rows = extreme_windows(first_seeds(board), most=3).table.rows
+    rows = extreme_windows(first_seeds(board)).table.rows
     folder = tmp_path / "one/predictions"
     with np.load(folder / "0.npz") as predictions, np.load(folder / "truth.npz") as truth:
         losses = ((predictions["forecast"] - truth["truth"]) ** 2)[:, 0, 0]
     shown = [losses[int(cells[1].text.removeprefix("row "))] for cells in rows]
-    assert shown[:3] == sorted(losses, reverse=True)[:3] and shown[3:] == sorted(losses)[:3]
-    assert [cells[0].text for cells in rows] == ["largest"] * 3 + ["smallest"] * 3
+    assert shown[:5] == sorted(losses, reverse=True)[:5] and shown[5:] == sorted(losses)[:5]
+    assert [cells[0].text for cells in rows] == ["largest"] * 5 + ["smallest"] * 5
 
 
 def test_tuning_has_its_table_its_history_and_its_command(tmp_path):
