@@ -1,7 +1,5 @@
 """Pictures of boards: drawn where there is something to show, named by board, and deleted when there is nothing."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -24,7 +22,6 @@ from zoo.report.pictures import (
     residuals,
     skill,
     trade,
-    tuning,
 )
 from zoo.run.predictions import Stored
 from zoo.stats.ranks import ranking
@@ -157,25 +154,6 @@ def test_learning_curves_start_at_one(board):
                     valid_loss=np.array([2.0, 1.0, 0.5]))  # fmt: skip
     (series,) = learning(board, {"lstm": losses}).series
     assert (series.label, list(series.x), series.y.tolist()) == ("lstm", [0, 1, 2], [1.0, 0.5, 0.25])
-
-
-def test_tuning_history_is_the_best_so_far(tmp_path):
-    place = tmp_path / "tune/lstm"
-    place.mkdir(parents=True)
-    trials = [("complete", 4.0), ("pruned", 1.0), ("complete", 5.0), ("complete", 2.0), ("failed", None)]
-    (place / "trials.jsonl").write_text(
-        "\n".join(json.dumps({"state": state, "valid_loss": value}) for state, value in trials)
-    )
-    (series,) = tuning([tmp_path]).series
-    assert (series.label, series.y.tolist()) == ("lstm", [1.0, 1.0, 0.5])
-
-
-@pytest.mark.parametrize("text", ["null", "[1]", "7", '{"state": "complete"}', '{"half', "[" * 100_000])
-def test_trials_that_cannot_be_read_leave_the_history_out(text, tmp_path):
-    place = tmp_path / "tune/lstm"
-    place.mkdir(parents=True)
-    (place / "trials.jsonl").write_text(text)
-    assert tuning([tmp_path]) is None
 
 
 def test_ranks_are_drawn_with_their_groups(tmp_path):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 USUAL = 0.05  # below this share a change of speed is no news
 MOST = 20  # rows of speed without --all
 NARROW = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
-VERDICT = ("variant", "old rmse", "new rmse", "gain %", "95 % interval", "p")
+VERDICT = ("variant", "new rmse", "gain %", "95 % interval", "p", "verdict")
 GATE = "For scripts"
 EXAMPLES = """
 Examples:\n

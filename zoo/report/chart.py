@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zoo.report.sides import SIDES, text_sides
+
 # Okabe and Ito's colours, which the colour-blind can tell apart and which read on white and on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GREY = "#8C8C8C"
@@ -47,6 +49,9 @@ class Series:
     hover: Sequence[str] = ()
     is_hollow: bool = False
     is_shown: bool = True
+
+    def diameter(self, place: int) -> float:
+        return float(np.broadcast_to(np.asarray(self.size), len(self.x))[place])
 
     @property
     def hexadecimal(self) -> str:
@@ -114,14 +119,6 @@ class Chart:
                 apart.append(tick)
         return apart
 
-    def text_places(self, series: Series) -> list[str]:
-        """Where the texts of a series stand, as plotly names it: beside the marker of a named row, else above and below
-        markers in turn, from left to right."""
-        if self.y_names:
-            return ["middle right"] * len(series.text)
-        xs = sorted(float(x) for one in self.series if one.text for x in one.x)
-        return [("top center", "bottom center")[xs.index(float(x)) % 2] for x in series.x] if series.text else []
-
 
 Figure = Sequence[Sequence[Chart]]  # rows of panels
 
@@ -168,11 +165,11 @@ def png(figure: Figure, path: Path) -> None:
 def _draw(chart: Chart, axes: Any) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    for series in chart.series:
+    for series, sides in zip(chart.series, text_sides(chart), strict=True):
         if series.is_shown:
             _draw_series(series, axes)
-            for number, place in enumerate(chart.text_places(series)):
-                _draw_text(series, number, place, axes)
+            for place, side in enumerate(sides):
+                _draw_text(series, place, side, axes)
     for mark in chart.marks:
         _draw_mark(mark, axes)
     axes.set_title(fill(chart.title, 60), fontsize=10)
@@ -224,16 +221,12 @@ def _draw_series(series: Series, axes: Any) -> None:
         axes.fill_between(series.x, *series.band, color=series.hexadecimal, alpha=0.2, linewidth=0)
 
 
-def _draw_text(series: Series, number: int, place: str, axes: Any) -> None:
-    """A text at its side of a marker."""
-    away = POINTS * (float(np.broadcast_to(np.asarray(series.size), len(series.text))[number]) / 2 + 3)
-    offset, across, up = {
-        "top center": ((0, away), "center", "bottom"),
-        "bottom center": ((0, -away), "center", "top"),
-        "middle right": ((away, 0), "left", "center"),
-    }[place]
-    point = np.asarray(series.x)[number], np.asarray(series.y)[number]
-    axes.annotate(series.text[number], point, offset, textcoords="offset points", fontsize=8, ha=across, va=up)
+def _draw_text(series: Series, place: int, side: str, axes: Any) -> None:
+    across, up = SIDES[side]
+    away = POINTS * (series.diameter(place) / 2 + 3)
+    axes.annotate(series.text[place], (series.x[place], series.y[place]), (across * away, up * away),
+                  textcoords="offset points", fontsize=8, ha=("center", "left", "right")[across],
+                  va=("center", "bottom", "top")[up])  # fmt: skip
 
 
 def _draw_mark(mark: Mark, axes: Any) -> None:

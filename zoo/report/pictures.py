@@ -1,9 +1,8 @@
 """Pictures of a board, the same as PNG beside a report and on the page: skill, trade-offs, forecasts, errors."""
 
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ MOST_TARGETS = 4  # panels of that PNG
 ACTUAL, NAIVE = "actual", "naive (the value before)"
 NAIVE_LOOK: dict[str, Any] = {"colour": "grey", "dash": "dot"}
 TOGGLE = "Of each variant's first seed. Click a name in the legend to show or hide it, double-click to see it alone."
-RELATIVE_LOSS = "relative validation loss"
 
 
 def draw_boards(boards: Sequence[Board], folder: Path) -> list[str]:
@@ -200,19 +198,7 @@ def learning(board: Board, stored: Mapping[str, Stored]) -> Chart | None:
         if losses is not None and len(losses) > 1 and losses[0] > 0:
             series.append(Series(label, range(len(losses)), losses / losses[0], **looks_of[label]))
     note = "Validation loss relative to that before training, of the first seed of each variant that trains."
-    return Chart("Learning curves", "epoch", RELATIVE_LOSS, series, note=note) if series else None
-
-
-def tuning(folders: Iterable[Path]) -> Chart | None:
-    """The best validation value after each trial, of each tuned variant in the folders, as a share of its first."""
-    values = [pair for folder in folders for pair in _trials(folder / "tune")]
-    looks_of = looks(label for label, _ in values)
-    series = []
-    for label, losses in values:
-        best = np.minimum.accumulate(losses) / losses[0]
-        series.append(Series(label, range(1, len(best) + 1), best, **looks_of[label]))
-    note = "The best so far after each trial that ended, relative to the first trial, of each tuned variant."
-    return Chart("Validation value over trials", "trial", RELATIVE_LOSS, series, note=note) if series else None
+    return Chart("Learning curves", "epoch", "relative validation loss", series, note=note) if series else None
 
 
 def ranks(ranking: Ranking) -> Chart:
@@ -266,18 +252,3 @@ def _when(stored: Stored) -> np.ndarray:
 
 def _thinned(stored: Stored) -> slice:
     return slice(None, None, math.ceil(len(stored.truth) / MOST_POINTS))
-
-
-def _trials(folder: Path) -> list[tuple[str, list[float]]]:
-    """Of each tuned variant the validation values of its trials, in the order that they ended."""
-    histories = []
-    for path in sorted(folder.glob("*/trials.jsonl")):
-        try:
-            trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            complete = [trial["valid_loss"] for trial in trials if trial.get("state") == "complete"]
-        except (OSError, ValueError, AttributeError, KeyError, RecursionError):
-            continue
-        values = [value for value in complete if isinstance(value, float) and math.isfinite(value)]
-        if len(values) > 1 and values[0] > 0:
-            histories.append((path.parent.name, values))
-    return histories

@@ -26,17 +26,9 @@ def results(*folders: str | Path) -> pd.DataFrame:
     frame.attrs["left_out"]: a sentence for each line that could not be read. Raises InputError for a folder without
     rows.
     """
-    rows, left_out = rows_in([Path(folder) for folder in folders])
-    frame = frame_of(rows)
-    frame.attrs["left_out"] = left_out
-    return frame
-
-
-def rows_in(folders: Sequence[Path]) -> tuple[list[tuple[Path, Row]], list[str]]:
-    """Every row with its folder, each key once, and sentences on what was left out."""
     chosen: dict[str, tuple[Path, Row]] = {}
     left_out = []
-    for folder in folders:
+    for folder in map(Path, folders):
         rows, faults = read_rows(folder)
         left_out += faults if len(folders) == 1 else [f"{folder}: {fault}" for fault in faults]
         if not rows:
@@ -47,7 +39,9 @@ def rows_in(folders: Sequence[Path]) -> tuple[list[tuple[Path, Row]], list[str]]
         for row in rows:
             if row.key not in chosen or (chosen[row.key][1].error and not row.error):
                 chosen[row.key] = (folder, row)
-    return list(chosen.values()), left_out
+    frame = frame_of(list(chosen.values()))
+    frame.attrs["left_out"] = left_out
+    return frame
 
 
 def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from scipy import stats
 RESAMPLES = 2000
 
 
-def mean_interval(mean: float, deviation: float, count: int, level: float = 0.95) -> tuple[float, float]:
-    """The interval of Student's t for the mean of a few values, such as one per seed, from their sample deviation.
+def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of Student's t for the mean of a few values, such as one per seed, from their sample deviation.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908).
     """
-    half = float(stats.t.ppf(0.5 + level / 2, count - 1)) * deviation / math.sqrt(count)
+    half = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
     return mean - half, mean + half
 
 
@@ -32,11 +32,10 @@ def skill_interval(
     other: np.ndarray,
     *,
     horizon: int,
-    level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """The interval of the mean skill over seeds against another forecaster, for other test windows and seeds.
+    """The 95 % interval of the mean skill over seeds against another forecaster, for other test windows and seeds.
 
     squared: [S, n] mean squared error of each seed in each test window, in time order; other: that of naive or
     whom it is measured against, [n], or [S, n] with the same seeds. Each resample draws blocks of consecutive windows,
@@ -58,7 +57,7 @@ def skill_interval(
         skills = np.where(base > 0, 1 - own / base, 0.0)
     drawn = random.integers(0, seeds, size=(seeds, resamples))
     means = np.take_along_axis(skills, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(means, [50 * (1 - level), 50 * (1 + level)])
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
 
 

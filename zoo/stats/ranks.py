@@ -9,6 +9,7 @@ from scipy import stats
 
 from zoo.stats.timings import holm
 
+LEVEL = 0.05  # of every test
 FEWEST = 5  # data sets: fewer say little about an order
 
 
@@ -16,7 +17,7 @@ FEWEST = 5  # data sets: fewer say little about an order
 class Ranking:
     """Average ranks (1 is best) in the order of names, Friedman's p, and the pairs that differ.
 
-    differing: pairs (better, worse) of names whose Wilcoxon p is below the level after Holm's correction over all
+    differing: pairs (better, worse) of names whose Wilcoxon p is below 0.05 after Holm's correction over all
     pairs; empty where Friedman finds no difference at all, and None where there are too few data sets for any pair to
     differ, whatever the errors. groups: the longest runs of names, in order of rank, no two of which differ: the bars
     of a critical-difference diagram.
@@ -30,7 +31,7 @@ class Ranking:
     data_sets: int
 
 
-def ranking(names: Sequence[str], errors: np.ndarray, level: float = 0.05) -> Ranking:
+def ranking(names: Sequence[str], errors: np.ndarray) -> Ranking:
     """Rank forecasters by their errors [data sets, names], lower is better; ties share their mean rank.
 
     Raises ValueError with fewer than 5 data sets or 3 names: too few for these tests to find anything.
@@ -51,9 +52,9 @@ def ranking(names: Sequence[str], errors: np.ndarray, level: float = 0.05) -> Ra
     friedman = 1.0 if (means == means[0]).all() else float(stats.friedmanchisquare(*errors.T).pvalue)
     pairs = list(combinations(range(len(names)), 2))
     # The smallest two-sided p of n signed ranks is 2^(1 - n), and Holm multiplies it by the number of pairs.
-    is_possible = 2.0 ** (1 - data_sets) * len(pairs) < level
+    is_possible = 2.0 ** (1 - data_sets) * len(pairs) < LEVEL
     p_values = holm([_wilcoxon(errors[:, order[one]] - errors[:, order[two]]) for one, two in pairs])
-    apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p < level} if friedman < level else set()
+    apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p < LEVEL} if friedman < LEVEL else set()
     return Ranking(
         names=tuple(ordered),
         ranks=tuple(float(mean) for mean in means[order]),

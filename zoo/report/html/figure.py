@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.report.chart import GREY, Chart, Mark, Series, Values, plain
+from zoo.report.sides import text_sides
 
 SYMBOLS = {
     "o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down", "X": "x",
@@ -20,8 +21,8 @@ def plotly(chart: Chart) -> dict[str, Any]:
     """The chart as data and layout of plotly.js; a trace with `ink` takes the colour of the page's text."""
     traces: list[dict[str, Any]] = []
     labels = {""}
-    for series in chart.series:
-        traces += _traces(chart, series, is_listed=series.label not in labels)
+    for series, sides in zip(chart.series, text_sides(chart), strict=True):
+        traces += _traces(series, sides, is_listed=series.label not in labels)
         labels.add(series.label)
     x_axis: dict[str, Any] = {"title": {"text": _html(chart.x_label)}} | (LOGARITHMIC if chart.log_x else {})
     y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}} | (LOGARITHMIC if chart.log_y else {})
@@ -43,7 +44,7 @@ def plotly(chart: Chart) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _traces(chart: Chart, series: Series, *, is_listed: bool) -> Iterator[dict[str, Any]]:
+def _traces(series: Series, sides: list[str], *, is_listed: bool) -> Iterator[dict[str, Any]]:
     x = _values(series.x)
     shared = {
         "type": "scatter",
@@ -67,7 +68,7 @@ def _traces(chart: Chart, series: Series, *, is_listed: bool) -> Iterator[dict[s
             "line": line if series.kind != "markers" else None,
             "marker": marker if series.kind != "line" else None,
             "text": [_html(text) for text in series.text] or None,
-            "textposition": chart.text_places(series) or None,
+            "textposition": sides or None,
             "cliponaxis": False if series.text else None,
             "hovertext": [_html(text) for text in series.hover] or None,
             "hoverinfo": "text" if series.hover else None if series.label else "skip",

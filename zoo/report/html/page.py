@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from zoo.report.chart import Chart
 from zoo.report.evidence import judged
 from zoo.report.html.figure import plotly
 from zoo.report.leaderboard import leaderboard, leaderboard_section
-from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade, tuning
+from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade
 from zoo.report.section import Captioned, Section
 from zoo.report.speed import SpeedSection, speed_section
 from zoo.report.text_table import table_of
@@ -28,9 +27,6 @@ def html_page(frame: pd.DataFrame) -> str:
     boards, speed = judged(frame), speed_section(frame)
     sections = [_all_problems(boards)] if len(boards) > 1 else []
     sections += map(_with_charts, boards)
-    trials = tuning(Path(folder) for folder in dict.fromkeys(frame["folder"]))
-    if trials is not None:
-        sections.append(Section("Tuning", blocks=[trials]))
     if speed is not None:
         sections.append(_speed(speed))
     left_out = [*frame.attrs.get("left_out", ()), *(speed.left_out if speed is not None else ())]
