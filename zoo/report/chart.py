@@ -23,6 +23,7 @@ LONGEST_LABEL = 40  # characters in a line of a legend
 NARROWEST = 4.0  # the least ratio of the ends of a logarithmic y axis, which noise alone does not fill
 
 Values = Sequence[Any] | np.ndarray
+Colour = int | Literal["grey", "ink"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Series:
     x: Values
     y: Values
     kind: Literal["line", "markers", "lines+markers"] = "line"
-    colour: int | Literal["grey", "ink"] = 0
+    colour: Colour = 0
     dash: str = "solid"
     marker: str = "o"
     width: float = 1.5

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.report.board import Board, Line, counted, trades
-from zoo.report.chart import Chart, Figure, Mark, Series, looks, png
+from zoo.report.chart import Chart, Colour, Figure, Mark, Series, looks, png
 from zoo.report.evidence import stored_of
 from zoo.report.section import Picture
 from zoo.run.predictions import Stored
@@ -68,7 +68,7 @@ def skill(board: Board) -> Chart | None:
     edge = low - 0.04 * (high - low)
     series = []
     for place, line in enumerate(lines):
-        colour: Any = "grey" if line.is_baseline else 0
+        kind, colour = _kind(line.is_baseline)
         skills = 100 * line.runs["skill"].to_numpy()
         if _is_far(line):
             text = [f"{skills.mean():,.0f} %"]
@@ -77,10 +77,9 @@ def skill(board: Board) -> Chart | None:
         if line.interval is not None:
             ends = [100 * end for end in line.interval]
             series.append(Series("95 % interval", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
-        label = "baseline" if line.is_baseline else "model (a dot for each seed)"
         points = zip(line.runs["seed"], skills, strict=True)
         hover = [f"{line.label}, seed {seed}: {share:+.2f} %" for seed, share in points]
-        series.append(Series(label, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
+        series.append(Series(kind, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
     return Chart(
         "Skill of each seed",
         "skill against naive, %\n0 is as good as naive",
@@ -106,20 +105,9 @@ def trade(board: Board) -> Chart | None:
     shares = points["parameter_count"] / points["parameter_count"].max()
     points = points.assign(size=6 + 18 * np.sqrt(shares))
     for is_baseline, group in points.groupby("is_baseline"):
-        label = "baseline" if is_baseline else "model"
-        hover = [
-            f"{one.label}: rmse {one.rmse:.6g}, {one.windows_per_second:,.0f} windows/s, "
-            f"{one.parameter_count:,.0f} parameters"
-            for one in group.itertuples()
-        ]
-        look: dict[str, Any] = {
-            "colour": "grey" if is_baseline else 0,
-            "size": list(group["size"]),
-            "opacity": 0.65,
-            "text": list(group["label"]),
-        }
-        x, y = list(group["windows_per_second"]), list(group["rmse"])
-        series.append(Series(label, x, y, "markers", hover=hover, **look))
+        x, y, size, text = (list(group[name]) for name in ("windows_per_second", "rmse", "size", "label"))
+        label, colour = _kind(is_baseline)
+        series.append(Series(label, x, y, "markers", colour, size=size, opacity=0.65, text=text))
     low, high = points["rmse"].min(), points["rmse"].max()
     room = high - low or abs(low)
     naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.spread("rmse"))), None)
@@ -236,6 +224,11 @@ def first_seeds(board: Board) -> dict[str, Stored]:
         if own is not None and all(np.array_equal(own.truth, other.truth) for other in list(stored.values())[:1]):
             stored[line.label] = own
     return stored
+
+
+def _kind(is_baseline: bool) -> tuple[str, Colour]:
+    """The label and the colour of models and of baselines."""
+    return ("baseline", "grey") if is_baseline else ("model", 0)
 
 
 def _is_far(line: Line) -> bool:
