@@ -1,4 +1,4 @@
-"""zoo compare on accuracy: variants matched by what was asked, gains with intervals, and what may be chance."""
+"""zoo compare on accuracy: variants matched by problem and settings, gains with intervals, and what may be chance."""
 
 import json
 

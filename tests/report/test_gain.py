@@ -1,4 +1,4 @@
-"""Default and tuned lines side by side: gains are paired by seed, and what did not help is said."""
+"""Default and tuned lines side by side: gains are paired by seed, and what did not help is named."""
 
 import pytest
 

@@ -246,7 +246,7 @@ def test_folder_report_writes_text_and_pictures_and_names_lines_left_out(tmp_pat
     with (folder / "rows.jsonl").open("a") as file:
         file.write('{"half a line')
     report = write_report(folder)
-    assert report.left_out[0].startswith("rows.jsonl line 4") and len(report.frame) == 3
+    assert report.frame.attrs["left_out"][0].startswith("rows.jsonl line 4") and len(report.frame) == 3
     text = (folder / "report.md").read_text()
     assert "## Left out" in text and "rows.jsonl line 4" in text and "](skill.png)" in text
     assert (folder / "skill.png").exists()

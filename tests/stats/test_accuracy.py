@@ -73,22 +73,22 @@ def test_variance_below_zero_falls_back_to_that_of_one_step():
 
 @pytest.mark.parametrize(("count", "horizon"), [(1000, 1), (1000, 5), (200, 1), (200, 12)])
 def test_equal_forecasters_differ_in_at_most_seven_percent_of_simulations(count, horizon):
-    found = 0
+    rejections = 0
     for number in range(SIMULATIONS):
         random = np.random.default_rng(number)
         truth = naive_errors(random, count, horizon)
         one, other = ((forecaster_errors(random, truth) ** 2).mean(axis=1) for _ in range(2))
         _, p = diebold_mariano(one, other, horizon=horizon)
-        found += p < 0.05
-    assert 0.02 <= found / SIMULATIONS <= 0.07
+        rejections += p < 0.05
+    assert 0.02 <= rejections / SIMULATIONS <= 0.07
 
 
 def test_a_forecaster_that_is_five_percent_better_is_mostly_found():
-    found = 0
+    rejections = 0
     for number in range(SIMULATIONS):
         random = np.random.default_rng(number)
         truth = naive_errors(random, 1000, 1)
         one, other = ((forecaster_errors(random, truth) ** 2).mean(axis=1) for _ in range(2))
         statistic, p = diebold_mariano(0.95**2 * one, other, horizon=1)
-        found += p < 0.05 and statistic < 0
-    assert found / SIMULATIONS >= 0.5
+        rejections += p < 0.05 and statistic < 0
+    assert rejections / SIMULATIONS >= 0.5

@@ -21,8 +21,8 @@ def two_speeds(random, count):
 def test_median_interval_takes_the_innermost_ranks_that_leave_out_five_percent_at_most(count):
     risks = [2 * Fraction(sum(math.comb(count, i) for i in range(rank)), 2**count) for rank in range(count // 2 + 1)]
     rank = max(rank for rank, risk in enumerate(risks) if risk <= Fraction(1, 20))
-    found = median_interval(range(1, count + 1))
-    assert found == ((rank, count + 1 - rank) if rank else None)
+    interval = median_interval(range(1, count + 1))
+    assert interval == ((rank, count + 1 - rank) if rank else None)
 
 
 def test_median_interval_needs_six_values_at_95_percent_and_fewer_below():
@@ -43,8 +43,8 @@ def test_median_interval_agrees_with_the_inverted_quantile_test_of_scipy():
 
 def test_median_interval_covers_the_median_of_skewed_timings():
     random = np.random.default_rng(0)
-    found = [median_interval(skewed(random, 20)) for _ in range(1000)]
-    covered = sum(low <= 1 <= high for low, high in found)
+    intervals = [median_interval(skewed(random, 20)) for _ in range(1000)]
+    covered = sum(low <= 1 <= high for low, high in intervals)
     # Ranks 6 and 15 of 20 cover it with probability 0.9586; 1000 draws of that have a deviation of 6.3.
     assert abs(covered - 958.6) < 4 * 6.3
 
@@ -65,33 +65,33 @@ def test_ratio_interval_has_the_quantiles_of_the_bootstrap_distribution(count):
 
     low = next(k for k in range(1, count + 1) if chance(k) >= 0.025)
     high = next(k for k in range(1, count + 1) if chance(k) >= 0.975)
-    found = ratio_interval([2.0] * 6, range(1, count + 1), resamples=20_000)
-    assert (found.low, found.high) == (low / 2, high / 2)
+    interval = ratio_interval([2.0] * 6, range(1, count + 1), resamples=20_000)
+    assert (interval.low, interval.high) == (low / 2, high / 2)
 
 
 def test_ratio_interval_is_the_same_each_time_and_follows_the_unit():
     random = np.random.default_rng(0)
     old, new = skewed(random, 12), skewed(random, 15)
-    found, thrice = ratio_interval(old, new), ratio_interval(old, 3 * new)
-    assert found == ratio_interval(old, new)
-    assert found.low < found.value < found.high
-    assert (thrice.low, thrice.high) == pytest.approx((3 * found.low, 3 * found.high))
+    interval, thrice = ratio_interval(old, new), ratio_interval(old, 3 * new)
+    assert interval == ratio_interval(old, new)
+    assert interval.low < interval.value < interval.high
+    assert (thrice.low, thrice.high) == pytest.approx((3 * interval.low, 3 * interval.high))
     wide = ratio_interval(old, new, 0.99)
-    assert wide.low < found.low and found.high < wide.high
+    assert wide.low < interval.low and interval.high < wide.high
 
 
 def test_ratio_of_few_values_has_no_interval():
     assert ratio_interval([1] * 6, [2] * 6).low == 2
     for old, new in ((5, 6), (6, 5), (1, 1)):
-        found = ratio_interval([1] * old, [2] * new)
-        assert (found.value, found.low, found.high) == (2, None, None)
+        interval = ratio_interval([1] * old, [2] * new)
+        assert (interval.value, interval.low, interval.high) == (2, None, None)
 
 
 @pytest.mark.parametrize("draw", [skewed, two_speeds])
 def test_ratio_interval_covers_the_ratio_of_medians(draw):
     random = np.random.default_rng(0)
-    found = [ratio_interval(draw(random, 12), 1.1 * draw(random, 12), resamples=300) for _ in range(300)]
-    covered = sum(ratio.low <= 1.1 <= ratio.high for ratio in found)
+    intervals = [ratio_interval(draw(random, 12), 1.1 * draw(random, 12), resamples=300) for _ in range(300)]
+    covered = sum(ratio.low <= 1.1 <= ratio.high for ratio in intervals)
     assert 0.93 <= covered / 300 <= 0.99
 
 

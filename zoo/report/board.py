@@ -157,7 +157,7 @@ def value_of(run: pd.Series | Mapping[str, Any], name: str) -> Any:
 
 def values_under(run: pd.Series | Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """A row's values of the columns that begin with the prefix, under their bare names; None where it has none."""
-    return {str(name).removeprefix(prefix): value_of(run, name) for name in run.keys() if name.startswith(prefix)}  # noqa: SIM118
+    return {name.removeprefix(prefix): value_of(run, name) for name in dict(run) if name.startswith(prefix)}
 
 
 def spread_of(values: Iterable[Any]) -> Spread | None:

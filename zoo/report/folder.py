@@ -21,11 +21,10 @@ RANKS = "critical-difference.png"
 
 @dataclass(frozen=True, eq=False)
 class FolderReport:
-    """The rows of a folder, their boards, and a sentence for each thing that was left out."""
+    """The rows of a folder, as `zoo.results` gives them, and their boards."""
 
     frame: pd.DataFrame
     boards: list[Board]
-    left_out: list[str]
 
 
 def write_report(folder: Path) -> FolderReport:
@@ -34,14 +33,14 @@ def write_report(folder: Path) -> FolderReport:
     Raises InputError for a folder without accuracy rows and for one that cannot be written.
     """
     frame = results(folder)
-    report = FolderReport(frame, judged(frame), frame.attrs["left_out"])
+    report = FolderReport(frame, judged(frame))
     if not report.boards:
         raise InputError(f"{folder} holds no rows of zoo bench")
     try:
         pictures = draw_boards(report.boards, folder)
     except OSError as error:
         raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
-    write_text(folder / "report.md", markdown(report.boards, report.left_out, pictures))
+    write_text(folder / "report.md", markdown(report.boards, frame.attrs["left_out"], pictures))
     return report
 
 

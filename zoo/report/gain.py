@@ -97,11 +97,10 @@ def tuning_verdict(board: Board) -> list[str]:
     pairs = [gain for gain in gains(board) if gain.outcome]
     parts = []
     for outcome, text in OUTCOMES.items():
-        names = [
-            gain.tuned.variant + (f" ({_points(gain.gain)} points)" if outcome in ("raised", "lowered") else "")
-            for gain in pairs
-            if gain.outcome == outcome
-        ]
+        chosen = [gain for gain in pairs if gain.outcome == outcome]
+        names = [gain.tuned.variant for gain in chosen]
+        if outcome in ("raised", "lowered"):
+            names = [f"{gain.tuned.variant} ({_points(gain.gain)} points)" for gain in chosen]
         if names:
             parts.append(text.format(", ".join(names)))
     sentences = [f"Tuning {'; it '.join(parts)}."] if parts else []

@@ -1,1 +1,1 @@
-"""Statistics: what can be said of timings, of one data set's forecasts, and of ranks over several data sets."""
+"""Statistics of timings, of one data set's forecasts, and of ranks over several data sets."""

@@ -85,7 +85,7 @@ def test_a_series_can_be_toggled_in_the_legend(page):
 
     find = """
         const titles = [...document.querySelectorAll('h3')];
-        const title = titles.find(found => found.textContent.startsWith('Forecasts of'));
+        const title = titles.find(heading => heading.textContent.startsWith('Forecasts of'));
         return title.nextElementSibling.nextElementSibling;
     """
     place = page.execute_script(find)
