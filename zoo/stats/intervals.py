@@ -5,6 +5,7 @@ import math
 import numpy as np
 from scipy import stats
 
+LEVEL = 0.95
 RESAMPLES = 2000
 
 
@@ -13,7 +14,7 @@ def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, flo
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908).
     """
-    half = float(stats.t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, count - 1)) * deviation / math.sqrt(count)
     return mean - half, mean + half
 
 
@@ -57,7 +58,7 @@ def skill_interval(
         skills = np.where(base > 0, 1 - own / base, 0.0)
     drawn = random.integers(0, seeds, size=(seeds, resamples))
     means = np.take_along_axis(skills, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(means, [2.5, 97.5])
+    low, high = np.percentile(means, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return float(low), float(high)
 
 
