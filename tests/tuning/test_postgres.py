@@ -7,27 +7,26 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import run_zoo_here
+from tests.tuning.studies import QUICK, started, trials_of
 from zoo.tuning.storage import GRACE_SECONDS
 
 pytestmark = pytest.mark.postgres
-QUICK = ["--fix", "max_epochs=3", "--fix", "hidden_size=4", "--fix", "batch_size=64", "--sampler", "random"]
 
 
 def program(name):
     """A PostgreSQL program: on the path, or where Debian keeps its versions."""
-    found = shutil.which(name) or next(
+    path = shutil.which(name) or next(
         iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None
     )
-    if found is None:
+    if path is None:
         pytest.skip(f"PostgreSQL's {name} is not installed")
-    return str(found)
+    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +46,11 @@ def url(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = subprocess.run(
+    ended = subprocess.run(
         [initdb, "-D", home / "data", "-U", "zoo", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"],
         capture_output=True, text=True, check=False, cwd=home, **who,
     )  # fmt: skip
-    assert made.returncode == 0, made.stderr
+    assert ended.returncode == 0, ended.stderr
     options = ["-p", str(port), "-k", str(home), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
     with (home / "log").open("w") as log:
         server = subprocess.Popen([postgres, "-D", home / "data", *options], stdout=log, stderr=log, cwd=home, **who)
@@ -68,21 +67,9 @@ def url(tmp_path_factory):
     server.wait(timeout=30)
 
 
-def started(csv, url, out, study, trials):
-    command = [sys.executable, "-m", "zoo.cli", "tune", "lstm", csv, "--targets", "close", "--storage", url]
-    command += ["--study", study, "--trials", trials, "--out", out, *QUICK]
-    return subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
-def trials_of(out):
-    return [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
-
-
 def test_two_processes_share_one_study_and_its_budget(url, prices_csv, tmp_path):
     outs = [tmp_path / "here", tmp_path / "there"]
-    both = [started(prices_csv, url, out, "shared", 16) for out in outs]
+    both = [started(prices_csv, out, "--storage", url, "--study", "shared", "--trials", 16) for out in outs]
     for process in both:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
@@ -95,10 +82,10 @@ def test_two_processes_share_one_study_and_its_budget(url, prices_csv, tmp_path)
 
 
 def test_trial_of_a_killed_process_is_found_by_its_heartbeat_and_the_budget_is_met(url, prices_csv, tmp_path):
-    first = started(prices_csv, url, tmp_path / "first", "killed", 40)
-    second = started(prices_csv, url, tmp_path / "second", "killed", 40)
-    said = [first.stdout.readline() for _ in range(3)]
-    assert "trial" in said[-1], said
+    first = started(prices_csv, tmp_path / "first", "--storage", url, "--study", "killed", "--trials", 40)
+    second = started(prices_csv, tmp_path / "second", "--storage", url, "--study", "killed", "--trials", 40)
+    lines = [first.stdout.readline() for _ in range(3)]
+    assert "trial" in lines[-1], lines
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     output, _ = second.communicate(timeout=300 + GRACE_SECONDS)

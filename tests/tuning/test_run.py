@@ -1,9 +1,13 @@
-"""`zoo tune` from the command line, and suites that take up what it found."""
+"""`zoo tune` from the command line, the commands of docs/tuning.md, and suites that use the best settings."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
+import zoo
 from tests.conftest import run_zoo_here
 from zoo.errors import InputError
 from zoo.run.store import read_rows
@@ -66,8 +70,8 @@ def test_all_variants_are_tuned_and_run_again_beside_their_defaults(suite, tmp_p
     out = tmp_path / "results/small-tuned"
     rows, left_out = read_rows(out)
     assert left_out == []
-    kept = [(row.variant, row.seed, row.tuning is not None) for row in rows]
-    assert sorted(kept) == sorted(
+    cells = [(row.variant, row.seed, row.tuning is not None) for row in rows]
+    assert sorted(cells) == sorted(
         [(name, seed, tuned) for name in ("lstm", "linear") for seed in (0, 1) for tuned in (False, True)]
         + [("naive", 0, False), ("moving-average", 0, False), ("moving-average", 0, True)]
     )
@@ -90,12 +94,12 @@ def test_single_variant_goes_straight_into_out_and_speaks_json(prices_csv, tmp_p
         "--range", "hidden_size=4:8", "--range", "lookback=5:9", "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    (found,) = json.loads(ended.stdout)
-    assert found == json.loads((tmp_path / "out/best.json").read_text())
-    assert 5 <= found["lookback"] <= 9
-    assert found["study"]["seed"] == 3
+    (best,) = json.loads(ended.stdout)
+    assert best == json.loads((tmp_path / "out/best.json").read_text())
+    assert 5 <= best["lookback"] <= 9
+    assert best["study"]["seed"] == 3
     tuned = read_tuned(tmp_path / "out", ["lstm", "naive"])
-    assert tuned["lstm"].lookback == found["lookback"]
+    assert tuned["lstm"].lookback == best["lookback"]
 
 
 def test_study_that_went_on_without_a_better_trial_trains_nothing_anew(tuned_folder, prices_csv, tmp_path):
@@ -138,8 +142,8 @@ def test_tuned_lookback_shares_the_board_of_the_suites_own(prices_csv, tmp_path)
     assert ended.returncode == 0, ended.stderr
     report = (tmp_path / "out/report.md").read_text()
     assert report.count("\n## ") == 1
-    (found,) = [line for line in report.splitlines() if line.startswith("- moving-average (tuned): ")]
-    assert ", lookback 1" in found
+    (line,) = [line for line in report.splitlines() if line.startswith("- moving-average (tuned): ")]
+    assert ", lookback 1" in line
 
 
 def test_objectives_are_shown_as_a_front(prices_csv, tmp_path):
@@ -188,8 +192,8 @@ def tuned_folder(prices_csv, tmp_path):
     ],
 )
 def test_settings_that_were_found_on_something_else_are_refused(arguments, rule, tuned_folder, prices_csv, tmp_path):
-    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    options = {"--targets": "close", "--models": "moving-average,naive", "--tuned": tuned_folder, **given}
+    changes = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    options = {"--targets": "close", "--models": "moving-average,naive", "--tuned": tuned_folder, **changes}
     ended = run_zoo_here("bench", prices_csv, *[part for pair in options.items() for part in pair], cwd=tmp_path)
     assert ended.returncode == 2
     assert rule in ended.stderr
@@ -219,3 +223,28 @@ def test_settings_of_other_data_or_another_format_are_refused(tuned_folder, pric
         path.write_text(content)
         with pytest.raises(InputError, match=rule):
             read_tuned(tuned_folder, ["moving-average"])
+
+
+@pytest.mark.slow
+def test_commands_and_code_of_the_page_on_tuning_run(suite, prices_csv, data, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/tuning.md").read_text(encoding="utf-8")
+    instead = {
+        "benchmarks/suites/sp500.toml": str(suite),
+        "sp500": str(prices_csv),
+        "prices.csv": str(prices_csv),
+        "postgresql://zoo:secret@db/zoo": f"sqlite:///{tmp_path / 'shared.db'}",
+    }
+    commands = re.findall(r"^    zoo (.+?)(?:  #.*)?$", page, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["tune", "tune", "bench", "tune"]
+    for command in commands:
+        arguments = [instead.get(argument, argument) for argument in shlex.split(command)]
+        quick = ("--trials", 1, "--fix", "fit.max_epochs=1") if arguments[0] == "tune" else ("--seeds", 1)
+        ended = run_zoo_here(*arguments, *quick, cwd=tmp_path)
+        assert ended.returncode == 0, (command, ended.stderr)
+    (tables,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    suite.write_text(SUITE.partition("[tune]")[0] + tables)
+    ended = run_zoo_here("tune", "lstm", suite, "--trials", 1, "--fix", "max_epochs=1", "--out", "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    small = code.replace("trials=50", "trials=1, config=zoo.FitConfig(max_epochs=1)")
+    exec(compile(small, "docs/tuning.md", "exec"), {"zoo": zoo, "data": data})

@@ -3,20 +3,19 @@ import pytest
 
 import zoo
 from zoo.space import Choice, Float, Int
-from zoo.tuning.search import applicable, known_keys, range_of, search_for
+from zoo.tuning.search import StudySettings, applicable, known_keys, range_of, search_for
 
 
 def search(data, name="lstm", *, fix=None, ranges=None, params=None, config=None):
-    return search_for(
-        name, data, params=params or {}, config=config or zoo.FitConfig(), fix=fix or {}, ranges=ranges or {}
-    )
+    given = {"params": params, "config": config, "fix": fix, "ranges": ranges}
+    return search_for(name, data, StudySettings(**{key: value for key, value in given.items() if value is not None}))
 
 
 def test_space_is_read_off_both_signatures(data):
-    found = search(data).ranges
-    assert found["hidden_size"] == Int(16, 256, log=True)
-    assert found["fit.learning_rate"] == Float(1e-4, 1e-2, log=True)
-    assert set(found) == {"hidden_size", "dropout"} | {
+    ranges = search(data).ranges
+    assert ranges["hidden_size"] == Int(16, 256, log=True)
+    assert ranges["fit.learning_rate"] == Float(1e-4, 1e-2, log=True)
+    assert set(ranges) == {"hidden_size", "dropout"} | {
         f"fit.{name}" for name in ("batch_size", "learning_rate", "weight_decay", "optimizer", "schedule")
     }
 
@@ -28,33 +27,33 @@ def test_what_learns_nothing_is_searched_without_training_settings(data):
 
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_suggestions_lie_in_the_ranges_and_build(name, data):
-    found = search(data, name)
+    space = search(data, name)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     trial = study.ask()
-    found.suggest(trial)
-    point = found.point_of(trial)
-    assert set(trial.params) == set(found.ranges)
+    space.suggest(trial)
+    point = space.point_of(trial)
+    assert set(trial.params) == set(space.ranges)
     zoo.create(name, data.problem, **point.params)
     zoo.FitConfig.of(point.fit)
     assert point.lookback == data.problem.lookback
 
 
 def test_start_runs_the_defaults_themselves_also_outside_their_ranges(data):
-    found = search(data, params={"hidden_size": 20})
+    space = search(data, params={"hidden_size": 20})
     study = optuna.create_study()
-    study.enqueue_trial(*found.start())
+    study.enqueue_trial(*space.start())
     trial = study.ask()
-    found.suggest(trial)
+    space.suggest(trial)
     assert trial.params["fit.weight_decay"] == 1e-6  # as near as its log range allows
-    point = found.point_of(trial)
+    point = space.point_of(trial)
     assert point.fit["weight_decay"] == 0.0
     assert point.params == {"hidden_size": 20, "dropout": 0.0}
 
 
 def test_start_is_brought_into_a_range_that_was_given(data):
-    found = search(data, ranges={"hidden_size": "100:200", "fit.optimizer": "adamw,sgd"})
-    assert found.base["hidden_size"] == 100
-    assert found.base["fit.optimizer"] == "adamw"
+    space = search(data, ranges={"hidden_size": "100:200", "fit.optimizer": "adamw,sgd"})
+    assert space.base["hidden_size"] == 100
+    assert space.base["fit.optimizer"] == "adamw"
 
 
 @pytest.mark.parametrize(
@@ -76,9 +75,9 @@ def test_ranges_are_read_from_text_lists_and_values(key, given, expected):
 
 
 def test_fixed_parameters_and_single_values_are_not_searched(data):
-    found = search(data, fix={"hidden_size": 48, "learning_rate": 0.002}, ranges={"dropout": "0.2:0.2"})
-    assert not {"hidden_size", "fit.learning_rate", "dropout"} & set(found.ranges)
-    point = found.point({})
+    space = search(data, fix={"hidden_size": 48, "learning_rate": 0.002}, ranges={"dropout": "0.2:0.2"})
+    assert not {"hidden_size", "fit.learning_rate", "dropout"} & set(space.ranges)
+    point = space.point({})
     assert point.params == {"hidden_size": 48, "dropout": 0.2}
     assert point.fit["learning_rate"] == 0.002
 
@@ -146,7 +145,7 @@ def test_what_learns_nothing_is_not_searched_by_what_it_ignores(data):
     assert set(search(data, "moving-average", ranges=ranges).ranges) == {"window", "lookback"}
 
 
-def test_none_may_be_said_where_it_is_a_value(data):
+def test_none_may_be_given_where_it_is_a_value(data):
     assert search(data, "ridge", fix={"penalty": "none"}).base["penalty"] is None
     assert search(data, fix={"schedule": "none"}).base["fit.schedule"] == "none"
 

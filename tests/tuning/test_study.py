@@ -1,37 +1,14 @@
 import json
 import math
-import threading
-import time
 from dataclasses import replace
 
-import numpy as np
-import optuna
 import pytest
 import torch
 from torch import nn
 
 import zoo
-from zoo import registry
+from tests.tuning.studies import LITTLE, SMALL, outcomes, tuned
 from zoo.space import Float, Int
-from zoo.tuning.storage import opened_storage
-from zoo.tuning.study import quiet
-from zoo.tuning.trial import run_trial
-
-SMALL = zoo.FitConfig(max_epochs=2)
-LITTLE = {"hidden_size": Int(4, 12), "fit.batch_size": Int(64, 256)}
-
-
-def tuned(data, name="lstm", **how):
-    settings = {"trials": 4, "config": SMALL, "ranges": LITTLE if name == "lstm" else {}, **how}
-    return zoo.tune(name, data, **settings)
-
-
-def outcomes(result):
-    """What must repeat, trial by trial: state, parameters, values, what was reported; not seconds."""
-    return [
-        (t.number, t.state.name, t.params, t.values, t.intermediate_values, t.user_attrs.get("best_epoch"))
-        for t in result.study.trials
-    ]
 
 
 def test_best_settings_are_those_of_the_lowest_validation_loss(data):
@@ -51,7 +28,7 @@ def test_value_of_a_trial_is_the_validation_loss_of_its_settings(data):
 
     result = tuned(data)
     trial = result.study.trials[2]
-    point = result.search.point_of(trial)
+    point = result.plan.search.point_of(trial)
     seed = stream_seed(0, "trial 2")
     model = zoo.create("lstm", data.problem, seed=seed, **point.params)
     zoo.fit(model, data.train, data.valid, zoo.FitConfig.of(point.fit), seed=seed)
@@ -65,6 +42,13 @@ def test_sequential_studies_repeat_trial_by_trial(data):
     assert first.notes == ()
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Drawing them takes longer than a small study."""
+    monkeypatch.setattr("zoo.tuning.files._draw", lambda *_: [])
+
+
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "gp", "cmaes"])
 def test_interrupted_study_goes_on_as_if_it_had_not_been(sampler, data, tmp_path):
     how = {"sampler": sampler, "ranges": {**LITTLE, "dropout": Float(0.0, 0.1)}, "fix": {"fit.optimizer": "adam"}}
@@ -73,20 +57,6 @@ def test_interrupted_study_goes_on_as_if_it_had_not_been(sampler, data, tmp_path
         parts = tuned(data, trials=trials, out=tmp_path, **how)
     assert outcomes(parts) == outcomes(whole)
     assert len({str(trial.params) for trial in whole.study.trials}) == 14
-
-
-def test_workers_give_what_this_process_gives(data, tmp_path):
-    here = tuned(data, trials=3)
-    there = tuned(data, trials=3, jobs=1, out=tmp_path)
-    assert outcomes(here) == outcomes(there)
-
-
-def test_several_workers_meet_the_budget_and_say_that_they_do_not_repeat(data):
-    config = zoo.FitConfig(max_epochs=30, patience=0)  # long enough for the second to be there
-    result = tuned(data, trials=21, jobs=2, pruner="none", config=config)
-    assert result.cost.trials == 21 == len(result.study.trials)
-    assert not result.is_reproducible
-    assert "another run will give other trials" in result.notes[0]
 
 
 def test_tuning_never_sees_test_rows(data):
@@ -106,22 +76,9 @@ def test_tuning_never_sees_test_rows(data):
     assert tuned(poisoned, ranges=ranges).cost.failed == 4
 
 
-def test_trials_are_handed_no_row_of_the_test_part(data, monkeypatch):
-    handed = []
-
-    def spy(request, given, goes_on):
-        handed.append((len(given.test), len(given.train.values), len(given.valid.raw), given.split.test_end))
-        return run_trial(request, given, goes_on)
-
-    monkeypatch.setattr("zoo.tuning.supervisor.run_trial", spy)
-    tuned(data, trials=2)
-    end = data.split.valid_end
-    assert handed == [(0, end, end, end)] * 2
-
-
 def test_lookback_may_be_searched(data):
     result = tuned(data, ranges={**LITTLE, "lookback": "5:12"}, trials=6)
-    assert {result.search.point_of(trial).lookback for trial in result.study.trials} > {7}
+    assert {result.plan.search.point_of(trial).lookback for trial in result.study.trials} > {7}
     assert data.with_lookback(result.best_lookback).problem.lookback == result.best_lookback
 
 
@@ -129,8 +86,8 @@ def test_grid_runs_each_point_once(data):
     ranges = {"hidden_size": [4, 8], "dropout": "0:0.4"}
     fix = {name: value for name, value in vars(SMALL).items() if name != "device" and not name.startswith("max_")}
     result = tuned(data, trials=100, sampler="grid", ranges=ranges, fix={f"fit.{k}": v for k, v in fix.items()})
-    found = {(trial.params["hidden_size"], round(trial.params["dropout"], 6)) for trial in result.study.trials}
-    assert found == {(size, rate) for size in (4, 8) for rate in (0.0, 0.1, 0.2, 0.3, 0.4)}
+    points = {(trial.params["hidden_size"], round(trial.params["dropout"], 6)) for trial in result.study.trials}
+    assert points == {(size, rate) for size in (4, 8) for rate in (0.0, 0.1, 0.2, 0.3, 0.4)}
     assert result.cost.trials == 10
 
 
@@ -152,20 +109,6 @@ def test_latency_is_measured_and_makes_a_study_unrepeatable(data):
     result = tuned(data, objectives=["latency_ms", "valid_loss"], trials=2)
     assert all(0 < trial.values[0] < 1000 for trial in result.study.trials)
     assert not result.is_reproducible
-
-
-@pytest.fixture
-def register_variant():
-    """Register a class for one test."""
-    names = []
-
-    def add(name, build):
-        registry.register(name, summary="s", source="s")(build)
-        names.append(name)
-
-    yield add
-    for name in names:
-        registry._variants.pop(name)
 
 
 class Faulty(nn.Module):
@@ -202,42 +145,6 @@ def test_study_in_which_all_fails_says_why(data, register_variant):
         _ = result.best_params
 
 
-class Scripted(nn.Module):
-    """A model whose validation loss in each epoch is written in its parameter."""
-
-    def __init__(self, problem, *, level: float = 0.0):
-        super().__init__()
-        self.shift, self.level, self.shape = nn.Parameter(torch.zeros(1)), level, problem.output_shape
-
-    def forward(self, x):
-        return (self.shift * 0 + self.level).expand(len(x), *self.shape)
-
-
-def test_hopeless_trials_are_pruned_and_the_median_is_not(data, register_variant):
-    register_variant("scripted", Scripted)
-    queue = [{"level": level, "fit.learning_rate": 1e-3} for level in (1.0, 1.1, 1.2, 1.3, 1.4, 9.0, 0.9)]
-    fixed = ("fit.batch_size", "fit.weight_decay", "fit.optimizer", "fit.schedule")
-    config = zoo.FitConfig(max_epochs=12)
-    result = zoo.tune(
-        "scripted",
-        data,
-        trials=7,
-        queue=queue,
-        config=config,
-        fix={name: getattr(config, name.removeprefix("fit.")) for name in fixed},
-        ranges={"level": "0:10", "fit.learning_rate": "1e-4:1e-2"},
-    )
-    assert [trial.state.name for trial in result.study.trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
-    assert result.study.trials[5].last_step == 5  # the warm-up
-    assert (result.cost.complete, result.cost.pruned) == (6, 1)
-    assert result.best_params == {"level": 0.9}
-
-
-@pytest.mark.parametrize("name", ["median", "hyperband", "none"])
-def test_pruners_run(name, data):
-    assert tuned(data, pruner=name, config=zoo.FitConfig(max_epochs=9), trials=8).cost.trials == 8
-
-
 def test_every_trial_gets_the_same_training_budget(data):
     result = tuned(data, config=zoo.FitConfig(max_epochs=50, max_batches=5), fix={"fit.patience": 0}, pruner="none")
     steps = []
@@ -248,12 +155,7 @@ def test_every_trial_gets_the_same_training_budget(data):
     assert {trial.user_attrs["stopped"] for trial in result.study.trials} == {"max_batches"}
 
 
-def test_timeout_begins_no_further_trial(data):
-    result = tuned(data, trials=1000, timeout=1.0)
-    assert 1 <= result.cost.trials < 1000
-    assert result.cost.busy_seconds >= 1.0
-
-
+@pytest.mark.usefixtures("no_pictures")
 def test_study_of_something_else_under_the_same_name_is_refused(data, prices, tmp_path):
     tuned(data, out=tmp_path, trials=1, study_name="mine")
     tuned(data, out=tmp_path, trials=2, study_name="mine")
@@ -295,26 +197,6 @@ def test_nothing_to_tune_or_to_judge_by_is_said(data, prices):
         tuned(without)
 
 
-def test_global_random_state_and_threads_are_left_alone(data):
-    torch.set_num_threads(2)
-    torch.manual_seed(5)
-    np.random.seed(5)  # noqa: NPY002
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    tuned(data)
-    assert torch.equal(before[0], torch.get_rng_state())
-    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
-    assert torch.get_num_threads() == 2
-
-
-def test_events_tell_of_every_trial(data):
-    events = []
-    tuned(data, on_event=events.append)
-    ended = [event for event in events if event.trial is not None]
-    assert [event.number for event in ended] == [0, 1, 2, 3]
-    assert [event.cost.trials for event in ended] == [1, 2, 3, 4]
-    assert any(event.epoch == 2 and event.valid_loss > 0 for event in events)
-
-
 def test_repeats_judge_a_trial_by_the_mean_of_several_trainings(data):
     result = tuned(data, repeats=3)
     once = tuned(data)
@@ -331,30 +213,6 @@ def test_repeats_judge_a_trial_by_the_mean_of_several_trainings(data):
         tuned(data, repeats=0)
 
 
-@pytest.mark.parametrize(
-    "how", [{"sampler": "tpe"}, {"sampler": "grid"}, {"sampler": "cmaes"}, {"pruner": "hyperband"}]
-)
-def test_trial_that_was_stopped_is_run_again_and_the_rest_follow(how, data, tmp_path):
-    settings = {"trials": 8, "ranges": {**LITTLE, "dropout": Float(0.0, 0.1)}, "fix": {"fit.optimizer": "adam"}, **how}
-    stop = threading.Event()
-
-    def interrupt(event):
-        if event.number == 3 and event.epoch == 1 and not stop.is_set():
-            stop.set()
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        tuned(data, out=tmp_path, on_event=interrupt, stop=stop, **settings)
-    again, whole = tuned(data, out=tmp_path, **settings), tuned(data, **settings)
-    assert (again.cost.trials, again.cost.lost) == (8, 1)
-    assert again.study.trials[3].state.name == "FAIL"
-    kept = [trial for trial in again.study.trials if trial.number != 3]
-    if again.is_reproducible:
-        pairs = zip(kept, whole.study.trials, strict=True)
-        assert all((one.params, one.values) == (other.params, other.values) for one, other in pairs)
-    assert again.is_reproducible == (how not in ({"sampler": "cmaes"}, {"pruner": "hyperband"}))
-
-
 def test_test_rows_do_not_reach_hyperbands_brackets(prices):
     other = prices.copy()
     other.loc[other.index[260:], "close"] *= 2
@@ -364,53 +222,29 @@ def test_test_rows_do_not_reach_hyperbands_brackets(prices):
     assert results[0].cost.pruned > 0
 
 
-def test_verdict_on_the_last_epoch_counts_in_workers_too(data):
-    how = {"config": zoo.FitConfig(max_epochs=5), "trials": 12, "ranges": {}, "sampler": "random"}
-    here, there = tuned(data, "linear", **how), tuned(data, "linear", jobs=1, **how)
-    assert outcomes(here) == outcomes(there)
-    assert any(trial.state.name == "PRUNED" and trial.last_step == 5 for trial in here.study.trials)
-
-
 def test_start_is_told_as_it_ran_also_after_the_settings_changed(data, tmp_path):
     first = tuned(data, out=tmp_path, trials=1, config=replace(SMALL, learning_rate=9e-3))
     later = tuned(data, out=tmp_path, trials=1, config=SMALL)
     assert later.best_fit.learning_rate == first.best_fit.learning_rate == 9e-3
     assert later.best_fit.weight_decay == 0.0
-    kept = json.loads((tmp_path / "trials.jsonl").read_text())
-    assert kept["params"]["fit.weight_decay"] == 0.0
-    assert kept["is_start"]
-
-
-@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
-def test_time_in_which_nothing_ran_is_not_counted(data, tmp_path):
-    tuned(data, out=tmp_path, trials=2)
-    with quiet(), opened_storage(None, tmp_path) as storage:  # a process that asks for a trial and dies
-        study = optuna.load_study(study_name="lstm", storage=storage)
-        study.ask({"hidden_size": optuna.distributions.IntDistribution(4, 12)})
-        time.sleep(1.5)
-    result = tuned(data, out=tmp_path, trials=3, timeout=1.4)
-    assert result.cost.trials == 3
-    assert result.cost.seconds < 1.4
+    line = json.loads((tmp_path / "trials.jsonl").read_text())
+    assert line["params"]["fit.weight_decay"] == 0.0
+    assert line["is_start"]
 
 
 @pytest.mark.parametrize("names", [["train_seconds"], ["valid_loss", "train_seconds", "latency_ms"]])
-def test_any_objective_can_be_shown(names, data, capsys):
-    from zoo.cli.tune import _plain
+def test_any_objective_can_be_shown(names, data):
+    from zoo.cli.tune import _outcome
 
-    listen = _plain({"lstm": 2})
-    result = tuned(data, objectives=names, trials=2, on_event=lambda event: listen("lstm", event))
+    events = []
+    result = tuned(data, objectives=names, trials=2, on_event=events.append)
     assert result.cost.complete == 2
-    assert "[lstm 2/2] trial 1: " in capsys.readouterr().err
+    assert [_outcome(event).split(":")[0] for event in events if event.trial is not None] == ["trial 0", "trial 1"]
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"queue": [{"hiden_size": 8}]}, "unknown parameter 'hiden_size'"),
-        ({"queue": [{"fit.patience": 8}]}, "queue: fit.patience is not searched"),
-        ({"queue": [{"hidden_size": 400}]}, "queue: hidden_size must be 4 to 12, got 400"),
-        ({"queue": [{"hidden_size": "a"}]}, "queue: hidden_size must be a whole number"),
-        ({"queue": [{"hidden_size": 8}], "sampler": "grid"}, "a grid has its own points"),
         ({"trials": 2.5}, "trials must be a whole number, got 2.5"),
         ({"objectives": "loss"}, "unknown objective 'loss'"),
     ],
@@ -420,13 +254,7 @@ def test_wrong_calls_are_refused(how, message, data):
         tuned(data, **how)
 
 
-def test_short_names_queue_too(data):
-    result = tuned(data, queue=[{"hidden_size": 5, "learning_rate": 2e-3}], trials=1)
-    assert result.study.trials[0].params["hidden_size"] == 5
-    assert result.study.trials[0].params["fit.learning_rate"] == 2e-3
-
-
 def test_variant_that_workers_cannot_import_is_refused(data, register_variant):
     register_variant("faulty", Faulty)
-    with pytest.raises(zoo.InputError, match="which worker processes do not import: leave out jobs"):
+    with pytest.raises(zoo.InputError, match="worker processes do not import .*, which registers 'faulty'"):
         zoo.tune("faulty", data, trials=1, jobs=1)

@@ -2,46 +2,24 @@
 
 import json
 import sys
+import threading
 import time as clock
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoo.cli import options
 from zoo.cli.app import app
-from zoo.cli.options import (
-    Channels,
-    Columns,
-    Device,
-    Horizon,
-    Json,
-    Lookback,
-    Missing,
-    Normalising,
-    Scaling,
-    SplitText,
-    Targets,
-    Time,
-    data_changes,
-    names_in,
-    print_json,
-    problem_changes,
-    suite_from,
-    table_console,
-    typed_line,
-)
 from zoo.cli.progress import counter, left_text, progress_line
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from zoo.tuning.result import StudyResult
-    from zoo.tuning.suite import Listener, Studies
+    from zoo.tuning.study import Listener, Studies
     from zoo.tuning.supervisor import TrialEvent
 
 EXAMPLES = """
@@ -50,6 +28,12 @@ Examples:\n
   zoo tune all benchmarks/suites/sp500.toml --trials 30\n
   zoo tune bilstm sp500 --targets close --fix hidden_size=64 --range lookback=7:60
 """
+Text = str | None
+Texts = list[str] | None
+
+
+def _option(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel="The study")
 
 
 @app.command(epilog=EXAMPLES)
@@ -58,82 +42,62 @@ def tune(
     source: Annotated[
         str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in name.")
     ],
-    trials: Annotated[int | None, typer.Option(help="Trials of each variant (default: 50).")] = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds after which a variant begins no further trial.")
-    ] = None,
-    fix: Annotated[
-        list[str] | None, typer.Option(help="Fix a parameter: hidden_size=64 or fit.max_epochs=50; repeatable.")
-    ] = None,
+    trials: Annotated[int | None, _option("Trials of each variant (default: 50).")] = None,
+    timeout: Annotated[float | None, _option("Seconds after which a variant begins no further trial.")] = None,
+    fix: Annotated[Texts, _option("Fix a parameter: hidden_size=64 or fit.max_epochs=50; repeatable.")] = None,
     ranges: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--range", help="Search a range: hidden_size=32:512:log, lookback=7:60, fit.optimizer=adam,sgd; repeatable."
-        ),
+        Texts, _option("Search a range: dropout=0:0.3, lookback=7:60, fit.optimizer=adam,sgd; repeatable.", "--range")
     ] = None,
-    repeats: Annotated[
-        int | None, typer.Option(help="Trainings of each trial, whose mean is its value (default: 1).")
-    ] = None,
-    sampler: Annotated[str | None, typer.Option(help="tpe, random, grid, gp or cmaes (default: tpe).")] = None,
-    pruner: Annotated[
-        str | None, typer.Option(help="median, hyperband or none (default: median; none with several objectives).")
-    ] = None,
+    repeats: Annotated[int | None, _option("Trainings of each trial, whose mean is its value (default: 1).")] = None,
+    sampler: Annotated[Text, _option("tpe, random, grid, gp or cmaes (default: tpe).")] = None,
+    pruner: Annotated[Text, _option("median, hyperband or none (default: median; several objectives: none).")] = None,
     objectives: Annotated[
-        str | None,
-        typer.Option(help="To minimise: valid_loss, latency_ms, parameter_count, train_seconds (default: valid_loss)."),
+        Text, _option("valid_loss (default), latency_ms, parameter_count or train_seconds; or several.")
     ] = None,
-    storage: Annotated[
-        str | None, typer.Option(help="Optuna storage URL that several machines share (default: a database in OUT).")
-    ] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study (default: SUITE-VARIANT).")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the search and its trainings (default: 0).")] = None,
-    targets: Targets = None,
-    lookback: Lookback = None,
-    horizon: Horizon = None,
-    split: SplitText = None,
-    scaler: Scaling = None,
-    normalise: Normalising = None,
-    columns: Columns = None,
-    channels: Channels = None,
-    time: Time = None,
-    missing: Missing = None,
-    device: Device = "auto",
-    jobs: Annotated[
-        int | None, typer.Option(help="Worker processes (default: one per variant, as many as cores on CPU).")
-    ] = None,
+    storage: Annotated[Text, _option("URL of a database for several machines (default: a file in OUT).")] = None,
+    study: Annotated[Text, _option("Name of the study (default: SUITE-VARIANT).")] = None,
+    seed: Annotated[int | None, _option("Seed of the search and its trainings (default: 0).")] = None,
+    targets: options.Targets = None,
+    lookback: options.Lookback = None,
+    horizon: options.Horizon = None,
+    split: options.SplitText = None,
+    scaler: options.Scaling = None,
+    normalise: options.Normalising = None,
+    columns: options.Columns = None,
+    channels: options.Channels = None,
+    time: options.Time = None,
+    missing: options.Missing = None,
+    device: options.Device = "auto",
+    jobs: Annotated[int | None, _option("Worker processes (default: one per variant, at most one per core).")] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="Output folder; several variants: one in it for each (default: results/tune)."),
+        Path | None, _option("Folder, with one for each of several variants (default: results/tune).")
     ] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Search hyperparameters on the validation part, each variant on the same budget; a stopped study goes on."""
     from zoo.tuning.storage import shown
-    from zoo.tuning.suite import tune_suite
+    from zoo.tuning.study import studies_of, tune_all
 
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
     changes = {
-        "data": data_changes(targets, columns, channels, time, missing),
-        "problem": problem_changes(lookback, horizon, split, scaler, normalise),
+        "data": options.data_changes(targets, columns, channels, time, missing),
+        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
         "run": {},
         "fit": {"device": None if device == "auto" else device},
-        "tune": {**search, "pruner": pruner, "objectives": names_in(objectives)},
+        "tune": {**search, "pruner": pruner, "objectives": options.names_in(objectives)},
     }
-    with _progress() as on_studies:
-        outcome = tune_suite(
-            suite_from(source, changes, []),
-            names_in(names) or [],
-            out,
-            fix=_settings("--fix", fix),
-            ranges=_settings("--range", ranges),
-            storage=storage,
-            study=study,
-            jobs=jobs,
-            command=typed_line({storage: shown(storage, None)} if storage else {}),
-            on_studies=on_studies,
+    suite, variants = options.suite_from(source, changes, []), options.names_in(names) or []
+    studies = studies_of(suite, variants, out, fix=_settings("--fix", fix), ranges=_settings("--range", ranges))
+    for note in studies.notes:
+        print(f"note: {note}", file=sys.stderr)
+    stop, command = threading.Event(), options.typed_line({storage: shown(storage, None)} if storage else {})
+    bar = progress_line()
+    with bar if sys.stderr.isatty() else nullcontext():
+        on_event = _listener(studies, bar)
+        results = tune_all(
+            studies, on_event=on_event, stop=stop, storage=storage, study=study, jobs=jobs, command=command
         )
-    results = outcome.results
-    if outcome.is_stopped:
+    if stop.is_set():
         counts = ", ".join(f"{name} {result.cost.trials} of {result.plan.trials}" for name, result in results.items())
         print(f"stopped after trials: {counts or 'none'}; the same command goes on", file=sys.stderr)
         sys.exit(130)
@@ -141,131 +105,95 @@ def tune(
         for note in result.notes:
             print(f"note: {name}: {note}", file=sys.stderr)
     if as_json:
-        paths = [outcome.studies.folders[name] / "best.json" for name in results]
-        print_json([json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()])
+        paths = [folder / "best.json" for folder in studies.folders.values()]
+        options.print_json([json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()])
     else:
-        _show(results, list(outcome.studies.folders.values()))
+        _show(results, studies)
     sys.exit(1 if any(result.cost.complete == 0 for result in results.values()) else 0)
 
 
-def _settings(option: str, given: list[str] | None) -> dict[str, Any]:
+def _settings(option: str, texts: list[str] | None) -> dict[str, Any]:
     """KEY=VALUE options by key: the values of --fix as numbers where they are numbers, ranges as text."""
     from zoo.space import scalar
 
     values = {}
-    for setting in given or []:
-        key, equals, value = (part.strip() for part in setting.partition("="))
+    for text in texts or []:
+        key, equals, value = (part.strip() for part in text.partition("="))
         if not (key and equals and value):
             example = "hidden_size=64" if option == "--fix" else "hidden_size=32:512:log"
-            raise InputError(f"{option} takes KEY=VALUE such as {example}, got '{setting}'")
+            raise InputError(f"{option} takes KEY=VALUE such as {example}, got '{text}'")
         values[key] = scalar(value) if option == "--fix" else value
     return values
 
 
-def _show(results: "Mapping[str, StudyResult]", folders: "Sequence[Path]") -> None:
-    """A line for each study: its loss at the start, the best one, and the cost."""
-    from rich.markup import escape
+def _show(results: "dict[str, StudyResult]", studies: "Studies") -> None:
+    """A line for each study: its objective at the start, the best one, and the cost; then the best settings."""
+    from rich import box
     from rich.table import Table
 
-    table = Table()
-    table.add_column("variant", no_wrap=True)
     objective = next(iter(results.values())).objectives[0]
-    for header in ("at the start", f"best {objective}", "lower by %", "trials", "pruned", "failed", "seconds"):
-        table.add_column(header, justify="right")
+    table = Table(title=f"{objective} at the start and at best", title_justify="left", box=box.SIMPLE_HEAD)
+    table.pad_edge, table.collapse_padding = False, True
+    for header in ("variant", "start", "best", "lower by", "trials", "pruned", "failed", "seconds"):
+        table.add_column(header, justify="left" if header == "variant" else "right", no_wrap=True)
+    complete = {name: result for name, result in results.items() if result.cost.complete}
     for name, result in results.items():
         cost, start = result.cost, result.start_value
-        best = result.best_value if cost.complete else None
-        table.add_row(
-            escape(name),
-            "-" if start is None else f"{start:.6g}",
-            "-" if best is None else f"{best:.6g}",
-            "-" if best is None or not start else f"{100 * (1 - best / start):.2f}",
-            *(str(count) for count in (cost.trials, cost.pruned, cost.failed)),
-            f"{cost.seconds:.1f}",
-        )
-    console = table_console()
+        best = result.best_value if name in complete else None
+        lower = "-" if best is None or not start else f"{100 * (1 - best / start):.2f} %"
+        counts = (cost.trials, cost.pruned, cost.failed)
+        table.add_row(name, _number(start), _number(best), lower, *map(str, counts), f"{cost.seconds:,.0f}")
+    console = options.table_console()
     console.print(table)
-    for name, result in results.items():
-        if result.cost.complete and len(result.objectives) > 1:
-            _show_front(console, name, result)
-        elif result.cost.complete:
-            print(f"{name}: {_trial_text(result, result.best_trial)}")
-    if any(result.cost.complete for result in results.values()):
-        place = folders[0] if len(folders) == 1 else folders[0].parent / "*"
-        print(f"best.json, trials.jsonl and pictures are in {place}")
+    for name, result in complete.items():
+        trials = sorted(result.study.best_trials, key=lambda trial: (trial.values[0], trial.number))
+        is_front = len(result.objectives) > 1
+        if is_front:
+            print(f"Pareto front of {name}: no other trial is better in every objective")
+        for trial in trials if is_front else trials[:1]:
+            values = zip(result.objectives, map(_number, trial.values), strict=True)
+            settings = result.plan.search.settings_of(trial).items()
+            texts = [f"{key}={value:.3g}" if isinstance(value, float) else f"{key}={value}" for key, value in settings]
+            numbers = ", ".join(f"{objective} {value}" for objective, value in values)
+            line = f"{name}, trial {trial.number}: {numbers} with {', '.join(texts)}"
+            console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    if complete:
+        folders = list(studies.folders.values())
+        print(f"best.json, trials.jsonl and pictures are in {folders[0] if len(folders) == 1 else folders[0].parent}")
 
 
-def _show_front(console: "Console", name: str, result: "StudyResult") -> None:
-    """The trials that no other beats in every objective."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=f"Pareto front of {escape(name)}", title_justify="left")
-    for header in ("trial", *result.objectives):
-        table.add_column(header, justify="right", no_wrap=True)
-    table.add_column("settings")
-    for trial in sorted(result.study.best_trials, key=lambda trial: trial.values[0]):
-        values = [f"{value:,.0f}" if value == int(value) else f"{value:.6g}" for value in trial.values]
-        table.add_row(str(trial.number), *values, escape(_trial_text(result, trial)))
-    console.print(table)
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value == int(value) else f"{value:.5g}"
 
 
-def _trial_text(result: "StudyResult", trial: "FrozenTrial") -> str:
-    """The searched settings of a trial."""
-    settings = result.search.ran(trial)
-    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in settings.items())
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[Studies], Listener]]":
-    """A callback for tune_suite: prints notes, then one line for each study on a terminal, or for each trial."""
-    with ExitStack() as stack:
-
-        def on_studies(studies: "Studies") -> "Listener":
-            for note in studies.notes:
-                print(f"note: {note}", file=sys.stderr)
-            budgets = {name: settings.trials for name, settings in studies.settings.items()}
-            if not sys.stderr.isatty():
-                return _plain(budgets)
-            timeout = next(iter(studies.settings.values())).timeout
-            return _live(stack.enter_context(progress_line()), budgets, timeout)
-
-        yield on_studies
-
-
-def _plain(budgets: "Mapping[str, int]") -> "Listener":
-    def on_event(variant: str, event: "TrialEvent") -> None:
-        if event.trial is not None and event.cost is not None:
-            count = counter(event.cost.trials, budgets[variant])
-            print(f"[{variant} {count}] {_outcome(event)}", file=sys.stderr, flush=True)
-
-    return on_event
-
-
-def _live(bar: "Progress", budgets: "Mapping[str, int]", timeout: float | None) -> "Listener":
+def _listener(studies: "Studies", bar: "Progress") -> "Listener":
+    """Prints each trial that ends, and keeps a line of the bar for each study that runs."""
     from rich.markup import escape
 
     tasks: dict[str, TaskID] = {}
-    best: dict[str, str] = {}
-    first: dict[str, int] = {}  # trials of earlier calls
+    earlier: dict[str, int] = {}  # trials of earlier calls
     started = clock.monotonic()
 
     def on_event(variant: str, event: "TrialEvent") -> None:
-        total = budgets[variant]
+        total, timeout = studies.plans[variant].trials, studies.plans[variant].settings.timeout
         if variant not in tasks:
-            tasks[variant] = bar.add_task("", total=total, left="", counter=counter(0, total))
+            tasks[variant] = bar.add_task("", total=total, left="", counter=counter(0, total), best="")
         task = tasks[variant]
-        if event.trial is None or event.cost is None:
+        if event.cost is None:
             epoch = "" if event.epoch is None else f" epoch {event.epoch}, validation loss {event.valid_loss:.4g}"
-            bar.update(task, description=escape(f"{variant}{best.get(variant, '')}, trial {event.number}{epoch}"))
+            best = bar.tasks[task].fields["best"]
+            bar.update(task, description=escape(f"{variant}{best}, trial {event.number}{epoch}"))
             return
-        bar.console.print(escape(f"{variant}: {_outcome(event)}"), highlight=False)
         ended = event.cost.trials
-        earlier = first.setdefault(variant, ended - 1)
-        best[variant] = "" if event.best is None else f" best {event.best:.5g}"
+        line = f"[{variant} {counter(ended, total)}] {_outcome(event)}"
+        bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        before = earlier.setdefault(variant, ended - 1)
+        best = "" if event.best is None else f" best {event.best:.5g}"
         longest = None if timeout is None else timeout - event.cost.busy_seconds
-        left = left_text(clock.monotonic() - started, ended - earlier, total - earlier, longest)
-        bar.update(task, completed=ended, left=left, counter=counter(ended, total), visible=ended < total)
+        left = left_text(clock.monotonic() - started, ended - before, total - before, longest)
+        bar.update(task, completed=ended, left=left, counter=counter(ended, total), best=best, visible=ended < total)
 
     return on_event
 

@@ -1,74 +1,50 @@
 """Plan: a study that has been checked and can run, from its settings as the user gave them."""
 
+import importlib.util
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import optuna
-from pydantic import Field, InstanceOf, field_validator
+import numpy as np
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
 from zoo.plugins import Code
-from zoo.records import Record
 from zoo.registry import variant
-from zoo.space import Choice, range_text
+from zoo.seeding import stream_seed
 from zoo.suite import task_of
-from zoo.train.config import FitConfig
 from zoo.train.fit import resolve_device
-from zoo.tuning.samplers import Samplers, pruner_for, samplers_for
-from zoo.tuning.search import Search, known_keys, own_key, search_for
+from zoo.tuning.search import Search, StudySettings, search_for
 from zoo.tuning.trial import OBJECTIVES
 
-
-class StudySettings(Record):
-    """How a study searches, and its budget.
-
-    trials: how many count, over all calls that go on with the study; timeout: seconds of running trials after which
-    none begins. repeats: trainings of each trial, with other seeds; their mean loss is its value, and a trial is pruned
-    during the first. objectives: of OBJECTIVES, all minimised. params, config: the settings to start from, which trial
-    0 runs; fix, ranges: see search_for; queue: points to run first, instead of the start.
-    """
-
-    trials: int = Field(default=50, ge=1)
-    timeout: float | None = Field(default=None, gt=0)
-    seed: int = Field(default=0, ge=0)
-    repeats: int = Field(default=1, ge=1)
-    sampler: str = "tpe"
-    pruner: str | None = None
-    objectives: tuple[str, ...] = ("valid_loss",)
-    params: dict[str, Any] = Field(default={})
-    config: InstanceOf[FitConfig] = FitConfig()
-    fix: dict[str, Any] = Field(default={})
-    ranges: dict[str, Any] = Field(default={})
-    queue: tuple[dict[str, Any], ...] = ()
-
-    @field_validator("objectives", "queue", mode="before")
-    @classmethod
-    def _as_tuple(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    @field_validator("params", "config", "fix", "ranges", mode="before")
-    @classmethod
-    def _none_is_default(cls, value: Any, info: Any) -> Any:
-        return cls.model_fields[info.field_name].default if value is None else value
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "grid": lambda seed: RandomSampler(seed=seed),  # with every value fixed, see Plan.sampler
+    "gp": lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
+    "cmaes": lambda seed: CmaEsSampler(seed=seed, warn_independent_sampling=False),
+}
+PRUNERS = ("median", "hyperband", "none")
+STARTUP_TRIALS, WARMUP_EPOCHS = 5, 5  # of the median pruner
+RUNGS = 27  # hyperband's longest training over its shortest
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that can run. queue: points by the search's own keys; repeats: 1 where nothing is learnt at random."""
+    """A study that can run. trials: at most the points of a grid; repeats: 1 where nothing is learnt at random."""
 
     variant: str
+    data: Data
     settings: StudySettings
     search: Search
-    samplers: Samplers
-    pruner: optuna.pruners.BasePruner
+    pruner: BasePruner
     trials: int
     repeats: int
-    queue: tuple[dict[str, Any], ...]
     device: str
 
     @property
@@ -76,14 +52,27 @@ class Plan:
         """The variant's code, as rows record it."""
         return variant(self.variant).code.portable
 
-    @property
-    def pruner_name(self) -> str:
-        """The name of Optuna's class."""
-        return type(self.pruner).__name__
+    def sampler(self, place: int) -> BaseSampler:
+        """The sampler of one trial, drawn from the seed and the trial's place in the study.
 
-    def request(self, data: Data) -> dict[str, Any]:
+        A study that was interrupted so goes on with the trials that it would have had, where one sampler for all would
+        repeat the first ones.
+        """
+        name, seed = self.settings.sampler, self.settings.seed
+        sampler = SAMPLERS[name](stream_seed(seed, f"sampler {place}") % 2**32)
+        if name != "grid":
+            return sampler
+        # Not Optuna's GridSampler: it counts by trial number, and a trial that was lost takes one.
+        grid = self.search.grid()
+        order = _grid_order(grid_size(self.search), seed)
+        places = np.unravel_index(order[place % len(order)], [len(values) for values in grid.values()], order="F")
+        return PartialFixedSampler(
+            {name: values[number] for (name, values), number in zip(grid.items(), places, strict=True)}, sampler
+        )
+
+    def request(self) -> dict[str, Any]:
         """What makes it this study and no other: a study in storage goes on only where all of it is the same."""
-        search, settings = self.search, self.settings
+        data, search, settings = self.data, self.search, self.settings
         request = {
             "variant": self.variant,
             "code": self.code.sha256,
@@ -93,7 +82,7 @@ class Plan:
             "ranges": search.plain_ranges(),
             "objectives": settings.objectives,
             "sampler": settings.sampler,
-            "pruner": self.pruner_name,
+            "pruner": type(self.pruner).__name__,
             "seed": settings.seed,
             "repeats": self.repeats,
             "device": self.device,
@@ -102,56 +91,58 @@ class Plan:
         return plain
 
 
-def plan_of(name: str, data: Data, settings: StudySettings, *, has_workers: bool) -> Plan:
+def plan_of(name: str, data: Data, settings: StudySettings) -> Plan:
     """The plan of a study of variant `name`; raises InputError for settings that cannot be met."""
-    _check_objectives(settings.objectives)
-    if data.valid is None:
-        raise InputError("tuning compares trials on the validation part, and the split leaves none: change --split")
-    search = search_for(
-        name, data, params=settings.params, config=settings.config, fix=settings.fix, ranges=settings.ranges
-    )
-    if not search.ranges:
-        raise InputError(f"variant '{name}' has nothing to tune: it declares no range (zoo show {name})")
-    chosen = variant(name)
-    if has_workers and chosen.code.kind == "program":
-        raise InputError(
-            f"variant '{name}' is registered by {chosen.build.__module__}, which worker processes do not import: "
-            "leave out jobs"
-        )
-    is_grid = settings.sampler == "grid"
-    if is_grid and settings.queue:
-        raise InputError("a grid has its own points: leave out the queue, or choose another sampler")
-    return Plan(
-        variant=name,
-        settings=settings,
-        search=search,
-        samplers=samplers_for(settings.sampler, search, settings.objectives, settings.seed),
-        pruner=pruner_for(settings.pruner, settings.objectives, search.base["fit.max_epochs"]),
-        trials=min(settings.trials, search.grid_size()) if is_grid else settings.trials,
-        repeats=1 if chosen.is_deterministic else settings.repeats,
-        queue=tuple(_queued(point, search) for point in settings.queue),
-        device=resolve_device(settings.config.device).type,
-    )
-
-
-def _check_objectives(objectives: tuple[str, ...]) -> None:
+    sampler, objectives = settings.sampler, settings.objectives
     for objective in objectives:
         if objective not in OBJECTIVES:
             raise unknown("objective", objective, OBJECTIVES)
     if not objectives or len(set(objectives)) < len(objectives):
         raise InputError(f"objectives must be different names of {', '.join(OBJECTIVES)}, got {','.join(objectives)}")
+    if sampler not in SAMPLERS:
+        raise unknown("sampler", sampler, SAMPLERS)
+    if sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
+        raise InputError("sampler cmaes needs the package cmaes: install 'lstm-zoo[tune]'")
+    if sampler == "cmaes" and len(objectives) > 1:
+        raise InputError("sampler cmaes takes one objective: choose tpe, gp or random for several")
+    if data.valid is None:
+        raise InputError("tuning compares trials on the validation part, and the split leaves none: change --split")
+    search = search_for(name, data, settings)
+    return Plan(
+        variant=name,
+        data=data,
+        settings=settings,
+        search=search,
+        pruner=_pruner(settings.pruner, objectives, search.base["fit.max_epochs"]),
+        trials=min(settings.trials, grid_size(search)) if sampler == "grid" else settings.trials,
+        repeats=1 if variant(name).is_deterministic else settings.repeats,
+        device=resolve_device(settings.config.device).type,
+    )
 
 
-def _queued(point: Mapping[str, Any], search: Search) -> dict[str, Any]:
-    """A queued point by the search's own keys; raises InputError for a value that the search cannot take."""
-    values = {}
-    for key, value in point.items():
-        own = own_key(key, search.variant, [search.variant])
-        if own not in search.ranges:
-            raise InputError(f"queue: {key} is not searched (searched: {', '.join(search.ranges)})")
-        values[own] = known_keys(search.variant)[own].check(value, "queue")
-        span = search.ranges[own]
-        is_inside = values[own] in span.options if isinstance(span, Choice) else span.low <= values[own] <= span.high
-        if not is_inside:
-            raise InputError(f"queue: {key} must be {range_text(span)}, got {value!r}")
-    return values
+def grid_size(search: Search) -> int:
+    """Points of the whole grid."""
+    return math.prod(len(values) for values in search.grid().values())
+
+
+@lru_cache(maxsize=8)
+def _grid_order(size: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(size)
+
+
+def _pruner(name: str | None, objectives: tuple[str, ...], max_epochs: int) -> BasePruner:
+    """The pruner called `name`; by default median where the validation loss is the only objective, otherwise none."""
+    can_prune = objectives == ("valid_loss",)
+    if name is None:
+        name = "median" if can_prune else "none"
+    if name not in PRUNERS:
+        raise unknown("pruner", name, PRUNERS)
+    if name != "none" and not can_prune:
+        raise InputError(
+            f"pruner {name} needs valid_loss as the only objective, got {','.join(objectives)}: use --pruner none"
+        )
+    if name == "median":
+        return MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS)
+    if name == "hyperband":
+        return HyperbandPruner(min_resource=max(1, max_epochs // RUNGS), max_resource=max_epochs)
+    return NopPruner()

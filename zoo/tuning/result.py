@@ -6,13 +6,15 @@ from itertools import pairwise
 from typing import Any
 
 import optuna
+from optuna.pruners import HyperbandPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.cell import CostFields
 from zoo.errors import InputError
 from zoo.train.config import FitConfig
 from zoo.tuning.plan import Plan
-from zoo.tuning.search import START, Point, Search
+from zoo.tuning.search import START
+from zoo.tuning.trial import Point
 
 CLOCK_OBJECTIVES = {"latency_ms", "train_seconds"}
 
@@ -29,16 +31,6 @@ class StudyResult:
     study: optuna.Study
     cost: CostFields
     notes: tuple[str, ...] = ()
-
-    @property
-    def variant(self) -> str:
-        """The name of the variant."""
-        return self.plan.variant
-
-    @property
-    def search(self) -> Search:
-        """The ranges that were searched."""
-        return self.plan.search
 
     @property
     def objectives(self) -> tuple[str, ...]:
@@ -63,16 +55,17 @@ class StudyResult:
     @property
     def is_reproducible(self) -> bool:
         """Whether the same call gives the same trials: one after the other, and nothing depends on a clock."""
-        has_clock = CLOCK_OBJECTIVES & set(self.objectives) or self.search.base["fit.max_seconds"]
+        plan, trials = self.plan, self.study.get_trials(deepcopy=False)
+        has_clock = CLOCK_OBJECTIVES & set(self.objectives) or plan.search.base["fit.max_seconds"]
         # Optuna's CMA-ES and Hyperband count by trial number, and a trial that was lost takes one.
-        counts_numbers = self.plan.settings.sampler == "cmaes" or self.plan.pruner_name == "HyperbandPruner"
-        has_moved = self.cost.lost > 0 and counts_numbers
-        return not has_clock and not has_moved and _is_sequential(self.study.get_trials(deepcopy=False))
+        counts_numbers = plan.settings.sampler == "cmaes" or isinstance(plan.pruner, HyperbandPruner)
+        is_sequential = all(end <= start for (_, end), (start, _) in pairwise(_spans(trials)))
+        return is_sequential and not has_clock and not (self.cost.lost and counts_numbers)
 
     @property
     def best(self) -> Point:
         """All settings of the best trial."""
-        return self.search.point_of(self.best_trial)
+        return self.plan.search.point_of(self.best_trial)
 
     @property
     def best_params(self) -> dict[str, Any]:
@@ -101,22 +94,18 @@ def cost_of(trials: Sequence[FrozenTrial]) -> CostFields:
     seconds: of all trials together, on all workers; busy_seconds: of the clock while any of them ran. Trials of a
     process that died are not in them: nobody saw when they ended.
     """
-    counted, lost = counted_trials(trials), _lost(trials)
-    spans = sorted(
-        (trial.datetime_start.timestamp(), trial.datetime_complete.timestamp())
-        for trial in trials
-        if trial.state.is_finished() and trial.datetime_start is not None and trial.datetime_complete is not None
-        if trial.number not in lost or "error" in trial.user_attrs
-    )
+    lost = _lost(trials)
+    states = [trial.state for trial in counted_trials(trials) if trial.state.is_finished()]
+    spans = _spans([trial for trial in trials if trial.number not in lost or "error" in trial.user_attrs])
     busy, reached = 0.0, float("-inf")
     for start, end in spans:
         busy += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return CostFields(
-        trials=len(counted),
-        complete=sum(trial.state == TrialState.COMPLETE for trial in counted),
-        pruned=sum(trial.state == TrialState.PRUNED for trial in counted),
-        failed=sum(trial.state == TrialState.FAIL for trial in counted),
+        trials=len(states),
+        complete=states.count(TrialState.COMPLETE),
+        pruned=states.count(TrialState.PRUNED),
+        failed=states.count(TrialState.FAIL),
         lost=len(lost),
         seconds=sum(end - start for start, end in spans),
         busy_seconds=busy,
@@ -124,9 +113,10 @@ def cost_of(trials: Sequence[FrozenTrial]) -> CostFields:
 
 
 def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Ended trials that count against the budget: not those that were run again, nor one too many."""
+    """Trials that count against the budget, running or ended: not those that were run again, nor one too many."""
     lost = _lost(trials)
-    return [t for t in trials if t.state.is_finished() and t.number not in lost and not t.user_attrs.get("surplus")]
+    waiting = TrialState.WAITING
+    return [t for t in trials if t.state != waiting and t.number not in lost and not t.user_attrs.get("surplus")]
 
 
 def earlier_runs(trial: FrozenTrial) -> list[int]:
@@ -139,7 +129,7 @@ def _lost(trials: Sequence[FrozenTrial]) -> set[int]:
     return {number for trial in trials for number in earlier_runs(trial)}
 
 
-def _is_sequential(trials: Sequence[FrozenTrial]) -> bool:
-    """Whether each trial began after the one before had ended."""
-    spans = sorted((t.datetime_start, t.datetime_complete) for t in trials if t.datetime_start and t.datetime_complete)
-    return all(end <= start for (_, end), (start, _) in pairwise(spans))
+def _spans(trials: Sequence[FrozenTrial]) -> list[tuple[float, float]]:
+    """When each trial began and ended, of those of which both are known."""
+    times = [(trial.datetime_start, trial.datetime_complete) for trial in trials]
+    return sorted((start.timestamp(), end.timestamp()) for start, end in times if start and end)

@@ -4,7 +4,6 @@ Parameters of a variant go by their names, those of FitConfig as `fit.learning_r
 `lookback`. Any of them may be fixed; each gets the range of its signature, or one that is given.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice, product
@@ -13,13 +12,16 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
+from pydantic import Field, InstanceOf, field_validator
 
 from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
-from zoo.registry import variant
+from zoo.records import Record
+from zoo.registry import create, variant
 from zoo.space import Choice, Float, Int, Parameter, Range, parameters_of, resolve, scalar
 from zoo.suite import try_out
 from zoo.train.config import FitConfig
+from zoo.tuning.trial import Point
 
 BUDGET = ("fit.max_epochs", "fit.max_batches", "fit.max_seconds")
 GRID_POINTS = 5  # of a numeric range in a grid search
@@ -28,13 +30,32 @@ START = "start"  # of the trial that runs the settings a study starts from
 LOOKBACK = Parameter("lookback", (int,), None, None)
 
 
-@dataclass(frozen=True)
-class Point:
-    """One setting of everything: all of a variant's parameters, all of FitConfig's but the device, the lookback."""
+class StudySettings(Record):
+    """How a study searches, and its budget.
 
-    params: dict[str, Any]
-    fit: dict[str, Any]
-    lookback: int
+    trials: how many count, over all calls that go on with the study; timeout: seconds of running trials after which
+    none begins. repeats: trainings of each trial, with other seeds; their mean loss is its value, and a trial is pruned
+    during the first. objectives: see trial.OBJECTIVES, all minimised. params, config: the settings to start from,
+    which trial 0 runs. fix: values by key; ranges: Int, Float, Choice, a list of options, or text (`32:512`,
+    `1e-4:1e-2:log`, `adam,sgd`) by key.
+    """
+
+    trials: int = Field(default=50, ge=1)
+    timeout: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0)
+    repeats: int = Field(default=1, ge=1)
+    sampler: str = "tpe"
+    pruner: str | None = None
+    objectives: tuple[str, ...] = ("valid_loss",)
+    params: dict[str, Any] = Field(default={})
+    config: InstanceOf[FitConfig] = FitConfig()
+    fix: dict[str, Any] = Field(default={})
+    ranges: dict[str, Any] = Field(default={})
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else tuple(value)
 
 
 @dataclass(frozen=True)
@@ -68,163 +89,119 @@ class Search:
         values = {name: self.base[name] for name in self.ranges}
         return {name: _within(span, values[name]) for name, span in self.ranges.items()}, {START: values}
 
-    def point_of(self, trial: optuna.Trial | FrozenTrial) -> Point:
-        """All settings of a trial."""
-        return self.point(self.ran(trial))
-
-    def ran(self, trial: optuna.Trial | FrozenTrial) -> dict[str, Any]:
+    def settings_of(self, trial: optuna.Trial | FrozenTrial) -> dict[str, Any]:
         """The searched parameters of a trial: its values; the start ran its own settings, even outside the ranges (no
         weight decay, for example)."""
-        own: dict[str, Any] | None = trial.user_attrs.get(START)
-        return trial.params if own is None else own
+        start: dict[str, Any] | None = trial.user_attrs.get(START)
+        return trial.params if start is None else start
 
-    def grid_size(self) -> int:
-        """Points of the grid: every option of a choice, by five points of each numeric range."""
-        return math.prod(len(_points(span)) for span in self.ranges.values())
+    def point_of(self, trial: optuna.Trial | FrozenTrial) -> Point:
+        """All settings of a trial."""
+        return self.point(self.settings_of(trial))
 
-    def grid_point(self, number: int) -> dict[str, Any]:
-        """Point `number` of the grid."""
-        point = {}
-        for name, span in self.ranges.items():
-            number, place = divmod(number, len(_points(span)))
-            point[name] = _points(span)[place]
-        return point
+    def grid(self) -> dict[str, list[Any]]:
+        """The values of a grid search: every option of a choice, five points of each numeric range."""
+        return {name: _points(span) for name, span in self.ranges.items()}
 
     def plain_ranges(self) -> dict[str, Any]:
         """The ranges as plain values for JSON."""
         return {name: span.options if isinstance(span, Choice) else asdict(span) for name, span in self.ranges.items()}
 
 
-def search_for(
-    name: str,
-    data: Data,
-    *,
-    params: Mapping[str, Any],
-    config: FitConfig,
-    fix: Mapping[str, Any],
-    ranges: Mapping[str, Any],
-) -> Search:
-    """The search of one variant on `data`.
-
-    params, config: the settings that the search starts from; fix: values by key; ranges: Int, Float,
-    Choice, a list of options, or text (`32:512`, `1e-4:1e-2:log`, `adam,sgd`) by key. Raises InputError for an
-    unknown key, an empty range, a value of the wrong type, and for what cannot be built.
-    """
-    chosen = variant(name)
-    known = known_keys(name)
-    learns = not chosen.is_deterministic
-    base = resolve(chosen.build, params, f"variant '{name}'") | {"lookback": data.problem.lookback}
-    base |= {f"fit.{key}": value for key, value in asdict(config).items() if key != "device"}
+def search_for(name: str, data: Data, settings: StudySettings) -> Search:
+    """The search of one variant on `data`; raises InputError for an unknown key, an empty range, a value of the wrong
+    type, and for what cannot be built."""
+    chosen, known = variant(name), known_keys(name)
+    base = resolve(chosen.build, settings.params, f"variant '{name}'")
+    is_trained = create(name, data.problem, **base).is_trainable
+    base |= {"lookback": data.problem.lookback}
+    base |= {f"fit.{key}": value for key, value in asdict(settings.config).items() if key != "device"}
     spans = dict(chosen.space_for(data.problem))
-    if learns:
-        fitted = parameters_of(FitConfig)
-        spans |= {f"fit.{key}": p.range for key, p in fitted.items() if p.range is not None}
-    fix, ranges = applicable(fix, name, [name]), applicable(ranges, name, [name])
-    for own, value in fix.items():
-        base[own] = known[own].check(value, f"fix {own}")
-        spans.pop(own, None)
-    for own, given in ranges.items():
-        span = range_of(given, known[own], own)
-        if own in BUDGET:
-            raise InputError(f"{own} is the training budget, the same for every trial: set it with --fix")
-        if own == "fit.loss":
+    if is_trained:
+        spans |= {key: p.range for key, p in known.items() if key.startswith("fit.") and p.range is not None}
+    fix, ranges = (applicable(keys, name, [name]) for keys in (settings.fix, settings.ranges))
+    for key, value in fix.items():
+        base[key] = known[key].check(value, f"fix {key}")
+        spans.pop(key, None)
+    for key, given in ranges.items():
+        span = range_of(given, known[key], key)
+        if key in BUDGET:
+            raise InputError(f"{key} is the training budget, the same for every trial: set it with --fix")
+        if key == "fit.loss":
             raise InputError("fit.loss is what trials are compared by, so it has no range: set it with --fix")
-        if own in fix:
-            raise InputError(f"{own} is both fixed and given a range: leave out one of them")
-        if (own.startswith("fit.") and not learns) or not chosen.parameters:
-            continue  # what learns nothing, or takes no parameter, is the same at every value
-        spans.pop(own, None)
-        if isinstance(span, Choice) and len(span.options) == 1:
-            base[own] = span.options[0]
-        elif not isinstance(span, Choice) and span.low == span.high:
-            base[own] = span.low
-        else:
-            spans[own] = span
-            base[own] = _within(span, base[own])
-    touched = {*fix, *ranges}
+        if key in fix:
+            raise InputError(f"{key} is both fixed and given a range: leave out one of them")
+        if (key.startswith("fit.") and not is_trained) or not chosen.parameters:
+            continue  # a variant that is not trained, or takes no parameter, is the same at every value
+        spans.pop(key, None)
+        base[key] = _within(span, base[key])
+        if len(set(_ends(span))) > 1:
+            spans[key] = span
     search = Search(name, base, spans)
-    if touched:
-        _check_corners(search, data, touched)
+    if fix or ranges:
+        _check_corners(search, data, {*fix, *ranges})
     return search
 
 
-def own_key(key: str, name: str, names: Sequence[str]) -> str | None:
-    """The key as variant `name` of `names` knows it, None where it names another of them; raises InputError."""
-    owner, _, parameter = key.rpartition(".")
-    known = known_keys(name)
-    if parameter == "seed":
-        raise InputError(f"'{key}': the random seed is never a hyperparameter; --seed sets the study's")
-    if owner not in ("", "fit"):
-        if parameter not in variant(owner).parameters:
-            raise unknown("parameter", parameter, variant(owner).parameters, f"of variant '{owner}'")
-        if owner not in names:
-            raise InputError(f"'{key}' is of a variant that is not tuned here ({', '.join(names)} are)")
-        return parameter if owner == name else None
-    if owner == "fit" or (parameter not in known and f"fit.{parameter}" in known):
-        parameter = f"fit.{parameter}"
-    if parameter not in known:
-        raise unknown("parameter", key, known, f"of variant '{name}'")
-    return parameter
-
-
 def applicable(keys: Mapping[str, Any], name: str, names: Sequence[str]) -> dict[str, Any]:
-    """What variant `name` takes of `keys`, by its own keys; raises UnknownName for one that none of `names` takes."""
+    """Those of `keys` that variant `name` takes, by its own keys; raises InputError for one that none of `names`
+    takes."""
     taken = {}
     for key, value in keys.items():
-        errors = {}
-        for other in names:
-            try:
-                own = own_key(key, other, names)
-            except LookupError as error:
-                errors[other] = error
-            else:
-                if other == name and own is not None:
-                    taken[own] = value
-        if len(errors) == len(names):
-            raise errors[names[0]]
+        owner, _, parameter = key.rpartition(".")
+        if parameter == "seed":
+            raise InputError(f"'{key}': the random seed is never a hyperparameter; --seed sets the study's")
+        if owner in ("", "fit"):
+            own_keys = {other: _own_key(key, other) for other in names}
+            if not any(own_keys.values()):
+                raise unknown("parameter", key, known_keys(names[0]), f"of variant '{names[0]}'")
+            own = own_keys[name]
+        else:
+            if parameter not in variant(owner).parameters:
+                raise unknown("parameter", parameter, variant(owner).parameters, f"of variant '{owner}'")
+            if owner not in names:
+                raise InputError(f"'{key}' is of a variant that is not tuned here (tuned: {', '.join(names)})")
+            own = parameter if owner == name else None
+        if own is not None:
+            taken[own] = value
     return taken
 
 
 def known_keys(name: str) -> dict[str, Parameter]:
     """Every parameter that can be fixed or given a range, by key."""
-    fitted = {f"fit.{key}": p for key, p in parameters_of(FitConfig).items() if key != "device"}
-    return {**variant(name).parameters, **fitted, "lookback": LOOKBACK}
+    of_fit = {f"fit.{key}": p for key, p in parameters_of(FitConfig).items() if key != "device"}
+    return {**variant(name).parameters, **of_fit, "lookback": LOOKBACK}
+
+
+def _own_key(key: str, name: str) -> str | None:
+    known = known_keys(name)
+    return next((own for own in (key, f"fit.{key}") if own in known), None)
 
 
 def range_of(given: Any, parameter: Parameter, key: str) -> Range:
     """A range from text, a list of options, or a range; raises InputError for an empty one or a wrong type."""
+    options = given.options if isinstance(given, Choice) else given
     if isinstance(given, Int | Float):
-        return _checked(given.low, given.high, given.log, parameter, key)
-    if isinstance(given, Choice):
-        return _choice(given.options, parameter, key)
-    if isinstance(given, list | tuple):
-        return _choice(given, parameter, key)
-    text = str(given)
-    low, colon, rest = text.partition(":")
-    if not colon:
-        return _choice([scalar(part.strip()) for part in text.split(",") if part.strip()], parameter, key)
-    high, colon, scale = rest.partition(":")
-    if scale not in ("", "log", "linear") or (colon and not scale):
-        raise InputError(f"range {key}={text}: after low:high comes log or nothing, got '{scale}'")
-    return _checked(scalar(low.strip()), scalar(high.strip()), scale == "log", parameter, key)
-
-
-def _checked(low: Any, high: Any, log: bool, parameter: Parameter, key: str) -> Range:
-    for end in (low, high):
-        if isinstance(end, bool) or not isinstance(end, int | float):
-            raise InputError(f"range of {key}: low and high must be numbers, got '{low}:{high}'")
-    ends = [parameter.check(end, f"range of {key}") for end in (low, high)]
-    if not ends[0] <= ends[1]:
+        low, high, log = given.low, given.high, given.log
+    elif isinstance(options, str) and ":" in options:
+        first, second, *scale = options.split(":")
+        if scale not in ([], ["log"], ["linear"]):
+            raise InputError(f"range {key}={options}: after low:high comes log or nothing, got '{':'.join(scale)}'")
+        low, high, log = scalar(first.strip()), scalar(second.strip()), scale == ["log"]
+    else:
+        if not isinstance(options, list | tuple):
+            options = [scalar(part.strip()) for part in str(options).split(",") if part.strip()]
+        if not options:
+            raise InputError(f"range of {key} is empty: give low:high, low:high:log, or options a,b,c")
+        return Choice(*dict.fromkeys(parameter.check(option, f"range of {key}") for option in options))
+    if not all(type(end) in (int, float) for end in (low, high)):
+        raise InputError(f"range of {key}: low and high must be numbers, got '{low}:{high}'")
+    low, high = (parameter.check(end, f"range of {key}") for end in (low, high))
+    if low > high:
         raise InputError(f"range of {key} is empty: low must be <= high, got {low}:{high}")
-    if log and not ends[0] > 0:
+    if log and low <= 0:
         raise InputError(f"range of {key}: a log scale needs low > 0, got {low}")
-    return Int(ends[0], ends[1], log) if isinstance(ends[0], int) else Float(ends[0], ends[1], log)
-
-
-def _choice(options: Sequence[Any], parameter: Parameter, key: str) -> Choice:
-    if not options:
-        raise InputError(f"range of {key} is empty: give low:high, low:high:log, or options a,b,c")
-    return Choice(*dict.fromkeys(parameter.check(option, f"range of {key}") for option in options))
+    return Int(low, high, log) if isinstance(low, int) else Float(low, high, log)
 
 
 def _within(span: Range, value: Any) -> Any:
@@ -247,15 +224,14 @@ def _points(span: Range) -> list[Any]:
     return sorted({round(point) for point in points}) if isinstance(span, Int) else points
 
 
-def _check_corners(search: Search, data: Data, touched: set[str]) -> None:
-    """Build the variant at the corners of the box, and FitConfig at the ends of each range of its own."""
+def _check_corners(search: Search, data: Data, changed: set[str]) -> None:
+    """Build the variant at the corners of the box, and FitConfig at the ends of each changed range of its own."""
     own = [name for name in search.ranges if not name.startswith("fit.")]
     corners = product(*(_ends(search.ranges[name]) for name in own))
     for corner in islice(corners, MOST_CORNERS):
         point = search.point(dict(zip(own, corner, strict=True)))
         try_out(search.variant, data.with_lookback(point.lookback), point.params)
     FitConfig.of(search.point({}).fit)
-    for name in touched:
-        if name.startswith("fit.") and name in search.ranges:
-            for end in _ends(search.ranges[name]):
-                FitConfig.of(search.point({name: end}).fit)
+    for name in changed & set(search.ranges):
+        for end in _ends(search.ranges[name]) if name.startswith("fit.") else ():
+            FitConfig.of(search.point({name: end}).fit)

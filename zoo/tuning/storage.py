@@ -7,14 +7,13 @@ process that opens the folder alone knows that no trial is running.
 
 import copy
 import fcntl
-import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -27,10 +26,9 @@ from zoo.errors import InputError
 from zoo.tuning.search import START
 
 DATABASE, JOURNAL, LOCK = "study.db", "study.journal", ".study.lock"
-REQUEST = "request"  # of a study: what it was asked to do
+REQUEST = "request"  # of a study: its data, settings and ranges
 HEARTBEAT_SECONDS, GRACE_SECONDS = 5, 20
 CONNECT_SECONDS, LOCK_SECONDS = 10, 60
-CREATE_ATTEMPTS = 5
 MOST_RETRIES = 3  # of a trial whose process died
 
 
@@ -40,14 +38,25 @@ def opened_storage(url: str | None, folder: Path | None) -> Iterator[BaseStorage
 
     Raises InputError for storage that cannot be used; its message does not contain the URL's password.
     """
-    if url is not None:
-        with _closing(_shared(url)) as storage:
+    with ExitStack() as lock:
+        if url is not None:
+            storage = _shared(url)
+        elif folder is None:
+            storage = optuna.storages.InMemoryStorage()
+        else:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = lock.enter_context((folder / LOCK).open("a"))
+            except OSError as error:
+                raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
+            storage = _embedded(folder, file)
+        try:
             yield storage
-    elif folder is None:
-        yield optuna.storages.InMemoryStorage()
-    else:
-        with _study_lock(folder) as lock, _closing(_embedded(folder, lock)) as storage:
-            yield storage
+        finally:
+            if isinstance(storage, RDBStorage):
+                storage.engine.dispose()
+                # A result that is read later opens a connection again, until it is dropped itself.
+                weakref.finalize(storage, storage.engine.dispose)
 
 
 def shown(url: str | None, folder: Path | None) -> str:
@@ -78,31 +87,8 @@ def queue_again(study: optuna.Study, trial: FrozenTrial, most_retries: int | Non
     RetryHeartbeatStaleTrialCallback(max_retry=most_retries)(study, trial)
 
 
-@contextmanager
-def _closing(storage: BaseStorage) -> Iterator[BaseStorage]:
-    """Close the connections in the end; a result that is read later opens one, until it is dropped itself."""
-    try:
-        yield storage
-    finally:
-        if isinstance(storage, RDBStorage):
-            storage.engine.dispose()
-            weakref.finalize(storage, storage.engine.dispose)
-
-
-@contextmanager
-def _study_lock(folder: Path) -> Iterator[int]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
-    try:
-        yield lock
-    finally:
-        os.close(lock)
-
-
-def _embedded(folder: Path, lock: int) -> RDBStorage:
+def _embedded(folder: Path, lock: IO[str]) -> RDBStorage:
+    """The database in a folder; running trials are queued again where no other process has the folder open."""
     path = folder / DATABASE
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -116,20 +102,16 @@ def _embedded(folder: Path, lock: int) -> RDBStorage:
         storage = _file(path)
         if is_alone:
             for name in optuna.get_all_study_names(storage):
-                _queue_running(optuna.load_study(study_name=name, storage=storage))
+                study = optuna.load_study(study_name=name, storage=storage)
+                for trial in study.get_trials(states=(TrialState.RUNNING,)):
+                    study.tell(trial.number, state=TrialState.FAIL)
+                    queue_again(study, trial)
             fcntl.flock(lock, fcntl.LOCK_SH)
         return storage
     except (SQLAlchemyError, StorageInternalError, RuntimeError, AssertionError) as error:
         raise InputError(
             f"{path} cannot be read ({cause_of(error)}): choose another --out, or delete the file to start again"
         ) from error
-
-
-def _queue_running(study: optuna.Study) -> None:
-    """Queue the running trials again, in a study that no process runs."""
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        queue_again(study, trial)
 
 
 def _import_journal(path: Path, database: Path) -> None:
@@ -156,8 +138,7 @@ def _shared(url: str) -> BaseStorage:
         if url.startswith("redis"):
             return journal.JournalStorage(journal.JournalRedisBackend(url))
         # Each driver has its own name for the time that a connection may take.
-        is_pg8000 = "+pg8000" in url
-        return _database(url, {"connect_args": {"timeout": CONNECT_SECONDS}} if is_pg8000 else {})
+        return _database(url, connect_args={"timeout": CONNECT_SECONDS} if "+pg8000" in url else {})
     except ImportError as error:
         extra = "; install 'lstm-zoo[postgres]'" if "pg8000" in url else ""
         raise InputError(f"storage {name} needs a driver that is not installed{extra} ({error})") from error
@@ -174,23 +155,22 @@ def _file(path: Path) -> RDBStorage:
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    return _database(f"sqlite:///{DATABASE}", {"creator": connect})
+    return _database(f"sqlite:///{DATABASE}", creator=connect)
 
 
-def _database(url: str, options: dict[str, Any]) -> RDBStorage:
-    for attempt in range(1, CREATE_ATTEMPTS + 1):
-        try:
-            return RDBStorage(
-                url,
-                engine_kwargs={"pool_pre_ping": True, **options},
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-                heartbeat_stale_trial_callback=queue_again,
-            )
-        except SQLAlchemyError as error:
-            # Two processes create the tables at the same time: at the next attempt the slower one reads them.
-            is_race = isinstance(error, IntegrityError) or "already exists" in str(error)
-            if not is_race or attempt == CREATE_ATTEMPTS:
-                raise
-            time.sleep(0.5)
-    raise AssertionError
+def _database(url: str, *, attempts: int = 5, **engine: Any) -> RDBStorage:
+    try:
+        return RDBStorage(
+            url,
+            engine_kwargs={"pool_pre_ping": True, **engine},
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+            heartbeat_stale_trial_callback=queue_again,
+        )
+    except SQLAlchemyError as error:
+        # Two processes create the tables at the same time: at the next attempt the slower one reads them.
+        is_race = isinstance(error, IntegrityError) or "already exists" in str(error)
+        if not is_race or attempts == 1:
+            raise
+        time.sleep(0.5)
+        return _database(url, attempts=attempts - 1, **engine)

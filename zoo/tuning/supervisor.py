@@ -5,6 +5,7 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.cell import CostFields
-from zoo.data.prepare import Data
 from zoo.run.process import WorkerDied, WorkerProcess
 from zoo.seeding import stream_seed
 from zoo.train.fit import Epoch
@@ -26,7 +26,6 @@ from zoo.tuning.storage import queue_again
 from zoo.tuning.trial import GoesOn, TrialRequest, run_trial
 
 WAIT_SECONDS = 0.2
-INTERRUPTED = "interrupted by the user"
 WORKER_RETRIES = 1  # of a trial whose worker died
 Run = Callable[[TrialRequest, GoesOn], dict[str, Any]]
 
@@ -62,117 +61,107 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.gate = threading.Lock()  # from counting the trials to taking one
         self.is_pruning = not isinstance(self.plan.pruner, optuna.pruners.NopPruner)
-        self.failure: BaseException | None = None
 
-    def run_here(self, data: Data) -> None:
+    def run_here(self) -> None:
         """Run the trials in this process, on one torch thread."""
-        threads = torch.get_num_threads()
+        data, threads = self.plan.data.without_test(), torch.get_num_threads()
         torch.set_num_threads(1)
         try:
             self._take_trials(lambda request, goes_on: run_trial(request, data, goes_on))
         finally:
             torch.set_num_threads(threads)
 
-    def run_on_workers(self, data: Data, jobs: int) -> None:
+    def run_on_workers(self, jobs: int) -> None:
         """Run the trials on worker processes, each served by a thread of this one."""
-        with tempfile.TemporaryDirectory() as folder:
+        count = min(jobs, self.plan.trials)
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
             path = Path(folder) / "data.pickle"
-            path.write_bytes(pickle.dumps(data))
-            workers = [WorkerProcess("zoo.tuning.worker") for _ in range(min(jobs, self.plan.trials))]
-            threads = [
-                threading.Thread(target=self._serve, args=(worker, str(path)), daemon=True) for worker in workers
-            ]
+            path.write_bytes(pickle.dumps(self.plan.data.without_test()))
+            workers = [WorkerProcess("zoo.tuning.trial") for _ in range(count)]
+            futures = [pool.submit(self._serve, worker, str(path)) for worker in workers]
             try:
-                for thread in threads:
-                    thread.start()
-                while any(thread.is_alive() for thread in threads) and not self.stop.wait(WAIT_SECONDS):
-                    pass
-            except BaseException:
-                self.stop.set()
-                raise
+                wait_for(futures, self.stop)
             finally:
                 for worker in workers if self.stop.is_set() else ():
                     worker.stop()
-                for thread in threads:
-                    thread.join()
-        if self.failure is not None:
-            raise self.failure
+        for future in futures:
+            future.result()
 
     def _serve(self, worker: WorkerProcess, path: str) -> None:
         """Take trials and have one worker run them; path: of the pickled data."""
 
         def run(request: TrialRequest, goes_on: GoesOn) -> dict[str, Any]:
             def reply(message: dict[str, Any]) -> dict[str, Any] | None:
-                answer = goes_on(Epoch(message["epoch"], math.nan, message["valid_loss"], math.nan, math.nan))
+                answer = goes_on(message["epoch"])
                 return {"goes_on": answer} if self.is_pruning else None
 
-            return worker.ask({"trial": request.plain(), "data": path, "is_pruning": self.is_pruning}, reply)
+            return worker.ask({"trial": request, "data": path, "is_pruning": self.is_pruning}, reply)
 
         try:
             with suppress(WorkerDied):  # if it cannot start, the trials will fail with the reason
                 worker.ask({"data": path}, lambda _: None)  # so that no trial's seconds contain the start
             self._take_trials(run)
-        except BaseException as error:  # raised again by the thread that started this one
-            self.failure = self.failure or error
-            self.stop.set()
         finally:
             worker.close()
 
     def _take_trials(self, run: Run) -> None:
         """Run trials until enough have ended, the time is over, or the study is stopped."""
         study = optuna.load_study(study_name=self.study_name, storage=self.storage, pruner=self.plan.pruner)
+        budget, timeout = self.plan.trials, self.plan.settings.timeout
         while not self.stop.is_set():
             with ExitStack() as gate:
                 gate.enter_context(self.gate)
                 optuna.storages.fail_stale_trials(study)
                 trials = study.get_trials(deepcopy=False)
-                cost, timeout = cost_of(trials), self.plan.settings.timeout
-                if cost.trials >= self.plan.trials or (timeout is not None and cost.busy_seconds >= timeout):
+                cost = cost_of(trials)
+                if cost.trials >= budget or (timeout is not None and cost.busy_seconds >= timeout):
                     return
-                if cost.trials + sum(trial.state == TrialState.RUNNING for trial in trials) < self.plan.trials:
-                    study.sampler = self.plan.samplers(_next_place(trials))
+                if len(counted_trials(trials)) < budget:
+                    waiting = (trial.number for trial in trials if trial.state == TrialState.WAITING)
+                    study.sampler = self.plan.sampler(_place(next(waiting, len(trials)), trials))
                     self._run_next(study, run, gate.close)
                     continue
             if not isinstance(self.storage, optuna.storages.RDBStorage):
                 return  # no heartbeats: it would wait forever for a process that died
-            self.stop.wait(WAIT_SECONDS)  # others run the rest; if they die, their trials are queued again
+            self.stop.wait(WAIT_SECONDS)  # others run the last trials; if they die, their trials are queued again
 
     def _run_next(self, study: optuna.Study, run: Run, open_gate: Callable[[], None]) -> None:
-        """Take the next trial and run it."""
-        numbers: list[int] = []
-        death: BaseException | None = None
+        """Take the next trial and run it; where it is lost, queue it again."""
+        number = -1
+        most_retries: int | None = 0
 
         def objective(trial: optuna.Trial) -> tuple[float, ...]:
-            nonlocal death
-            numbers.append(trial.number)
+            nonlocal number, most_retries
+            number = trial.number
             trials = study.get_trials(deepcopy=False)
             open_gate()
-            if self._is_surplus(trial.number, trials):
+            if sum(other.number < number for other in counted_trials(trials)) >= self.plan.trials:
                 trial.set_user_attr("surplus", True)
-                raise _Failed("the budget was spent by others")
+                raise _Failed("other processes took the last trials of the budget")
             try:
-                return self._values(trial, _place(trials[trial.number], trials), run)
+                return self._values(trial, _place(number, trials), run)
             except (WorkerDied, KeyboardInterrupt) as error:
-                death = error
-                trial.set_user_attr("error", INTERRUPTED if self._is_stopped_by(error) else str(error))
+                is_stopped = self.stop.is_set() or isinstance(error, KeyboardInterrupt)
+                most_retries = None if is_stopped else WORKER_RETRIES
+                trial.set_user_attr("error", "interrupted by the user" if is_stopped else str(error))
                 raise
 
         try:
             study.optimize(objective, n_trials=1, catch=(_Failed, WorkerDied))
         except (ValueError, UpdateFinishedTrialError):
-            if not self._was_given_away(study, numbers):
+            # Another process may have taken this one for dead, because it was suspended, and queued its trial again.
+            if not any(number in earlier_runs(trial) for trial in study.get_trials(deepcopy=False)):
                 raise
         finally:
-            if death is not None:
-                trial = study.get_trials(deepcopy=False)[numbers[0]]
-                queue_again(study, trial, None if self._is_stopped_by(death) else WORKER_RETRIES)
-        trials = study.get_trials(deepcopy=False)
+            trials = study.get_trials(deepcopy=False)
+            if most_retries != 0:
+                queue_again(study, trials[number], most_retries)
         best = min((t.values[0] for t in trials if t.state == TrialState.COMPLETE), default=None)
-        self.on_event(TrialEvent(numbers[0], trial=trials[numbers[0]], cost=cost_of(trials), best=best))
+        self.on_event(TrialEvent(number, trial=trials[number], cost=cost_of(trials), best=best))
 
     def _values(self, trial: optuna.Trial, place: int, run: Run) -> tuple[float, ...]:
         """The trial's objectives; raises TrialPruned, _Failed with the reason, or WorkerDied."""
-        plan = self.plan
+        plan, objectives = self.plan, self.plan.settings.objectives
         plan.search.suggest(trial)
         streams = [f"trial {place}" + f", repeat {number}" * (number > 0) for number in range(plan.repeats)]
         request = TrialRequest(
@@ -180,7 +169,7 @@ class Supervisor:
             point=plan.search.point_of(trial),
             seeds=tuple(stream_seed(plan.settings.seed, stream) for stream in streams),
             device=plan.device,
-            wants_latency="latency_ms" in plan.settings.objectives,
+            has_latency="latency_ms" in objectives,
         )
         self.on_event(TrialEvent(trial.number))
         best = math.inf
@@ -199,42 +188,34 @@ class Supervisor:
 
         outcome = run(request, goes_on)
         for name, value in outcome.items():
-            if name != "pruned" and (name != "valid_loss" or name not in plan.settings.objectives):
+            if name != "pruned" and (name != "valid_loss" or name not in objectives):
                 trial.set_user_attr(name, value)
         if "pruned" in outcome:
             raise optuna.TrialPruned
         if "error" in outcome:
             raise _Failed(outcome["error"])
-        return tuple(outcome[name] for name in plan.settings.objectives)
-
-    def _is_stopped_by(self, death: BaseException) -> bool:
-        """Whether the user ended the trial, not a fault of its own."""
-        return self.stop.is_set() or isinstance(death, KeyboardInterrupt)
-
-    def _is_surplus(self, number: int, trials: Sequence[FrozenTrial]) -> bool:
-        """Whether other processes took the last trials of the budget between the counting and the taking."""
-        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-        return sum(trial.number < number for trial in (*counted_trials(trials), *running)) >= self.plan.trials
-
-    def _was_given_away(self, study: optuna.Study, numbers: Sequence[int]) -> bool:
-        """Whether another process took this one for dead, because it was suspended, and queued its trial again."""
-        return any(set(numbers) & set(earlier_runs(trial)) for trial in study.get_trials(deepcopy=False))
+        return tuple(outcome[name] for name in objectives)
 
 
-def _place(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> int:
+def wait_for(futures: Sequence[Future[Any]], stop: threading.Event) -> None:
+    """Wait until all futures have ended, or `stop` is set; one that fails sets it, and so does Ctrl-C."""
+    try:
+        while not stop.is_set():
+            ended, running = wait(futures, timeout=WAIT_SECONDS, return_when=FIRST_EXCEPTION)
+            if any(future.exception() for future in ended):
+                stop.set()
+            if not running:
+                return
+    except BaseException:
+        stop.set()
+        raise
+
+
+def _place(number: int, trials: Sequence[FrozenTrial]) -> int:
     """The place of a trial among those that repeat no other, on which its random numbers depend; a repetition has the
     place of the first run."""
-    first = next(iter(earlier_runs(trial)), trial.number)
-    return _first_runs_before(first, trials)
-
-
-def _next_place(trials: Sequence[FrozenTrial]) -> int:
-    """The place of the trial that is taken next: one that waits, or a new one."""
-    waiting = next((trial for trial in trials if trial.state == TrialState.WAITING), None)
-    return _first_runs_before(len(trials), trials) if waiting is None else _place(waiting, trials)
-
-
-def _first_runs_before(number: int, trials: Sequence[FrozenTrial]) -> int:
+    if number < len(trials):
+        number = next(iter(earlier_runs(trials[number])), number)
     return sum(trial.number < number and not earlier_runs(trial) for trial in trials)
 
 

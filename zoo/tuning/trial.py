@@ -1,31 +1,43 @@
-"""One trial: create, fit on train, score on validation. It gets no test rows, so it cannot see any."""
+"""One trial: create, fit on train, score on validation; and the worker process that runs trials.
+
+A trial gets no test rows, so it cannot see any.
+"""
 
 import math
+import pickle
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.benchmark import Timer
 
 from zoo.data.prepare import Data
 from zoo.errors import Diverged
 from zoo.layers.normalised import Normalised
 from zoo.registry import create
+from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig
-from zoo.train.fit import Epoch, fit, validation_loss
-from zoo.tuning.search import Point
+from zoo.train.fit import Epoch, fit, resolve_device, validation_loss
 
-OBJECTIVES = {
-    "valid_loss": "validation loss, in scaled units",
-    "latency_ms": "median milliseconds of one forecast at batch 1",
-    "parameter_count": "trained numbers",
-    "train_seconds": "seconds of training",
-}
-WARM_UP, REPEATS = 10, 100
+# latency_ms: median of one forecast at batch 1
+OBJECTIVES = ("valid_loss", "latency_ms", "parameter_count", "train_seconds")
+LATENCY_SECONDS = 0.1  # of forecasts, of which the median counts
 # Called after every epoch, and in the end with None, when the answers to all epochs are known: whether to go on.
 GoesOn = Callable[[Epoch | None], bool]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of everything: all of a variant's parameters, all of FitConfig's but the device, the lookback."""
+
+    params: dict[str, Any]
+    fit: dict[str, Any]
+    lookback: int
 
 
 @dataclass(frozen=True)
@@ -36,16 +48,7 @@ class TrialRequest:
     point: Point
     seeds: tuple[int, ...]
     device: str
-    wants_latency: bool
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, plain: dict[str, Any]) -> "TrialRequest":
-        """From JSON values."""
-        return cls(**{**plain, "point": Point(**plain["point"]), "seeds": tuple(plain["seeds"])})
+    has_latency: bool
 
 
 class Pruned(Exception):
@@ -59,61 +62,84 @@ def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, A
     that one was not stopped. Any exception of the variant or of training is an error of this trial alone.
     """
     started = time.perf_counter()
-
-    def on_epoch(epoch: Epoch) -> None:
-        if not goes_on(epoch):
-            raise Pruned
-
     try:
-        seen = data if request.point.lookback == data.problem.lookback else data.with_lookback(request.point.lookback)
-        assert seen.valid is not None
-        config = FitConfig.of({**request.point.fit, "device": request.device})
-        losses, histories = [], []
-        for number, seed in enumerate(request.seeds):
-            model = create(request.variant, seen.problem, seed=seed, **request.point.params)
-            histories.append(
-                fit(model, seen.train, seen.valid, config, seed=seed, on_epoch=on_epoch if number == 0 else None)
-            )
-            if number == 0 and not goes_on(None):
-                raise Pruned
-            losses.append(validation_loss(model, seen.valid.to(_device_of(model, seen)), config.loss))
-            if not math.isfinite(losses[-1]):
-                raise Diverged(f"the validation loss is {losses[-1]}")
-        outcome: dict[str, Any] = {
-            "valid_loss": statistics.fmean(losses),
-            "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-            "train_seconds": sum(history.seconds for history in histories),
-            "epochs": sum(len(history.epochs) for history in histories),
-            "best_epoch": histories[0].best_epoch,
-            "stopped": histories[0].stopped,
-        }
-        if len(losses) > 1:
-            outcome["valid_losses"] = losses
-        if request.wants_latency:
-            outcome["latency_ms"] = _latency_ms(model, seen)
+        return _outcome(request, data, goes_on)
     except Pruned:
-        return {"pruned": True, "train_seconds": time.perf_counter() - started}
+        outcome: dict[str, Any] = {"pruned": True}
     except Exception as error:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        reason = " ".join(str(error).split())
-        return {"error": f"{type(error).__name__}: {reason}", "train_seconds": time.perf_counter() - started}
-    return outcome
+        outcome = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+    return {**outcome, "train_seconds": time.perf_counter() - started}
 
 
-def _device_of(model: Normalised, data: Data) -> torch.device:
-    return next((p.device for p in model.parameters()), data.train.values.device)
+def _outcome(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, Any]:
+    def on_epoch(epoch: Epoch | None) -> None:
+        if not goes_on(epoch):
+            raise Pruned
+
+    if request.point.lookback != data.problem.lookback:
+        data = data.with_lookback(request.point.lookback)
+    assert data.valid is not None
+    config = FitConfig.of({**request.point.fit, "device": request.device})
+    valid = data.valid.to(resolve_device(config.device))
+    losses, histories = [], []
+    for number, seed in enumerate(request.seeds):
+        model = create(request.variant, data.problem, seed=seed, **request.point.params)
+        is_first = number == 0
+        histories.append(fit(model, data.train, data.valid, config, seed=seed, on_epoch=on_epoch if is_first else None))
+        if is_first:
+            on_epoch(None)
+        losses.append(validation_loss(model, valid, config.loss))
+        if not math.isfinite(losses[-1]):
+            raise Diverged(f"the validation loss is {losses[-1]}")
+    return {
+        "valid_loss": statistics.fmean(losses),
+        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+        "train_seconds": sum(history.seconds for history in histories),
+        "epochs": sum(len(history.epochs) for history in histories),
+        "best_epoch": histories[0].best_epoch,
+        "stopped": histories[0].stopped,
+        **({"valid_losses": losses} if len(losses) > 1 else {}),
+        **({"latency_ms": _latency_ms(model, valid.gather(torch.tensor([0]))[0])} if request.has_latency else {}),
+    }
 
 
 @torch.inference_mode()
-def _latency_ms(model: Normalised, data: Data) -> float:
-    x, _ = data.train.to(_device_of(model, data)).gather(torch.tensor([0]))
-    seconds = []
-    for number in range(WARM_UP + REPEATS):
-        started = time.perf_counter()
-        model(x)
-        if x.is_cuda:
-            torch.cuda.synchronize()
-        if number >= WARM_UP:
-            seconds.append(time.perf_counter() - started)
-    return 1000 * statistics.median(seconds)
+def _latency_ms(model: Normalised, x_1LC: torch.Tensor) -> float:
+    timer = Timer("model(x)", globals={"model": model, "x": x_1LC}, num_threads=torch.get_num_threads())
+    return 1000 * timer.blocked_autorange(min_run_time=LATENCY_SECONDS).median
+
+
+def answer(request: Message, say: Say, hear: Hear) -> Message:
+    """What a worker process answers: the outcome of the trial in the request; without one it only loads the data.
+
+    Each epoch is an event. The worker reads the reply to it, whether to go on, after the next epoch, so that training
+    does not wait while the study decides; a pruned trial has trained one epoch more than the study saw.
+    """
+    data = _loaded(request["data"])
+    if "trial" not in request:
+        return {}
+    is_waiting = False
+
+    def goes_on(epoch: Epoch | None) -> bool:
+        nonlocal is_waiting
+        if is_waiting:
+            is_waiting = False
+            if not hear()["goes_on"]:
+                return False
+        if epoch is not None:
+            say({"epoch": epoch})
+            is_waiting = request["is_pruning"]
+        return True
+
+    outcome = run_trial(request["trial"], data, goes_on)
+    if is_waiting:
+        hear()
+    return outcome
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: str) -> Data:
+    data: Data = pickle.loads(Path(path).read_bytes())  # of the process that started this one
+    return data
