@@ -117,8 +117,9 @@ def test_force_times_every_cell_anew(timed, tmp_path):
 
 
 def test_a_program_can_read_the_outcome(timed):
-    ended = speed(timed[0], "--models", "lstm", "--json")
-    assert ended.returncode == 0 and "lstm" in json.dumps(json.loads(ended.stdout))
+    ended = speed(timed[0], "--json")
+    assert ended.returncode == 0 and json.loads(ended.stdout)[0]["kind"] == "speed"
+    assert ended.stdout == run_zoo_here("report", timed[0], "--json").stdout
 
 
 def test_out_of_memory_is_a_row_and_the_rest_is_timed(tmp_path):

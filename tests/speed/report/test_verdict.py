@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.speed.rows import GPU, changed, many_rows, scaling_rows, speed_row, sweep_rows, tabled
-from zoo.report.speed import SpeedSection
+from tests.speed.rows import GPU, changed, frame, many_rows, scaling_rows, speed_row, sweep_rows, tabled
+from zoo.report.speed import speed_section
+from zoo.report.speed_verdict import cliff_sentence, failures, provenance, subject, verdict
 from zoo.speed.table import cliffs, exponents
-from zoo.speed.verdict import cliff_sentence, failures, provenance, subject, verdict
 
 
 def said(rows):
@@ -68,8 +68,9 @@ def test_failures_name_the_cell_the_error_and_the_traceback():
 
 
 def test_the_planted_cliff_is_found_and_no_other():
-    (cliff,) = cliffs(tabled(sweep_rows(ratio=0.8)))
+    (cliff,) = cliffs(tabled(sweep_rows(ratio=0.8))).to_dict("records")
     assert (cliff["parameter"], cliff["smaller"], cliff["bigger"]) == ("hidden_size", 192, 200)
+    assert (cliff["line"], cliff["variant"]) == ("proj-lstm", "proj-lstm")
     assert cliff["batch_size"] == 64
     assert cliff["ratio"] == pytest.approx(0.8)
     assert cliff_sentence(tabled(sweep_rows(ratio=0.8))) == (
@@ -80,29 +81,27 @@ def test_the_planted_cliff_is_found_and_no_other():
 
 def test_without_a_planted_cliff_the_report_says_that_there_is_none():
     rows = tabled(sweep_rows(ratio=200 / 192))
-    assert cliffs(rows) == []
-    assert cliff_sentence(rows) == (
-        "No cliff: over hidden_size 64 to 256 (8 values) no model is clearly faster than the next smaller one."
-    )
+    assert len(cliffs(rows)) == 0
+    assert cliff_sentence(rows) == ("No model is clearly faster than the next smaller one, over hidden_size 64 to 256.")
     assert cliff_sentence(tabled(many_rows())) == ""
 
 
 def test_a_gain_within_the_intervals_is_no_cliff():
     def found(ratio, **changes):
-        return cliffs(tabled([changed(row, **changes) for row in sweep_rows(ratio=ratio)]))
+        return len(cliffs(tabled([changed(row, **changes) for row in sweep_rows(ratio=ratio)])))
 
-    assert found(0.985) == []  # the intervals are ± 1 %
-    assert found(0.95) != []
-    assert found(0.95, is_settled=False) == []  # then the 5th and 95th percentiles count: - 3 % and + 5 %
-    assert found(0.8, is_settled=False) != []
-    assert found(0.8, is_calm=False) == []
-    assert found(0.8, step_seconds={"low": None, "high": None}) == []
+    assert found(0.985) == 0  # the intervals are ± 1 %
+    assert found(0.95) > 0
+    assert found(0.95, is_settled=False) == 0  # then the 5th and 95th percentiles count: - 3 % and + 5 %
+    assert found(0.8, is_settled=False) > 0
+    assert found(0.8, is_calm=False) == 0
+    assert found(0.8, step_seconds={"low": None, "high": None}) == 0
 
 
 def test_the_largest_cliffs_are_told_and_the_rest_counted():
     rows = [speed_row(seconds=1 / (size + 64 * number), params={"hidden_size": size}, lookback=7 + number)
             for number in range(8) for size in (16, 32, 64, 128)]  # fmt: skip
-    (chapter,) = [part for part in SpeedSection(tabled(rows)).chapters if part.heading == "Cliffs"]
+    (chapter,) = [part for part in speed_section(frame(rows)).chapters if part.heading == "Cliffs"]
     ((_, table),) = chapter.tables
     assert len(table.rows) == 20
     found = dict(zip(table.header, (cell.text for cell in table.rows[0]), strict=True))
@@ -114,9 +113,10 @@ def test_the_largest_cliffs_are_told_and_the_rest_counted():
 @pytest.mark.parametrize("exponent", [0.4, 1.0, 1.3])
 def test_the_exponent_of_a_power_law_is_recovered(exponent):
     found = exponents(tabled(scaling_rows(exponent)))
-    assert list(found["over"]) == ["batch_size", "lookback"]
-    assert list(found["k"]) == pytest.approx([exponent] * 2) == list(found["k_half"])
-    (chapter,) = [part for part in SpeedSection(tabled(scaling_rows(exponent))).chapters if part.heading == "Scaling"]
+    assert list(found["over"]) == ["batch_size"] * 2 + ["lookback"] * 2
+    assert list(found["part"]) == ["k", "k, largest half"] * 2
+    assert list(found["k"]) == pytest.approx([exponent] * 4)
+    (chapter,) = [part for part in speed_section(frame(scaling_rows(exponent))).chapters if part.heading == "Scaling"]
     (title, table), _ = chapter.tables
     assert title == "Step time over batch size"
     assert table.header == ("variant", "lookback", "training: k", "training: k, largest half")
@@ -127,9 +127,9 @@ def test_the_exponent_of_a_power_law_is_recovered(exponent):
 
 def test_fixed_costs_lower_the_exponent_of_the_smaller_half_alone():
     rows = [speed_row(batch=batch, seconds=max(1e-3, 1e-5 * batch)) for batch in (1, 10, 100, 1000, 10_000)]
-    (found,) = exponents(tabled(rows)).to_dict("records")
-    assert found["k"] < 0.6
-    assert found["k_half"] == pytest.approx(1.0)
+    whole, half = exponents(tabled(rows))["k"]
+    assert whole < 0.6
+    assert half == pytest.approx(1.0)
 
 
 def test_three_sizes_are_too_few_for_an_exponent():
@@ -143,13 +143,13 @@ def test_provenance_tells_how_it_was_measured_and_what_disturbed_it():
             speed_row("lstm", mode="cuda-graph", fallback="cuda-graph: no GPU; measured eager")]  # fmt: skip
     found = dict(provenance(tabled(rows)))
     assert found["repeats"] == (
-        "12 a cell that count, in 2 passes; each is the time of a step in the fastest of 3 blocks of 10 steps"
+        "12 in a cell, each the fastest of its blocks (passes: 2; blocks in a repeat: 3; steps in a block: 10)"
     )
     assert found["settled"] == "4 of 5 cells"
     assert found["repeats set aside"].startswith("2 of 62: the machine was slower")
-    assert found["busy machine"].startswith("The machine was busy whenever 1 cell ran")
+    assert found["busy machine in every pass"] == "1 cell"
     assert found["timed again alone"] == "2 cells: 1.000 of the time beside other cells (0.900 to 1.100)"
-    assert found["fell back"] == "1 cell: cuda-graph: no GPU; measured eager"
+    assert found["measured in another mode"] == "1 cell: cuda-graph: no GPU; measured eager"
     assert found["graph breaks"] == "lstm: 2"
 
 
@@ -157,11 +157,9 @@ def test_provenance_has_the_machine_its_ceilings_and_its_clocks():
     clocks = {"cpu_mhz": 2450.0, "sm_mhz": "1980", "memory_mhz": "[N/A]", "temperature": 41, "throttle": "0x0000"}
     rows = tabled([speed_row(device="cuda", machine=GPU, clocks=clocks)])
     found = provenance(rows)
-    assert ("machine", "a gpu, a cpu, 2 cores, an OS") in found
+    assert ("machine", "cpu a cpu, cores 2, system an OS, gpu a gpu") in found
     assert ("ceilings of cuda, float32, 1 thread", "60.0 GFLOP/s, 10.0 GB/s") in found
-    assert ("clocks", "CPU 2,450 MHz, GPU 1,980 MHz, GPU 41 °C") in found
+    assert ("clocks", "cpu_mhz 2,450, sm_mhz 1,980, temperature 41") in found
     assert ("versions", "torch 2") in found
     assert ("commit", "abc") in found
-    assert subject(rows) == (
-        "1 variant in 1 cell on a gpu (cuda, 1 thread), float32, eager; windows of 5 channels, 1 step ahead."
-    )
+    assert subject(rows) == ("1 variant in 1 cell on a gpu (cuda, float32, eager, threads 1, channels 5, horizon 1).")
