@@ -223,6 +223,13 @@ def test_what_else_differs_between_the_folders_is_said(compared):
     )
 
 
+def test_rows_of_other_code_are_compared_and_named(compared):
+    code = {"kind": "zoo", "name": "zoo.models", "sha256": "d" * 64}
+    found = compared([speed_row(0.001)], [speed_row(0.002, code=code, key="other")])
+    assert [change.verdict(0.05) for change in found.changes] == ["slower"]
+    assert found.notes == ("OLD and NEW ran different code of lstm.",)
+
+
 def test_alike_folders_need_no_note(tmp_path):
     old = folder(tmp_path / "old", [speed_row(commit=None)])
     assert compare(old, old).notes == ()

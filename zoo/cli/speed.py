@@ -63,18 +63,11 @@ def speed(
     from zoo.run.results import frame_of
     from zoo.speed.run import run_speed
 
+    words = {"models": models, "phase": phase, "dtype": dtype, "mode": mode}
+    sizes = {"batch_size": _sizes(batch_size, "batch size", "max"), "lookback": _sizes(lookback, "lookback")}
+    counts = {"horizon": horizon, "channels": channels, "threads": threads}
     changes: dict[str, dict[str, Any]] = {
-        "speed": {
-            "models": names_in(models),
-            "phase": names_in(phase),
-            "dtype": names_in(dtype),
-            "mode": names_in(mode),
-            "batch_size": _sizes(batch_size, "batch size", "max"),
-            "lookback": _sizes(lookback, "lookback"),
-            "horizon": horizon,
-            "channels": channels,
-            "threads": threads,
-        },
+        "speed": {**{name: names_in(text) for name, text in words.items()}, **sizes, **counts},
         "method": {"seconds": seconds, "passes": passes},
     }
     suite = speed_suite_from(source, changes, settings or [])

@@ -83,7 +83,8 @@ class Comparison:
 
 
 def compare(old_folder: Path, new_folder: Path) -> Comparison:
-    """The speed rows of both folders, matched by key. Raises InputError where nothing matches."""
+    """The speed rows of both folders, matched by all that their keys hold but the code. Raises InputError where nothing
+    matches."""
     (old, old_notes), (new, new_notes) = _speed_rows(old_folder), _speed_rows(new_folder)
     both = [key for key in old if key in new]
     if not both:
@@ -97,6 +98,9 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
     names = {key: cell_name(label_of[key] + form_text(row.mode, row.dtype), row) for key, row in every.items()}
     ended = [key for key in both if old[key].error is None and new[key].error is None]
     notes = [*old_notes, *new_notes, *_differences([(old[key], new[key]) for key in ended])]
+    variants = {old[key].variant for key in ended if old[key].code and new[key].code and old[key].code != new[key].code}
+    if variants:
+        notes.append(f"OLD and NEW ran different code of {', '.join(sorted(variants))}.")
     for key in ended:
         if bool(old[key].fallback) != bool(new[key].fallback):
             where, why = "OLD" if old[key].fallback else "NEW", old[key].fallback or new[key].fallback
@@ -125,19 +129,11 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     if counts["unclear"]:
         why = "too noisy, too few repeats, or a busy machine"
         lines.append(f"Beyond {percent} but not significant ({why}): {counts['unclear']}.")
-    failed = {
-        where: [f"{failure.name} ({failure.error})" for failure in comparison.failures if failure.where == where]
-        for where in ("NEW", "OLD", "both")
-    }
-    for names, text in (
-        (failed["NEW"], "failed in NEW alone"),
-        (failed["OLD"], "failed in OLD alone"),
-        (failed["both"], "failed in both"),
-        (comparison.only_old, "only in OLD"),
-        (comparison.only_new, "only in NEW"),
-    ):
-        lines += [f"{_rows(len(names))} {text}: {_listed(names)}."] if names else []
-    return lines
+    failed = [(failure.where, f"{failure.name} ({failure.error})") for failure in comparison.failures]
+    groups = {f"failed in {side} alone": [name for where, name in failed if where == side] for side in ("NEW", "OLD")}
+    groups["failed in both"] = [name for where, name in failed if where == "both"]
+    groups |= {"only in OLD": list(comparison.only_old), "only in NEW": list(comparison.only_new)}
+    return lines + [f"{_rows(len(names))} {text}: {_listed(names)}." for text, names in groups.items() if names]
 
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
@@ -152,13 +148,13 @@ def summary(comparison: Comparison, share: float) -> dict[str, Any]:
 
 
 def _speed_rows(folder: Path) -> tuple[dict[str, SpeedRow], list[str]]:
-    """The speed rows of a folder by key, and sentences on what was left out."""
+    """The speed rows of a folder by what was timed, whatever the code, and sentences on what was left out."""
     rows, left_out = read_rows(folder)
     path = folder / "rows.jsonl"
     if not rows:
         why = f" ({left_out[0]})" if left_out else ""
         raise InputError(f"no rows in {path}{why}: run zoo speed --out {folder} first")
-    speed_rows = {row.key: row for row in rows if isinstance(row, SpeedRow)}
+    speed_rows = {row.model_copy(update={"code": None}).keyed().key: row for row in rows if isinstance(row, SpeedRow)}
     if not speed_rows:
         raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
     return speed_rows, [f"{folder}: {sentence}" for sentence in left_out]

@@ -130,7 +130,9 @@ class _Run:
         order, passes = random.Random(self.method.seed), self.method.passes
         self._measure_tops(waiting[0], list(dict.fromkeys(cell.dtype for cell in waiting)))
         for number in range(1, 2 * passes + 1):
-            left = [cell for cell in order.sample(waiting, len(waiting)) if not self._is_complete(cell)]
+            left = [
+                cell for cell in order.sample(waiting, len(waiting)) if not is_complete(cell, self.rows, self.method)
+            ]
             if not left:
                 break
             if number <= passes:
@@ -149,9 +151,6 @@ class _Run:
         # The sample is small, so that it never takes longer than the cells themselves.
         for cell in order.sample(timed, min(self.method.alone, len(timed) // 4)):
             self._visit_alone(cell)
-
-    def _is_complete(self, cell: SpeedCell) -> bool:
-        return is_complete(cell, self.rows, self.method)
 
     def _visit_together(self, group: Sequence[SpeedCell]) -> None:
         """Visit cells that share a process; one that kills it gets a failure row, and the rest a new process."""
@@ -173,8 +172,9 @@ class _Run:
             self._store(row, traceback)
             if row.reference is not None:
                 top["reference"] = min(row.reference, top["reference"] or row.reference)
-            self.ended += self._is_complete(cell)
-            self.tell(cell=cell, row=self.rows[row.key], is_complete=self._is_complete(cell))
+            is_over = is_complete(cell, self.rows, self.method)
+            self.ended += is_over
+            self.tell(cell=cell, row=self.rows[row.key], is_complete=is_over)
 
         while left:
             context = self.context | top

@@ -35,15 +35,11 @@ class Sheet:
     phase: str
     where: str  # lookback, and in what its place differs from those of other sheets
     rows: pd.DataFrame
+    common: list[int]  # the batch sizes that the most labels have, of those at which anything was measured
 
     @property
     def title(self) -> str:
         return f"{PHASES[self.phase].capitalize()}, {self.where}"
-
-    @property
-    def common(self) -> list[int]:
-        """The batch sizes that the most labels have, of those at which anything was measured."""
-        return _common_batches(self.rows)
 
 
 def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,11 +110,13 @@ def sheets(rows: pd.DataFrame) -> list[Sheet]:
     for _, group in rows.assign(is_later=rows["phase"] != "train").groupby([*PLACE, "is_later", "lookback"]):
         first = group.iloc[0]
         where = f"lookback {first['lookback']}" + "".join(f", {name} {first[name]}" for name in differing)
-        if common := _common_batches(group):
+        measured = group[group["batch_size"].isin(group.loc[group["is_measured"], "batch_size"])]
+        counts = measured["batch_size"].value_counts()
+        if common := sorted(map(int, counts[counts == counts.max()].index)):
             rates = group[group["batch_size"] == common[-1]].set_index("label")[RATE]
             speeds = group["label"].map(rates).fillna(0.0)
             group = group.assign(slowness=-speeds).sort_values(["slowness", "label"], kind="stable")
-        parts.append(Sheet(first["phase"], where, group))
+        parts.append(Sheet(first["phase"], where, group, common))
     return parts
 
 
@@ -230,12 +228,6 @@ def thinned(values: Sequence[Any], most: int) -> list[Any]:
 def plain(value: Any) -> Any:
     """A parameter's value; a column with gaps turns whole numbers into floats, and this turns them back."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _common_batches(rows: pd.DataFrame) -> list[int]:
-    measured = rows[rows["batch_size"].isin(rows.loc[rows["is_measured"], "batch_size"])]
-    counts = measured["batch_size"].value_counts()
-    return sorted(int(size) for size in counts[counts == counts.max()].index)
 
 
 def _is_number(value: Any) -> bool:
