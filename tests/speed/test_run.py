@@ -40,8 +40,8 @@ def speed(folder, *arguments, **how):
 def test_each_cell_is_a_row_with_every_field(timed):
     rows, left_out = read_rows(timed[0])
     assert left_out == []
-    asked = {(row.variant, row.phase, row.batch_size) for row in rows}
-    assert asked == {("lstm", "infer", 1), ("lstm", "infer", 8), ("lstm", "train", 1), ("lstm", "train", 8),
+    cells = {(row.variant, row.phase, row.batch_size) for row in rows}
+    assert cells == {("lstm", "infer", 1), ("lstm", "infer", 8), ("lstm", "train", 1), ("lstm", "train", 8),
                      ("naive", "infer", 1), ("naive", "infer", 8)}  # fmt: skip
     lines = [json.loads(line) for line in (timed[0] / "rows.jsonl").read_text().splitlines()]
     assert all(set(MEASURED) <= set(line) for line in lines) and len(lines) == len(rows)

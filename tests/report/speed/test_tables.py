@@ -17,8 +17,8 @@ def text_of(table):
 
 
 def chapter(rows, heading):
-    (found,) = [part for part in speed_section(frame(rows)).chapters if part.heading == heading]
-    return found
+    (shown,) = [part for part in speed_section(frame(rows)).chapters if part.heading == heading]
+    return shown
 
 
 def test_labels_name_only_what_differs():
@@ -27,24 +27,24 @@ def test_labels_name_only_what_differs():
         speed_row(params={"hidden_size": 64, "dropout": 0.0}, mode="compile"),
         speed_row("bilstm", dtype="bfloat16"),
     ]
-    found = tabled(rows)
-    assert set(found["label"]) == {"lstm (hidden_size=32)", "lstm (hidden_size=64), compile", "bilstm, bfloat16"}
-    assert set(labels(found, ["params.dropout"])) == {"lstm", "lstm, compile", "bilstm, bfloat16"}
+    shown = tabled(rows)
+    assert set(shown["label"]) == {"lstm (hidden_size=32)", "lstm (hidden_size=64), compile", "bilstm, bfloat16"}
+    assert set(labels(shown, ["params.dropout"])) == {"lstm", "lstm, compile", "bilstm, bfloat16"}
     assert list(tabled(rows[:1])["label"]) == ["lstm"]
 
 
 def test_sheets_are_by_phase_and_lookback_and_their_lines_fastest_first():
-    found = sheets(tabled(many_rows()))
-    assert [each.title for each in found] == [
+    shown = sheets(tabled(many_rows()))
+    assert [each.title for each in shown] == [
         "Training, lookback 24", "Training, lookback 96", "Inference, lookback 24", "Inference, lookback 96",
     ]  # fmt: skip
-    assert list(found[0].rows["label"].unique()) == ["linear", "lstm", "bilstm", "stacked-lstm"]
-    assert found[0].common == [1, 64, 512]
+    assert list(shown[0].rows["label"].unique()) == ["linear", "lstm", "bilstm", "stacked-lstm"]
+    assert shown[0].common == [1, 64, 512]
 
 
 def test_other_devices_and_machines_have_sheets_of_their_own():
-    found = sheets(tabled([speed_row(), speed_row(device="cuda", machine=GPU)]))
-    assert [each.title for each in found] == [
+    shown = sheets(tabled([speed_row(), speed_row(device="cuda", machine=GPU)]))
+    assert [each.title for each in shown] == [
         "Training, lookback 24, machine a cpu, device cpu",
         "Training, lookback 24, machine a gpu, device cuda",
     ]
@@ -76,7 +76,7 @@ def test_throughput_table_holds_the_medians_of_the_rows():
             speed_row("linear", batch=64, seconds=0.0001, fallback="compile: no; measured eager")]  # fmt: skip
     table = throughput_table(sheet(rows))
     assert table.header == ("variant", "parameters", "batch 64", "batch 512")
-    found = dict(
+    shown = dict(
         zip([cells[0].text for cells in table.rows], zip(table.rows, table.baseline, strict=True), strict=True)
     )
     assert {tuple(line) for line in text_of(table)} == {
@@ -84,9 +84,9 @@ def test_throughput_table_holds_the_medians_of_the_rows():
         ("lstm", "6,400", "64,000", "128,000~"),
         ("bilstm", "6,400", "32,000", "failed"),
     }
-    best = {name: [cell.is_best for cell in cells][2:] for name, (cells, _) in found.items()}
+    best = {name: [cell.is_best for cell in cells][2:] for name, (cells, _) in shown.items()}
     assert best == {"linear": [False] * 2, "lstm": [True] * 2, "bilstm": [False] * 2}
-    assert {name: is_baseline for name, (_, is_baseline) in found.items()} == {
+    assert {name: is_baseline for name, (_, is_baseline) in shown.items()} == {
         "linear": True, "lstm": False, "bilstm": False,
     }  # fmt: skip
 
@@ -110,9 +110,9 @@ def test_cost_table_of_training_has_the_parts_of_a_step_in_percent():
 def test_cost_table_of_inference_has_the_latency_at_batch_1():
     rows = [speed_row(phase="infer", batch=1, seconds=0.0004), speed_row(phase="infer", batch=64, seconds=0.002)]
     table = cost_table(sheet(rows))
-    found = dict(zip(table.header, text_of(table)[0], strict=True))
-    assert (found["ms/step"], found["p50 ms"], found["p95 ms"], found["p99 ms"]) == ("2.00", "0.400", "0.600", "0.800")
-    assert "forward %" not in found
+    shown = dict(zip(table.header, text_of(table)[0], strict=True))
+    assert (shown["ms/step"], shown["p50 ms"], shown["p95 ms"], shown["p99 ms"]) == ("2.00", "0.400", "0.600", "0.800")
+    assert "forward %" not in shown
 
 
 def test_columns_that_no_row_has_a_value_for_are_left_out():

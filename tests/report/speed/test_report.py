@@ -114,10 +114,10 @@ def test_terminal_shows_names_that_look_like_markup_as_they_are():
 @pytest.mark.parametrize("name", ["speed", "speed-modes", "speed-h100", "speed-cliffs-h100"])
 def test_committed_report_is_what_its_rows_say(name):
     folder = RESULTS / name
-    found = results(folder)
-    assert found.attrs["left_out"] == []
+    written = results(folder)
+    assert written.attrs["left_out"] == []
     pictures = [path.name for path in folder.glob("*.png")]
-    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(found, pictures)
+    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(written, pictures)
 
 
 def test_report_and_pictures_are_written_beside_the_rows(tmp_path):
@@ -157,12 +157,12 @@ def test_a_picture_without_rows_for_it_is_not_drawn_and_an_old_one_goes(tmp_path
 
 def test_the_same_rows_give_the_same_bytes_in_any_order(tmp_path):
     rows = [*sweep_rows(), *scaling_rows()]
-    found = []
+    written = []
     for name, chosen in (("first", rows), ("second", rows[::-1])):
         (tmp_path / name).mkdir()
         names = draw_speed(tabled(chosen), tmp_path / name)
-        found.append([(tmp_path / name / picture).read_bytes() for picture in names])
-    assert found[0] == found[1]
+        written.append([(tmp_path / name / picture).read_bytes() for picture in names])
+    assert written[0] == written[1]
 
 
 def test_baselines_do_not_flatten_the_rest(tmp_path):
