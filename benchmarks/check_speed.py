@@ -1,10 +1,10 @@
-"""Does zoo speed say what a loop written by hand says? Two variants, both phases, timed beside each other.
+"""Does zoo speed agree with a loop written by hand? Two variants, both phases, timed beside each other.
 
     python benchmarks/check_speed.py
 
 Each round runs `zoo speed` and then the loops below, each in a fresh process on one CPU thread, and prints their
-ratio; the end is the median over rounds. The loops use torch alone: no window table, no
-registry, no harness; of zoo they take the memory settings of its processes.
+ratio; the last lines are the medians over rounds. The loops use torch alone, without the window table, the registry
+and the harness; they take only the memory settings of zoo's processes.
 """
 
 import json
@@ -95,13 +95,13 @@ def by_hand(name: str, phase: str) -> float:
 
     block(20)
     steps = max(1, round(BLOCK_SECONDS / block(5)))
-    found = []
+    repeats = []
     for _ in range(REPEATS):
         before = min(reading() for _ in range(5))
         seconds = min(block(steps) for _ in range(BLOCKS))
-        found.append((max(before, min(reading() for _ in range(5))), seconds))
-    best = min(slowness for slowness, _ in found)
-    return statistics.median(seconds for slowness, seconds in found if slowness <= 1.05 * best)
+        repeats.append((max(before, min(reading() for _ in range(5))), seconds))
+    best = min(slowness for slowness, _ in repeats)
+    return statistics.median(seconds for slowness, seconds in repeats if slowness <= 1.05 * best)
 
 
 def by_zoo(folder: Path) -> dict[tuple[str, str], float]:
@@ -132,9 +132,10 @@ def main() -> None:
                 f"ratio {seconds / loop:.3f}",
                 flush=True,
             )
-    for (name, phase), found in ratios.items():
-        print(f"{name} {phase}: median ratio {statistics.median(found):.3f}")
-    sys.exit(any(abs(statistics.median(found) - 1) > MOST_APART for found in ratios.values()))
+    medians = {cell: statistics.median(values) for cell, values in ratios.items()}
+    for (name, phase), median in medians.items():
+        print(f"{name} {phase}: median ratio {median:.3f}")
+    sys.exit(any(abs(median - 1) > MOST_APART for median in medians.values()))
 
 
 if __name__ == "__main__":

@@ -67,16 +67,16 @@ def speed_row(
         row["part_seconds"] = {"forward": 0.3 * seconds, "backward": 0.6 * seconds, "optimizer": 0.1 * seconds}
     if error is not None:
         row |= {**dict.fromkeys(MEASURED), "error": error}
-    found = row_from({"key": "", **merged(row, changes)})
-    assert isinstance(found, SpeedRow)
-    return found if "key" in changes else found.keyed()
+    record = row_from({"key": "", **merged(row, changes)})
+    assert isinstance(record, SpeedRow)
+    return record if "key" in changes else record.keyed()
 
 
 def changed(row: SpeedRow, **changes: Any) -> SpeedRow:
     """The row with other fields, merged where both are objects; its key stays."""
-    found = row_from(merged(row.model_dump(mode="json"), changes))
-    assert isinstance(found, SpeedRow)
-    return found
+    record = row_from(merged(row.model_dump(mode="json"), changes))
+    assert isinstance(record, SpeedRow)
+    return record
 
 
 def frame(rows: list[SpeedRow]) -> pd.DataFrame:
@@ -130,6 +130,6 @@ def scaling_rows(exponent: float = 0.7) -> list[SpeedRow]:
 
 def bare_row(row: SpeedRow) -> SpeedRow:
     """The row with little measured but its time, as an older version may have written it."""
-    kept = ("batch_measured", "repeats", "step_seconds", "windows_per_second")
-    nothing = dict.fromkeys(name for name in MEASURED if name not in kept)
+    names = ("batch_measured", "repeats", "step_seconds", "windows_per_second")
+    nothing = dict.fromkeys(name for name in MEASURED if name not in names)
     return changed(row, **nothing, step_seconds={"low": None, "high": None})

@@ -23,20 +23,20 @@ def cells_of(**speed):
 
 
 def test_each_shape_is_one_cell_and_latency_adds_batch_one():
-    found = {(c.phase, c.batch_size, c.lookback) for c in cells_of(batch_size=[8, 16], lookback=[3, 7])}
+    timed = {(c.phase, c.batch_size, c.lookback) for c in cells_of(batch_size=[8, 16], lookback=[3, 7])}
     shapes = {(p, b, lb) for p in ("infer", "train") for b in (8, 16) for lb in (3, 7)}
-    assert found == shapes | {("infer", 1, 3), ("infer", 1, 7)}
+    assert timed == shapes | {("infer", 1, 3), ("infer", 1, 7)}
 
 
 def test_grids_are_joined_and_each_cell_is_there_once():
     grid = [{"batch_size": [1, 8], "lookback": [7]}, {"batch_size": [8], "lookback": [7, 9]}]
-    found = [(c.batch_size, c.lookback) for c in cells_of(grid=grid, phase=["infer"])]
-    assert sorted(found) == [(1, 7), (1, 9), (8, 7), (8, 9)]
+    timed = [(c.batch_size, c.lookback) for c in cells_of(grid=grid, phase=["infer"])]
+    assert sorted(timed) == [(1, 7), (1, 9), (8, 7), (8, 9)]
 
 
 def test_a_list_sweeps_a_parameter():
-    found = cells_of(phase=["train"])
-    assert {c.params["hidden_size"] for c in found} == {64}
+    timed = cells_of(phase=["train"])
+    assert {c.params["hidden_size"] for c in timed} == {64}
     swept = expand_speed(
         checked(
             SpeedSuite,
@@ -59,10 +59,10 @@ def test_a_list_sweeps_a_parameter():
 
 
 def test_what_learns_nothing_by_descent_is_timed_for_inference_only():
-    found, notes = expand_speed(suite(models=["all"]), device="cpu")
-    trained = {c.variant for c in found if c.phase == "train"}
+    timed, notes = expand_speed(suite(models=["all"]), device="cpu")
+    trained = {c.variant for c in timed if c.phase == "train"}
     assert trained == {*list_models(tag="lstm"), "linear"}
-    assert {c.variant for c in found if c.phase == "infer"} == set(list_models())
+    assert {c.variant for c in timed if c.phase == "infer"} == set(list_models())
     assert "naive" in notes[0] and "ridge" in notes[0]
 
 

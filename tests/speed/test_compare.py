@@ -19,14 +19,14 @@ ASKED = {
 
 
 def speed_row(seconds=0.001, *, repeats=None, **fields):
-    """The line of a row with 13 repeats around the seconds of a step; what was asked for makes its key."""
-    asked = ASKED | {name: value for name, value in fields.items() if name in ASKED}
-    batch = asked["batch_size"]
+    """The line of a row with 13 repeats around the seconds of a step; its settings make its key."""
+    settings = ASKED | {name: value for name, value in fields.items() if name in ASKED}
+    batch = settings["batch_size"]
     row = rows.speed_row(seconds=seconds).model_dump(mode="json")
     return {
         **row,
-        "key": json.dumps(asked, sort_keys=True),
-        **asked,
+        "key": json.dumps(settings, sort_keys=True),
+        **settings,
         "batch_measured": 4096 if batch == "max" else batch,
         "repeats": repeats or [seconds * (1 + k / 1000) for k in range(-6, 7)],
         "machine": {"cpu": "Ryzen", "cores": 2, "system": "Linux x86_64"},
@@ -60,8 +60,8 @@ def zoo_compare(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["zoo", "compare", *map(str, folders), *options])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
 
     return call
 
@@ -83,13 +83,13 @@ def test_twice_the_time_is_slower(compared):
 
 def test_change_says_what_was_measured_and_how_sure_it_is(compared):
     old, new = speed_row(0.001), speed_row(0.0011)
-    found = compared([old], [new])
-    (change,) = found.changes
+    comparison = compared([old], [new])
+    (change,) = comparison.changes
     assert {name: getattr(change, name) for name in ASKED} == ASKED
     assert change.p == pytest.approx(difference_p(old["repeats"], new["repeats"]))
     expected = ratio_interval(new["repeats"], old["repeats"])
     assert (change.ratio, change.low, change.high) == pytest.approx((expected.value, expected.low, expected.high))
-    plain = summary(found, 0.05)["rows"][0]
+    plain = summary(comparison, 0.05)["rows"][0]
     assert plain["params"] == {"hidden_size": 64} and plain["verdict"] == "slower"
 
 
@@ -97,13 +97,15 @@ def test_a_row_that_met_a_busy_machine_is_never_slower(compared):
     lookbacks = (10, 20)
     old = [speed_row(0.001, lookback=lookback) for lookback in lookbacks]
     new = [old[0] | {"is_calm": True}, speed_row(0.002, lookback=20) | {"is_calm": False}]
-    found = compared(old, new)
-    assert [(change.is_calm, change.verdict(0.05)) for change in found.changes] == [
+    comparison = compared(old, new)
+    assert [(change.is_calm, change.verdict(0.05)) for change in comparison.changes] == [
         (False, "unclear"),
         (True, "within"),
     ]
-    assert not found.is_worse(0.05)
-    assert "1 of 2 rows lie within 5 % of 1; 1 of the 1 that met a calm machine both times." in sentences(found, 0.05)
+    assert not comparison.is_worse(0.05)
+    assert "1 of 2 rows lie within 5 % of 1; 1 of the 1 that met a calm machine both times." in sentences(
+        comparison, 0.05
+    )
 
 
 def test_changes_stand_slowest_first(compared):
@@ -139,10 +141,10 @@ def test_noise_that_moves_the_median_is_not_slower(compared):
 
 
 def test_small_change_is_within_the_threshold_however_sure(compared):
-    found = compared([speed_row(0.001)], [speed_row(0.00104)])
-    assert found.changes[0].p < 0.001
-    assert found.counts(0.05) == {"within": 1, "slower": 0, "faster": 0, "unclear": 0}
-    assert found.counts(0.02) == {"within": 0, "slower": 1, "faster": 0, "unclear": 0}
+    comparison = compared([speed_row(0.001)], [speed_row(0.00104)])
+    assert comparison.changes[0].p < 0.001
+    assert comparison.counts(0.05) == {"within": 1, "slower": 0, "faster": 0, "unclear": 0}
+    assert comparison.counts(0.02) == {"within": 0, "slower": 1, "faster": 0, "unclear": 0}
 
 
 def test_largest_batch_that_fits_is_compared_by_window(compared):
@@ -156,37 +158,37 @@ def test_largest_batch_that_fits_is_compared_by_window(compared):
 
 def test_last_line_of_a_key_and_speed_rows_alone_count(compared):
     accuracy = ACCURACY
-    found = compared([speed_row(0.004), accuracy, speed_row(0.001)], [accuracy, speed_row(0.001)])
-    assert [change.ratio for change in found.changes] == [1]
-    assert found.only_old == found.only_new == ()
+    comparison = compared([speed_row(0.004), accuracy, speed_row(0.001)], [accuracy, speed_row(0.001)])
+    assert [change.ratio for change in comparison.changes] == [1]
+    assert comparison.only_old == comparison.only_new == ()
 
 
 def test_rows_that_one_folder_lacks_are_counted_and_named(compared):
     old = [speed_row(), *(speed_row(lookback=lookback, phase="infer") for lookback in range(1, 6))]
     new = [speed_row(), speed_row(mode="compile")]
-    found = compared(old, new)
-    assert len(found.changes) == 1
-    assert found.only_new == ("lstm train float32 compile, lookback 30, batch 64",)
-    said = sentences(found, 0.05)
-    assert said[-1] == "1 row only in NEW: lstm train float32 compile, lookback 30, batch 64."
-    assert said[-2].startswith("5 rows only in OLD: lstm infer float32 eager, lookback 1, batch 64; ")
-    assert said[-2].endswith("lookback 3, batch 64 and 2 more.")
-    assert not found.is_worse(0.05)
+    comparison = compared(old, new)
+    assert len(comparison.changes) == 1
+    assert comparison.only_new == ("lstm, compile, training at batch 64, lookback 30",)
+    printed = sentences(comparison, 0.05)
+    assert printed[-1] == "1 row only in NEW: lstm, compile, training at batch 64, lookback 30."
+    assert printed[-2].startswith("5 rows only in OLD: lstm, inference at batch 64, lookback 1; ")
+    assert printed[-2].endswith("lookback 3 and 2 more.")
+    assert not comparison.is_worse(0.05)
 
 
 def test_failed_rows_are_named_with_the_side_they_failed_on(compared):
     sizes = [{"lookback": lookback} for lookback in (1, 2, 3, 4)]
     old = [speed_row(), speed_row(**sizes[0]), failed_row("out of memory", **sizes[1]), failed_row("a", **sizes[2])]
     new = [speed_row(), failed_row("lost", **sizes[0]), speed_row(**sizes[1]), failed_row("b", **sizes[2])]
-    found = compared(old, new)
-    assert [(failure.where, failure.error) for failure in found.failures] == [
+    comparison = compared(old, new)
+    assert [(failure.where, failure.error) for failure in comparison.failures] == [
         ("NEW", "lost"), ("OLD", "out of memory"), ("both", "b"),
     ]  # fmt: skip
-    assert len(found.changes) == 1
-    assert sentences(found, 0.05)[-3:] == [
-        "1 row failed in NEW alone: lstm train float32 eager, lookback 1, batch 64 (lost).",
-        "1 row failed in OLD alone: lstm train float32 eager, lookback 2, batch 64 (out of memory).",
-        "1 row failed in both: lstm train float32 eager, lookback 3, batch 64 (b).",
+    assert len(comparison.changes) == 1
+    assert sentences(comparison, 0.05)[-3:] == [
+        "1 row failed in NEW alone: lstm, training at batch 64, lookback 1 (lost).",
+        "1 row failed in OLD alone: lstm, training at batch 64, lookback 2 (out of memory).",
+        "1 row failed in both: lstm, training at batch 64, lookback 3 (b).",
     ]
 
 
@@ -196,9 +198,9 @@ def test_only_failing_in_new_alone_is_worse(tmp_path):
         [(ended, failed, True), (failed, ended, False), (failed, failed, False)]
     ):
         folders = [folder(tmp_path / f"{side}{number}", [row]) for side, row in (("old", old), ("new", new))]
-        found = compare(*folders)
-        assert found.is_worse(0.5) is is_worse
-        assert sentences(found, 0.05)[0] == "No row ended in both OLD and NEW."
+        comparison = compare(*folders)
+        assert comparison.is_worse(0.5) is is_worse
+        assert sentences(comparison, 0.05)[0] == "No row ended in both OLD and NEW."
 
 
 def test_sentences_count_what_changed(compared):
@@ -223,26 +225,30 @@ def test_what_else_differs_between_the_folders_is_said(compared):
     )
 
 
-def test_other_threads_are_said_and_alike_folders_need_no_note(tmp_path):
-    old = folder(tmp_path / "old", [speed_row(key="a", commit=None)])
-    new = folder(tmp_path / "new", [speed_row(key="a", commit=None, threads=2)])
+def test_rows_of_other_code_are_compared_and_named(compared):
+    code = {"kind": "zoo", "name": "zoo.models", "sha256": "d" * 64}
+    comparison = compared([speed_row(0.001)], [speed_row(0.002, code=code, key="other")])
+    assert [change.verdict(0.05) for change in comparison.changes] == ["slower"]
+    assert comparison.notes == ("OLD and NEW ran different code of lstm.",)
+
+
+def test_alike_folders_need_no_note(tmp_path):
+    old = folder(tmp_path / "old", [speed_row(commit=None)])
     assert compare(old, old).notes == ()
-    (note,) = compare(old, new).notes
-    assert note == "OLD and NEW differ in threads (1 in OLD, 2 in NEW): a ratio compares more than code."
 
 
 def test_row_that_fell_back_to_another_mode_in_one_folder_is_said(compared):
     old = speed_row(mode="cuda-graph")
     notes = compared([old], [old | {"fallback": "cuda-graph: no; measured eager"}]).notes
-    name = "lstm train float32 cuda-graph, lookback 30, batch 64"
+    name = "lstm, cuda-graph, training at batch 64, lookback 30"
     assert notes == (f"{name} was measured in another mode in NEW alone (cuda-graph: no; measured eager).",)
 
 
 def test_variants_carry_the_settings_that_tell_them_apart(compared):
     both = [speed_row(params={"hidden_size": size, "dropout": 0.0}) for size in (64, 128)]
     both += [speed_row(variant="naive", params={}), speed_row(variant="naive", params={}, channels=1)]
-    found = {change.label for change in compared(both, both).changes}
-    assert found == {"lstm (hidden_size=64)", "lstm (hidden_size=128)", "naive (channels=5)", "naive (channels=1)"}
+    comparison = {change.label for change in compared(both, both).changes}
+    assert comparison == {"lstm (hidden_size=64)", "lstm (hidden_size=128)", "naive (channels=5)", "naive (channels=1)"}
 
 
 def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
@@ -264,7 +270,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path):
         ([], [speed_row()], r"no rows in .*old.rows.jsonl: run zoo speed --out .*old first"),
         ([speed_row()], [], r"no rows in .*new.rows.jsonl: run zoo speed --out .*new first"),
         ([ACCURACY], [speed_row()], r"no speed rows in .*old.*: compare two folders of zoo speed"),
-        ([speed_row()], [speed_row(phase="infer")], r"no cell of .*new is in .*old too \(phase is \"train\" in OLD, "),
+        ([speed_row()], [speed_row(phase="infer")], r"no cell of .*new is in .*old too \(phase is train in OLD, infer"),
         ([speed_row()], [speed_row(threads=2)], r"\(threads is 1 in OLD, 2 in NEW\): run zoo speed with the same set"),
         ([{"kind": "speed", "key": "x"}], [speed_row()], r"no rows in .*old.rows.jsonl \(.* line 1: .*left out\)"),
     ],
@@ -302,22 +308,22 @@ def test_threshold_is_a_percentage_or_a_share(zoo_compare, text, code):
 
 
 def test_row_that_fails_in_new_alone_fails_the_command_only_where_asked(zoo_compare, tmp_path):
-    code, said, _ = zoo_compare([speed_row(lookback=7)], [failed_row("lost", lookback=7)], "--fail-on", "50%")
+    code, printed, _ = zoo_compare([speed_row(lookback=7)], [failed_row("lost", lookback=7)], "--fail-on", "50%")
     assert code == 1
-    assert "1 row failed in NEW alone" in said
+    assert "1 row failed in NEW alone" in printed
     assert run_zoo_here("compare", tmp_path / "old", tmp_path / "new").returncode == 0
 
 
 @pytest.mark.parametrize("text", ["5", "1", "100%", "-5%", "nan", "five", "", "%", "5%%"])
 def test_bad_threshold_is_one_line_and_exit_code_2(zoo_compare, text):
-    code, said, error = zoo_compare([speed_row()], [speed_row()], f"--fail-on={text}")
-    assert (code, said) == (2, "")
+    code, printed, error = zoo_compare([speed_row()], [speed_row()], f"--fail-on={text}")
+    assert (code, printed) == (2, "")
     assert error == f"zoo: --fail-on takes a share below 1, such as 5% or 0.05, got '{text}'\n"
 
 
 def test_folder_without_speed_rows_is_one_line_and_exit_code_2(zoo_compare):
-    code, said, error = zoo_compare([ACCURACY], [speed_row()])
-    assert (code, said, error.count("\n")) == (2, "", 1)
+    code, printed, error = zoo_compare([ACCURACY], [speed_row()])
+    assert (code, printed, error.count("\n")) == (2, "", 1)
     assert error.startswith("zoo: no speed rows in ")
 
 
@@ -326,10 +332,10 @@ def test_table_shows_the_twenty_most_changed_rows_unless_all_are_asked_for(zoo_c
     # One much slower, one much faster, and 28 that change the less the later they stand.
     seconds = [4e-3, 0.2e-3, *(1e-3 * (1.5 - number / 100) for number in range(28))]
     new = [speed_row(second, lookback=100 + number) for number, second in enumerate(seconds)]
-    code, said, _ = zoo_compare(old, new)
-    shown = [line.split("│")[5].strip() for line in said.splitlines() if "lstm" in line]
+    code, printed, _ = zoo_compare(old, new)
+    shown = [line.split("│")[5].strip() for line in printed.splitlines() if "lstm" in line]
     assert (code, shown) == (0, ["100", *(str(100 + number) for number in range(2, 20)), "101"])
-    assert "These are the 20 most changed of 30 rows: --all shows the rest." in said
+    assert "These are the 20 most changed of 30 rows: --all shows the rest." in printed
     whole = run_zoo_here("compare", tmp_path / "old", tmp_path / "new", "--all").stdout
     assert sum("lstm" in line for line in whole.splitlines()) == 30
     assert "most changed" not in whole
@@ -338,27 +344,27 @@ def test_table_shows_the_twenty_most_changed_rows_unless_all_are_asked_for(zoo_c
 def test_json_holds_every_row_and_the_summary(zoo_compare):
     old = [speed_row(lookback=1 + number) for number in range(25)] + [speed_row(mode="compile")]
     new = [speed_row(0.002, lookback=1), *old[1:25], speed_row(mode="cuda-graph")]
-    code, said, _ = zoo_compare(old, new, "--json", "--fail-on", "10%")
-    found = json.loads(said)
+    code, printed, _ = zoo_compare(old, new, "--json", "--fail-on", "10%")
+    comparison = json.loads(printed)
     assert code == 1
-    assert [row["verdict"] for row in found["rows"]] == ["slower"] + ["within"] * 24
-    assert found["rows"][0]["ratio"] == pytest.approx(0.5)
+    assert [row["verdict"] for row in comparison["rows"]] == ["slower"] + ["within"] * 24
+    assert comparison["rows"][0]["ratio"] == pytest.approx(0.5)
     wanted = {"matched": 25, "median_ratio": 1, "threshold": 0.1, "within": 24, "slower": 1, "faster": 0, "unclear": 0}
-    assert wanted.items() <= found["summary"].items()
-    assert found["summary"]["only_old"] == ["lstm train float32 compile, lookback 30, batch 64"]
-    assert found["summary"]["only_new"] == ["lstm train float32 cuda-graph, lookback 30, batch 64"]
+    assert wanted.items() <= comparison["summary"].items()
+    assert comparison["summary"]["only_old"] == ["lstm, compile, training at batch 64, lookback 30"]
+    assert comparison["summary"]["only_new"] == ["lstm, cuda-graph, training at batch 64, lookback 30"]
 
 
 def test_narrow_terminal_keeps_the_columns_that_name_a_row_and_its_ratio(zoo_compare, monkeypatch):
     from rich.console import Console
 
     monkeypatch.setattr("zoo.cli.compare.table_console", lambda: Console(width=80))
-    _, said, _ = zoo_compare(
+    _, printed, _ = zoo_compare(
         [speed_row(batch_size="max", batch_measured=8)], [speed_row(batch_size="max", batch_measured=8)]
     )
-    assert all(word in said for word in ("max (8)", "1.000", "A wider terminal shows more columns"))
-    assert "old ms" not in said
-    assert max(map(len, said.splitlines()[:5])) <= 80
+    assert all(word in printed for word in ("max (8)", "1.000", "A wider terminal shows more columns"))
+    assert "old ms" not in printed
+    assert max(map(len, printed.splitlines()[:5])) <= 80
 
 
 def test_commands_of_compare_leave_torch_and_its_help_leaves_numpy_alone(tmp_path):

@@ -8,32 +8,32 @@ from zoo.speed.largest import is_out_of_memory, largest
 
 def machine(memory, *, best=300):
     """A stand-in for a device that holds `memory` windows and is fastest at batches near `best`."""
-    asked = []
+    sizes = []
 
     def measure(_, batch_size, *, seed):  # noqa: ARG001
-        asked.append(batch_size)
+        sizes.append(batch_size)
         if batch_size > memory:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return 1e6 / (1 + abs(batch_size - best))
 
-    return measure, asked
+    return measure, sizes
 
 
 @pytest.mark.parametrize("memory", [64, 100, 1000, 4096, 70_000])
 def test_the_largest_batch_is_within_a_tenth_of_what_fits(memory):
-    measure, asked = machine(memory)
-    _, found = largest(None, seconds=9.0, seed=0, measure=measure)
-    assert memory / 1.1 <= found.largest <= memory
-    assert found.limit == "out of memory"
+    measure, sizes = machine(memory)
+    _, search = largest(None, seconds=9.0, seed=0, measure=measure)
+    assert memory / 1.1 <= search.largest <= memory
+    assert search.limit == "out of memory"
     # The first size runs twice: once untimed, to warm up.
-    assert sorted([64, *(entry.batch_size for entry in found.tried)]) == sorted(asked)
+    assert sorted([64, *(entry.batch_size for entry in search.tried)]) == sorted(sizes)
 
 
 def test_the_best_batch_is_the_one_with_most_windows_per_second():
     measure, _ = machine(100_000, best=260)
-    best, found = largest(None, seconds=9.0, seed=0, measure=measure)
+    best, search = largest(None, seconds=9.0, seed=0, measure=measure)
     assert best == 256
-    assert found.largest > best
+    assert search.largest > best
 
 
 def test_a_size_that_takes_too_long_is_the_last(monkeypatch):
@@ -47,8 +47,8 @@ def test_a_size_that_takes_too_long_is_the_last(monkeypatch):
         return measure(cell, batch_size, seed=seed)
 
     monkeypatch.setattr("zoo.speed.largest.time.perf_counter", lambda: clock)
-    _, found = largest(None, seconds=2.0, seed=0, measure=slow)
-    assert (found.largest, found.limit) == (256, "time")  # 5 + 4 s against 5 + 1 s
+    _, search = largest(None, seconds=2.0, seed=0, measure=slow)
+    assert (search.largest, search.limit) == (256, "time")  # 5 + 4 s against 5 + 1 s
 
 
 def test_an_error_that_is_not_memorys_is_not_hidden():

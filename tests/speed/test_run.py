@@ -40,8 +40,8 @@ def speed(folder, *arguments, **how):
 def test_each_cell_is_a_row_with_every_field(timed):
     rows, left_out = read_rows(timed[0])
     assert left_out == []
-    asked = {(row.variant, row.phase, row.batch_size) for row in rows}
-    assert asked == {("lstm", "infer", 1), ("lstm", "infer", 8), ("lstm", "train", 1), ("lstm", "train", 8),
+    cells = {(row.variant, row.phase, row.batch_size) for row in rows}
+    assert cells == {("lstm", "infer", 1), ("lstm", "infer", 8), ("lstm", "train", 1), ("lstm", "train", 8),
                      ("naive", "infer", 1), ("naive", "infer", 8)}  # fmt: skip
     lines = [json.loads(line) for line in (timed[0] / "rows.jsonl").read_text().splitlines()]
     assert all(set(MEASURED) <= set(line) for line in lines) and len(lines) == len(rows)
@@ -117,8 +117,11 @@ def test_force_times_every_cell_anew(timed, tmp_path):
 
 
 def test_a_program_can_read_the_outcome(timed):
-    ended = speed(timed[0], "--models", "lstm", "--json")
-    assert ended.returncode == 0 and "lstm" in json.dumps(json.loads(ended.stdout))
+    ended = speed(timed[0], "--json")
+    assert ended.returncode == 0 and json.loads(ended.stdout)[0]["kind"] == "speed"
+    reported = json.loads(run_zoo_here("report", timed[0], "--json").stdout)
+    by_key = {cell["key"]: cell for cell in json.loads(ended.stdout)}
+    assert len(by_key) == len(reported) and all(by_key[cell["key"]] == cell for cell in reported)
 
 
 def test_out_of_memory_is_a_row_and_the_rest_is_timed(tmp_path):

@@ -27,68 +27,68 @@ def clock(monkeypatch):
             self.now += next(self.takes)
             self.steps += 1
 
-    found = Clock()
-    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: found.now)
-    return found
+    timed = Clock()
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: timed.now)
+    return timed
 
 
 def whole(clock, **how):
-    found = Timing()
+    timed = Timing()
     settings = {"seconds": 1.0, "precision": 0.02, **how}
     for _ in range(3):
-        add_pass(found, clock.run, CPU, least=2, **settings)
-    return found
+        add_pass(timed, clock.run, CPU, least=2, **settings)
+    return timed
 
 
 def test_a_steady_step_is_settled_with_the_least_repeats(clock):
-    found = whole(clock)
-    assert found.passes == [6, 6, 6]
-    assert (found.steps, found.blocks) == (3, 5)  # 3 ms a block, five blocks a repeat
-    assert found.repeats == pytest.approx([0.001] * 18)
-    assert found.is_settled(0.02)
+    timed = whole(clock)
+    assert timed.passes == [6, 6, 6]
+    assert (timed.steps, timed.blocks) == (3, 5)  # 3 ms a block, five blocks a repeat
+    assert timed.repeats == pytest.approx([0.001] * 18)
+    assert timed.is_settled(0.02)
 
 
 def test_a_repeat_is_the_fastest_of_its_blocks(clock):
     bursts = itertools.cycle([0.001] * 3 + [0.003] * 3)  # every other block is slow
     clock.takes = bursts
-    found = whole(clock)
-    assert statistics.median(found.repeats) == pytest.approx(0.001)
+    timed = whole(clock)
+    assert statistics.median(timed.repeats) == pytest.approx(0.001)
 
 
 def test_an_unsteady_step_is_repeated_until_its_median_is_known(clock):
     levels = np.random.default_rng(0).normal(1, 0.08, 10_000)
     clock.takes = (0.001 * level for level in levels for _ in range(15))
-    found = whole(clock)
-    low, high = found.interval()
-    assert found.is_settled(0.02)
-    assert len(found.repeats) > 18
-    assert (high - low) / 2 <= 0.02 * statistics.median(found.repeats) * 1.01
+    timed = whole(clock)
+    low, high = timed.interval()
+    assert timed.is_settled(0.02)
+    assert len(timed.repeats) > 18
+    assert (high - low) / 2 <= 0.02 * statistics.median(timed.repeats) * 1.01
 
 
 def test_a_step_that_never_settles_ends_when_its_time_is_up_and_says_so(clock):
     levels = np.random.default_rng(0).normal(1, 0.2, 10_000).clip(0.5)
     clock.takes = (0.001 * level for level in levels for _ in range(15))
-    found = whole(clock, seconds=0.7, precision=0.001)
-    assert not found.is_settled(0.001)
+    timed = whole(clock, seconds=0.7, precision=0.001)
+    assert not timed.is_settled(0.001)
     assert 1.5 < clock.now < 3
 
 
 def test_a_step_longer_than_the_cap_still_has_the_least_repeats(clock):
     clock.takes = itertools.repeat(2.0)
-    found = whole(clock, seconds=0.3)
-    assert found.passes == [2, 2, 2]
-    assert (found.steps, found.blocks) == (1, 1)
-    assert found.interval() == (2.0, 2.0)
+    timed = whole(clock, seconds=0.3)
+    assert timed.passes == [2, 2, 2]
+    assert (timed.steps, timed.blocks) == (1, 1)
+    assert timed.interval() == (2.0, 2.0)
 
 
 @pytest.mark.parametrize("slow", [1, 2, 3])
 def test_a_pass_that_is_slower_than_another_does_not_count(clock, slow):
-    found = Timing()
+    timed = Timing()
     for number in (1, 2, 3):
         clock.takes = itertools.repeat(0.0013 if number == slow else 0.001)
-        add_pass(found, clock.run, CPU, seconds=1.0, least=2, precision=0.02)
-    assert found.passes == [6, 6, 6]
-    assert found.repeats == pytest.approx([0.001] * 12)
+        add_pass(timed, clock.run, CPU, seconds=1.0, least=2, precision=0.02)
+    assert timed.passes == [6, 6, 6]
+    assert timed.repeats == pytest.approx([0.001] * 12)
 
 
 def test_passes_within_five_percent_of_the_fastest_count():
@@ -157,9 +157,9 @@ def test_parts_are_timed_in_their_order(clock):
 
         return run
 
-    found = stopwatch.part_seconds([part("forward", 1), part("backward", 2), part("update", 3)], 2, CPU)
+    timed = stopwatch.part_seconds([part("forward", 1), part("backward", 2), part("update", 3)], 2, CPU)
     assert order == ["forward", "backward", "update"] * 2
-    assert found == [[1, 1], [2, 2], [3, 3]]
+    assert timed == [[1, 1], [2, 2], [3, 3]]
 
 
 def test_latencies_are_of_single_calls(clock):

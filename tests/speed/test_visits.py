@@ -55,9 +55,9 @@ class Machine:
 
 @pytest.fixture
 def machine(monkeypatch):
-    found = Machine()
-    monkeypatch.setattr(run, "_answer", found.answer)
-    return found
+    outcome = Machine()
+    monkeypatch.setattr(run, "_answer", outcome.answer)
+    return outcome
 
 
 def visited(tmp_path, *, force=False, **method):
@@ -68,9 +68,9 @@ def visited(tmp_path, *, force=False, **method):
 
 
 def test_a_calm_machine_is_visited_in_the_passes_asked_for(machine, tmp_path):
-    found, events = visited(tmp_path, passes=3)
+    outcome, events = visited(tmp_path, passes=3)
     assert sorted(key for key, _ in machine.visits) == sorted(cell.key for cell in CELLS for _ in range(3))
-    assert (found.cells, found.complete, found.is_stopped) == (len(CELLS), len(CELLS), False)
+    assert (outcome.cells, outcome.complete, outcome.is_stopped) == (len(CELLS), len(CELLS), False)
     assert [event.text for event in events if event.text.startswith("pass")] == [f"pass {n} of 3" for n in (1, 2, 3)]
     ends = [event for event in events if event.row is not None]
     assert [event.visit for event in ends] == list(range(1, 13)) and {event.visits for event in ends} == {12}
@@ -89,17 +89,17 @@ def test_a_busy_machine_is_visited_again_until_it_is_calm(machine, tmp_path):
     machine.busy = 3
     _, events = visited(tmp_path, passes=3)
     assert len(machine.visits) == len(CELLS) * 4
-    said = [event.text for event in events]
-    assert f"pass 4: the machine was busy whenever {len(CELLS)} cells ran" in said
-    assert not any(text.startswith("pass 5") for text in said)
+    texts = [event.text for event in events]
+    assert f"pass 4: the machine was busy whenever {len(CELLS)} cells ran" in texts
+    assert not any(text.startswith("pass 5") for text in texts)
     assert events[-1].visits == events[-1].visit == len(CELLS) * 4
 
 
 def test_a_machine_that_stays_busy_is_given_up_after_twice_the_passes(machine, tmp_path):
     machine.busy = 99
-    found, _ = visited(tmp_path, passes=2)
+    outcome, _ = visited(tmp_path, passes=2)
     assert len(machine.visits) == len(CELLS) * 4
-    assert found.complete == len(CELLS) and not any(row.is_calm for row in found.rows)
+    assert outcome.complete == len(CELLS) and not any(row.is_calm for row in outcome.rows)
 
 
 def test_each_process_knows_the_best_reading_of_the_run(machine, tmp_path):
@@ -110,8 +110,8 @@ def test_each_process_knows_the_best_reading_of_the_run(machine, tmp_path):
 def test_a_run_with_nothing_to_do_asks_for_nothing_unless_forced(machine, tmp_path):
     visited(tmp_path, passes=1)
     count = len(machine.visits)
-    found, events = visited(tmp_path, passes=1)
-    assert len(machine.visits) == count and found.complete == len(found.rows) == len(CELLS)
+    outcome, events = visited(tmp_path, passes=1)
+    assert len(machine.visits) == count and outcome.complete == len(outcome.rows) == len(CELLS)
     assert [event.text for event in events] == ["4 of 4 cells already have rows (--force times them again)"]
     visited(tmp_path, passes=1, force=True)
     assert len(machine.visits) == 2 * count
@@ -126,10 +126,10 @@ def test_more_passes_add_to_what_is_there(machine, tmp_path):
 
 
 def test_a_cell_alone_is_timed_in_as_many_passes_of_processes_of_its_own(machine, tmp_path):
-    found, events = visited(tmp_path, passes=3, alone=9)
+    outcome, events = visited(tmp_path, passes=3, alone=9)
     assert len(machine.visits) == len(CELLS) * 3 + 3  # a quarter of the cells at most
     assert [len(keys) for keys in machine.processes[-3:]] == [1, 1, 1]
-    (row,) = [row for row in found.rows if row.alone is not None]
+    (row,) = [row for row in outcome.rows if row.alone is not None]
     assert (row.alone.median, row.alone.ratio) == (1.0, 1.0)
     assert [row] == [row for row in read_rows(tmp_path / "out")[0] if row.alone is not None]
     assert events[-1].text.endswith("timed again alone: 1.000 of its time beside other cells")
@@ -137,9 +137,9 @@ def test_a_cell_alone_is_timed_in_as_many_passes_of_processes_of_its_own(machine
 
 def test_death_of_a_worker_costs_its_own_cell_and_is_told(machine, tmp_path):
     machine.killers = {CELLS[0].key}
-    found, events = visited(tmp_path, passes=2)
-    rows = {row.key: row for row in found.rows}
-    assert set(rows) == {cell.key for cell in CELLS} and found.complete == len(CELLS)
+    outcome, events = visited(tmp_path, passes=2)
+    rows = {row.key: row for row in outcome.rows}
+    assert set(rows) == {cell.key for cell in CELLS} and outcome.complete == len(CELLS)
     dead = rows.pop(CELLS[0].key)
     assert dead.error == "the worker was killed by SIGSEGV" and dead.step_seconds is None
     assert (tmp_path / "out" / dead.traceback).read_text() == "a stack of C"
@@ -151,24 +151,24 @@ def test_death_of_a_worker_costs_its_own_cell_and_is_told(machine, tmp_path):
 
 def test_a_failed_cell_keeps_its_traceback_until_a_later_run_times_it(machine, tmp_path):
     machine.raising = {CELLS[1].key}
-    found, _ = visited(tmp_path, passes=1)
-    (failed,) = [row for row in found.rows if row.error]
+    outcome, _ = visited(tmp_path, passes=1)
+    (failed,) = [row for row in outcome.rows if row.error]
     path = tmp_path / "out" / failed.traceback
     assert (failed.key, failed.error, path.read_text()) == (CELLS[1].key, "ValueError: bad", "Traceback: bad")
     machine.raising = set()
     count = len(machine.visits)
-    found, _ = visited(tmp_path, passes=1)
+    outcome, _ = visited(tmp_path, passes=1)
     assert machine.visits[count:] == [(CELLS[1].key, None)]
-    assert not any(row.error for row in found.rows) and not path.exists()
+    assert not any(row.error for row in outcome.rows) and not path.exists()
 
 
 def test_a_stopped_run_keeps_what_it_has_and_goes_on(machine, tmp_path):
     machine.interrupt_after = 3
-    found, _ = visited(tmp_path, passes=1)
-    assert found.is_stopped and (len(found.rows), found.complete, found.cells) == (3, 3, 4)
+    outcome, _ = visited(tmp_path, passes=1)
+    assert outcome.is_stopped and (len(outcome.rows), outcome.complete, outcome.cells) == (3, 3, 4)
     machine.interrupt_after = None
-    found, _ = visited(tmp_path, passes=1)
-    assert (found.is_stopped, found.complete) == (False, 4) and len(machine.visits) == 4
+    outcome, _ = visited(tmp_path, passes=1)
+    assert (outcome.is_stopped, outcome.complete) == (False, 4) and len(machine.visits) == 4
 
 
 def test_a_wrong_request_writes_nothing(machine, tmp_path):

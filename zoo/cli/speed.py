@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app
-from zoo.cli.options import Device, Json, names_in, print_json, table_console, typed_line
+from zoo.cli.options import Device, Json, names_in, table_console, typed_line
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from zoo.cell import SpeedRow
     from zoo.speed.cells import SpeedSuite
     from zoo.speed.run import SpeedEvent
 
@@ -59,23 +58,16 @@ def speed(
 
     Examples: zoo speed --models lstm,linear --batch-size 64,max; zoo speed benchmarks/suites/speed.toml
     """
+    from zoo.report.formats import as_text
     from zoo.report.speed import show_speed, write_speed_report
     from zoo.run.results import frame_of
     from zoo.speed.run import run_speed
-    from zoo.speed.table import speed_summary
 
+    words = {"models": models, "phase": phase, "dtype": dtype, "mode": mode}
+    sizes = {"batch_size": _sizes(batch_size, "batch size", "max"), "lookback": _sizes(lookback, "lookback")}
+    counts = {"horizon": horizon, "channels": channels, "threads": threads}
     changes: dict[str, dict[str, Any]] = {
-        "speed": {
-            "models": names_in(models),
-            "phase": names_in(phase),
-            "dtype": names_in(dtype),
-            "mode": names_in(mode),
-            "batch_size": _sizes(batch_size, "batch size"),
-            "lookback": _sizes(lookback, "lookback"),
-            "horizon": horizon,
-            "channels": channels,
-            "threads": threads,
-        },
+        "speed": {**{name: names_in(text) for name, text in words.items()}, **sizes, **counts},
         "method": {"seconds": seconds, "passes": passes},
     }
     suite = speed_suite_from(source, changes, settings or [])
@@ -83,15 +75,13 @@ def speed(
     with progress() as on_event:
         run = run_speed(suite, folder, device=device, force=force, command=typed_line(), on_event=on_event)
     if run.is_stopped:
-        print(
-            f"stopped: {run.complete} of {run.cells} cells are complete; run the same command again to go on",
-            file=sys.stderr,
-        )
+        complete = f"{run.complete} of {run.cells} cells are complete"
+        print(f"stopped: {complete}; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
     write_speed_report(folder)
     frame = frame_of([(folder, row) for row in run.rows])
     if as_json:
-        print_json(speed_summary(frame))
+        sys.stdout.write(as_text(frame, "json"))
     else:
         show_speed(table_console(), frame)
         print(f"rows, report.md and pictures are in {folder}")
@@ -113,15 +103,17 @@ def speed_suite_from(
     base: dict[str, Any] = {"name": "speed"}
     if source is not None:
         base = read_speed_suite(Path(source)).model_dump(exclude_unset=True)
-    for section, values in changes.items():
-        given = {key: value for key, value in values.items() if value is not None}
-        base[section] = {**base.get(section, {}), **given}
-    speed = base["speed"]
-    if changes["speed"].get("models") is not None:
-        speed.pop("tags", None)
-        if speed["models"] != ["all"] and "models" in base:
-            base["models"] = {name: base["models"][name] for name in speed["models"] if name in base["models"]}
-    if any(changes["speed"].get(key) is not None for key in ("batch_size", "lookback")):
+    given = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in changes.items()
+    }
+    base |= {section: base.get(section, {}) | values for section, values in given.items()}
+    parameters: dict[str, dict[str, Any]] = base.setdefault("models", {})
+    if names := given["speed"].get("models"):
+        base["speed"].pop("tags", None)
+        if names != ["all"]:
+            parameters = base["models"] = {name: parameters[name] for name in names if name in parameters}
+    if given["speed"].keys() & {"batch_size", "lookback"}:
         base.pop("grid", None)
     for setting in settings:
         name, equals, value = setting.partition("=")
@@ -129,7 +121,7 @@ def speed_suite_from(
         if not (equals and dot and owner and parameter):
             raise InputError(f"--set takes VARIANT.PARAMETER=VALUE, with commas for a sweep, got '{setting}'")
         sweep = [scalar(part.strip()) for part in value.split(",")]
-        base.setdefault("models", {}).setdefault(owner, {})[parameter] = sweep if len(sweep) > 1 else sweep[0]
+        parameters.setdefault(owner, {})[parameter] = sweep if len(sweep) > 1 else sweep[0]
     return checked(SpeedSuite, base, source or "zoo speed")
 
 
@@ -137,7 +129,13 @@ def speed_suite_from(
 def progress() -> Iterator[Callable[["SpeedEvent"], None]]:
     """A callback for the events of a run: one line with the time left on a terminal, a plain line a row elsewhere."""
     if not sys.stderr.isatty():
-        yield _plain
+
+        def on_plain_event(event: "SpeedEvent") -> None:
+            if event.text or event.is_complete:
+                number = "" if event.text else f"[{event.ended}/{event.cells}] "
+                print(number + _news(event), file=sys.stderr, flush=True)
+
+        yield on_plain_event
         return
     from rich.markup import escape
 
@@ -155,47 +153,32 @@ def progress() -> Iterator[Callable[["SpeedEvent"], None]]:
                 total=event.visits,
                 counter=counter(complete, event.visits),
                 left=left_text(time.monotonic() - began, complete, event.visits),
-                description=escape(event.text or _name(event)),
+                description=escape(event.text or event.name),
             )
-            if event.text:
-                line.console.print(escape(event.text), highlight=False)
-            elif event.row is not None and event.is_complete:
-                line.console.print(escape(f"{_name(event)}: {_outcome(event.row)}"), highlight=False)
+            if event.text or event.is_complete:
+                line.console.print(escape(_news(event)), highlight=False)
 
         yield on_event
 
 
-def _plain(event: "SpeedEvent") -> None:
-    if event.text:
-        print(event.text, file=sys.stderr, flush=True)
-    elif event.row is not None and event.is_complete:
-        print(f"[{event.ended}/{event.cells}] {_name(event)}: {_outcome(event.row)}", file=sys.stderr, flush=True)
-
-
-def _name(event: "SpeedEvent") -> str:
-    from zoo.speed.run import cell_name
-
-    assert event.cell is not None
-    return cell_name(event.cell)
-
-
-def _outcome(row: "SpeedRow") -> str:
+def _news(event: "SpeedEvent") -> str:
+    """The text of an event, or the figures of a complete row."""
+    row = event.row
+    if row is None:
+        return event.text
     if row.error is not None:
-        return f"failed: {row.error}"
+        return f"{event.name}: failed: {row.error}"
     assert row.step_seconds is not None and row.windows_per_second is not None
     settled = "" if row.is_settled else ", not settled"
-    step, rate = 1e3 * row.step_seconds.median, row.windows_per_second.median
-    return f"{step:.4g} ms a step, {rate:,.0f} windows/s{settled}"
+    figures = f"{1e3 * row.step_seconds.median:.4g} ms a step, {row.windows_per_second.median:,.0f} windows/s"
+    return f"{event.name}: {figures}{settled}"
 
 
-def _sizes(text: str | None, name: str) -> list[int | str] | None:
-    """Whole numbers with commas between; `max` is left as it is."""
-    if text is None:
-        return None
-    sizes: list[int | str] = []
-    for part in names_in(text) or []:
-        if not (part.isdecimal() or (part == "max" and name == "batch size")):
-            or_max = " or max" if name == "batch size" else ""
-            raise InputError(f"{name} must be whole numbers >= 1{or_max}, with commas between, got '{part}'")
-        sizes.append(int(part) if part.isdecimal() else part)
-    return sizes
+def _sizes(text: str | None, name: str, word: str | None = None) -> list[int | str] | None:
+    """Whole numbers with commas between; the word is left as it is."""
+    parts = names_in(text) or []
+    for part in parts:
+        if not part.isdecimal() and part != word:
+            or_word = f" or {word}" if word else ""
+            raise InputError(f"{name} must be whole numbers >= 1{or_word}, with commas between, got '{part}'")
+    return [int(part) if part.isdecimal() else part for part in parts] or None

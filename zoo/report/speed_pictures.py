@@ -7,21 +7,8 @@ from typing import Any
 import pandas as pd
 
 from zoo.report.chart import Chart, Figure, Mark, Series, looks, png
-from zoo.speed.table import (
-    PHASES,
-    RATE,
-    TIME,
-    cliffs,
-    fullest,
-    labels,
-    main_rows,
-    parameter_sweeps,
-    sheets,
-    speed_rows,
-    sweeps,
-    thinned,
-    usual,
-)
+from zoo.speed import table
+from zoo.speed.table import PHASES, RATE, TIME
 
 PICTURES = {
     "windows-per-second": "Windows per second over batch size, with the range from the 5th to the 95th percentile",
@@ -30,35 +17,34 @@ PICTURES = {
     "scaling": "Step time over batch size and over lookback",
 }
 MOST_COLUMNS, MOST_PANELS = 4, 6
-PEAKS = ("ceilings.flops_per_second", "ceilings.bytes_per_second")
+Looks = dict[str, dict[str, Any]]
 
 
-def speed_charts(frame: pd.DataFrame) -> dict[str, Figure]:
-    """The figures of PICTURES for which the speed rows of a frame of results have data, by name.
+def speed_charts(rows: pd.DataFrame) -> dict[str, Figure]:
+    """The figures of PICTURES for which speed rows have data, by name.
 
-    They show the first place in its usual mode and dtype, with one set of parameters for each variant (but for the
+    They show the first place in its main mode and dtype, with one set of parameters for each variant (but for the
     cliffs), and leave out baselines, which are so fast that the other lines would fall together.
     """
-    main = main_rows(speed_rows(frame))
-    main = main[main["batch_size"] != "max"]
+    main = table.main_rows(rows)
+    main = main[main["batch_size"] != "max"].astype({"batch_size": int})
     if main.empty:
         return {}
-    main = main.astype({"batch_size": int})
-    rows = usual(main)
-    rows = rows if rows["is_baseline"].all() else rows[~rows["is_baseline"]]
-    styles = looks(rows["label"])
+    shown = table.usual(main)
+    shown = shown if shown["is_baseline"].all() else shown[~shown["is_baseline"]]
+    styles = looks(shown["label"])
     figures = {
-        "windows-per-second": _throughput(rows, styles),
-        "roofline": _roofline(rows, styles),
+        "windows-per-second": _throughput(shown, styles),
+        "roofline": _roofline(shown, styles),
         "cliffs": _cliffs(main),
-        "scaling": _scaling(rows, styles),
+        "scaling": _scaling(shown, styles),
     }
     return {name: figure for name, figure in figures.items() if figure}
 
 
-def draw_speed(frame: pd.DataFrame, folder: Path) -> list[str]:
-    """Write the figures as PNG files into the folder and return their names; files of PICTURES without data go."""
-    figures = speed_charts(frame)
+def draw_speed(rows: pd.DataFrame, folder: Path) -> list[str]:
+    """Write the figures as PNG files into the folder and return their names; deletes PICTURES without data."""
+    figures = speed_charts(rows)
     for name in PICTURES:
         path = folder / f"{name}.png"
         if name in figures:
@@ -68,132 +54,117 @@ def draw_speed(frame: pd.DataFrame, folder: Path) -> list[str]:
     return [f"{name}.png" for name in figures]
 
 
-def _throughput(rows: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> Figure:
+def _throughput(rows: pd.DataFrame, styles: Looks) -> Figure:
     """A row of panels for each phase, a column for each lookback."""
-    found = fullest(sheets(rows))
+    full = table.fullest(table.sheets(rows))
     figure = []
     for phase in PHASES:
-        of_phase = [sheet for sheet in found if sheet.phase == phase]
         charts = []
-        for sheet in (of_phase[place] for place in thinned(range(len(of_phase)), MOST_COLUMNS)):
-            series = [
-                Series(label, group["batch_size"], group[RATE], "lines+markers", size=5,
-                       band=(group["windows_per_second.p5"], group["windows_per_second.p95"]), **styles[label])
-                for label, group in _lines(sheet.rows, "batch_size")
-            ]  # fmt: skip
-            charts.append(_chart(sheet.title, "batch size", "windows/s", series, x_ticks=_sizes(sheet.rows)))
-        figure += [charts] if charts else []
-    return _side_by_side(figure)
+        for sheet in table.thinned([sheet for sheet in full if sheet.phase == phase], MOST_COLUMNS):
+            shown = sheet.rows.sort_values("batch_size")
+            band = ["windows_per_second.p5", "windows_per_second.p95"]
+            ticks = sorted(set(shown["batch_size"]))
+            series = _lines(shown, "batch_size", RATE, styles, band)
+            charts.append(_chart(sheet.title, "batch size", "windows/s", series, x_ticks=ticks))
+        figure.append(charts)
+    return _without_empty(figure)
 
 
-def _roofline(rows: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> Figure:
+def _roofline(rows: pd.DataFrame, styles: Looks) -> Figure:
     """A panel for each phase at the middle lookback; lines go from small to large batches."""
-    lookbacks = sorted({int(sheet.rows["lookback"].iloc[0]) for sheet in fullest(sheets(rows))})
+    lookbacks = sorted({sheet.rows["lookback"].iloc[0] for sheet in table.fullest(table.sheets(rows))})
     lookback = lookbacks[len(lookbacks) // 2]
     rows = rows[(rows["lookback"] == lookback) & (rows["flops_per_second"] > 0) & (rows["bytes_per_step"] > 0)]
-    peak, memory = (1e-9 * rows[name].astype(float).median() for name in PEAKS)
-    if rows.empty or not peak > 0 or not memory > 0:
+    peak, memory = (1e-9 * rows[f"ceilings.{name}_per_second"].median() for name in ("flops", "bytes"))
+    if not (peak > 0 and memory > 0):
         return []
-    intensity = (rows["flops_per_window"] * rows["batch_size"] / rows["bytes_per_step"]).astype(float)
-    rows = rows.assign(intensity=intensity, achieved=1e-9 * rows["flops_per_second"].astype(float))
-    charts = []
+    intensity = rows["flops_per_window"] * rows["batch_size"] / rows["bytes_per_step"]
+    rows = rows.assign(intensity=intensity, achieved=1e-9 * rows["flops_per_second"]).sort_values("batch_size")
+    charts, ridge = [], peak / memory
     for phase, word in PHASES.items():
-        of_phase = rows[rows["phase"] == phase]
-        series = [
-            Series(label, group["intensity"], group["achieved"], "lines+markers", size=5, **styles[label])
-            for label, group in _lines(of_phase, "batch_size")
-        ]
-        if series:
-            ridge = peak / memory
-            left, right = min(ridge, of_phase["intensity"].min()) / 2, 2 * max(ridge, of_phase["intensity"].max())
-            middle = (left * ridge) ** 0.5
-            series.append(Series("", [left, ridge, right], [left * memory, peak, peak], colour="grey", width=2))
-            marks = (
-                Mark(f"{peak:,.0f} GFLOP/s", right, peak, "right"),
-                Mark(f"{memory:,.0f} GB/s", middle, middle * memory),
-            )
-            title = f"{word.capitalize()}, lookback {lookback}: from small to large batches"
-            ends = (min(left * memory, of_phase["achieved"].min()) / 1.5, 2 * max(peak, of_phase["achieved"].max()))
-            charts.append(
-                _chart(title, "FLOP per byte", "GFLOP/s", series, marks=marks, y_range=ends, width=4.6, height=4.0)
-            )
-    return [charts] if charts else []
+        group = rows[rows["phase"] == phase]
+        if group.empty:
+            continue
+        left, right = min(ridge, group["intensity"].min()) / 2, 2 * max(ridge, group["intensity"].max())
+        middle = (left * ridge) ** 0.5
+        ceiling = Series("", [left, ridge, right], [left * memory, peak, peak], colour="grey", width=2)
+        marks = (
+            Mark(f"{peak:,.0f} GFLOP/s", right, peak, "right"),
+            Mark(f"{memory:,.0f} GB/s", middle, middle * memory),
+        )
+        title = f"{word.capitalize()}, lookback {lookback}: from small to large batches"
+        ends = (min(left * memory, group["achieved"].min()) / 1.5, 2 * max(peak, group["achieved"].max()))
+        series = [*_lines(group, "intensity", "achieved", styles), ceiling]
+        charts.append(
+            _chart(title, "FLOP per byte", "GFLOP/s", series, marks=marks, y_range=ends, width=4.6, height=4.0)
+        )
+    return _without_empty([charts])
 
 
 def _cliffs(rows: pd.DataFrame) -> Figure:
     """A panel for each variant and phase, a line for each batch size; rings on models faster than the next smaller."""
-    panels: dict[tuple[str, str, str, int], list[pd.DataFrame]] = {}
-    for name, groups in parameter_sweeps(rows).items():
-        names = labels(rows, without=name)
-        for group in groups:
-            first = group.iloc[0]
-            key = (name, str(names[first.name]), str(first["phase"]), int(first["lookback"]))
-            panels.setdefault(key, []).append(group)
-    longest = sorted(panels, key=lambda key: -sum(map(len, panels[key])))[:MOST_PANELS]
-    batches = sorted({group.iloc[0]["batch_size"] for key in longest for group in panels[key]})
-    faster = {cliff["key"] for cliff in cliffs(rows)}
+    panels: dict[tuple[str, str, str, int], pd.DataFrame] = {}
+    for name, groups in table.parameter_sweeps(rows).items():
+        for (line, phase, lookback), group in pd.concat(groups).groupby(["line", "phase", "lookback"]):
+            panels[name, line, phase, lookback] = group.assign(micros=1e6 * group[TIME] / group["batch_size"])
+    fullest = sorted(panels, key=lambda key: -len(panels[key]))[:MOST_PANELS]
+    batches = sorted({batch for key in fullest for batch in panels[key]["batch_size"]})
+    faster = table.cliffs(rows)["key"]
     charts = []
-    for key in sorted(longest, key=lambda key: (key[0], key[1], key[3], key[2] != "train")):
-        name, label, phase, lookback = key
-        sizes, series = f"params.{name}", []
-        shown = pd.concat(panels[key])
-        shown = shown.assign(micros=1e6 * shown[TIME] / shown["batch_size"])
-        for batch, group in shown.groupby("batch_size"):
-            series.append(Series(f"batch {batch:,}", group[sizes], group["micros"], "lines+markers",
-                                 colour=batches.index(batch), size=4))  # fmt: skip
+    for name, line, phase, lookback in sorted(fullest, key=lambda key: (key[0], key[1], key[3], key[2] != "train")):
+        shown, sizes = panels[name, line, phase, lookback], f"params.{name}"
+        series = [
+            Series(f"batch {batch:,}", group[sizes], group["micros"], "lines+markers", batches.index(batch), size=4)
+            for batch, group in shown.groupby("batch_size")
+        ]
         ringed = shown[shown["key"].isin(faster)]
         if len(ringed):
-            series.append(Series("faster than the next smaller size", ringed[sizes], ringed["micros"], "markers",
-                                 colour="grey", size=12, is_hollow=True))  # fmt: skip
-        title = f"{label}, {PHASES[phase]}, lookback {lookback}"
+            ends = ringed[sizes], ringed["micros"]
+            series.append(
+                Series("faster than the next smaller size", *ends, "markers", "grey", size=12, is_hollow=True)
+            )
+        title = f"{line}, {PHASES[phase]}, lookback {lookback}"
         charts.append(Chart(title, name, "µs per window", series, log_y=True, width=4.6, height=3.6))
     return [charts[place : place + 2] for place in range(0, len(charts), 2)]
 
 
-def _scaling(rows: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> Figure:
+def _scaling(rows: pd.DataFrame, styles: Looks) -> Figure:
     """Step time over batch size and over lookback, a row of panels for each phase, beside a line of slope 1."""
-    figure = []
-    swept = {over: list(sweeps(rows, over, 4)) for over in ("batch_size", "lookback")}
-    for phase in PHASES:
-        charts = []
-        for over, groups in swept.items():
-            fixed = "lookback" if over == "batch_size" else "batch_size"
-            of_phase = [group for group in groups if group.iloc[0]["phase"] == phase]
-            sizes = sorted({int(group.iloc[0][fixed]) for group in of_phase})
-            if not sizes:
+    rows = rows.assign(milliseconds=1e3 * rows[TIME])
+    figure: list[list[Chart]] = [[] for _ in PHASES]
+    for over, fixed in (("batch_size", "lookback"), ("lookback", "batch_size")):
+        groups = list(table.sweeps(rows, over, 4))
+        for row, (phase, word) in zip(figure, PHASES.items(), strict=True):
+            of_phase = [group for group in groups if group["phase"].iloc[0] == phase]
+            if not of_phase:
                 continue
+            sizes = sorted({group[fixed].iloc[0] for group in of_phase})
             size = sizes[len(sizes) // 2]
-            shown = pd.concat([group for group in of_phase if group.iloc[0][fixed] == size])
-            series = [
-                Series(label, group[over], 1e3 * group[TIME], "lines+markers", size=5, **styles[label])
-                for label, group in _lines(shown, over)
-            ]
-            first, last, most = shown[over].min(), shown[over].max(), 1e3 * shown[TIME].max()
-            ticks = sorted(set(shown[over]))
-            low = 1e3 * shown[TIME].min()
-            start = max(first, last * low / most)  # the guide stays within the panel
+            shown = pd.concat([group for group in of_phase if group[fixed].iloc[0] == size])
+            last, least, most = shown[over].max(), shown["milliseconds"].min(), shown["milliseconds"].max()
+            start = max(shown[over].min(), last * least / most)  # the guide stays within the panel
             guide = Series("slope 1", [start, last], [most * start / last, most], colour="grey", dash="dot")
-            title = f"{PHASES[phase].capitalize()}, {fixed.replace('_size', '')} {size:,}"
-            charts.append(
-                _chart(title, over.replace("_", " "), "ms per step", [*series, guide], x_ticks=ticks, width=4.4)
-            )
-        figure += [charts] if charts else []
-    return _side_by_side(figure)
+            title = f"{word.capitalize()}, {fixed.replace('_size', '')} {size:,}"
+            series = [*_lines(shown, over, "milliseconds", styles), guide]
+            ticks = sorted(set(shown[over]))
+            row.append(_chart(title, over.replace("_", " "), "ms per step", series, x_ticks=ticks, width=4.4))
+    return _without_empty(figure)
 
 
-def _side_by_side(figure: list[list[Chart]]) -> Figure:
-    """Rows of one panel each as one row."""
-    return [[row[0] for row in figure]] if figure and all(len(row) == 1 for row in figure) else figure
+def _lines(rows: pd.DataFrame, x: str, y: str, styles: Looks, band: Sequence[str] = ()) -> list[Series]:
+    """A line for each label; band: columns of its lower and its upper edge."""
+    return [
+        Series(str(label), group[x], group[y], "lines+markers", size=5, **styles[str(label)],
+               band=(group[band[0]], group[band[1]]) if band else None)
+        for label, group in rows.groupby("label")
+    ]  # fmt: skip
 
 
 def _chart(title: str, x_label: str, y_label: str, series: Sequence[Series], **how: Any) -> Chart:
-    size = {"width": 3.5, "height": 3.4, **how}
-    return Chart(title, x_label, y_label, series, log_x=True, log_y=True, **size)
+    return Chart(title, x_label, y_label, series, log_x=True, log_y=True, **{"width": 3.5, "height": 3.4, **how})
 
 
-def _lines(rows: pd.DataFrame, over: str) -> list[tuple[str, pd.DataFrame]]:
-    return [(str(label), group.sort_values(over)) for label, group in rows.groupby("label")]
-
-
-def _sizes(rows: pd.DataFrame) -> list[int]:
-    return sorted({int(size) for size in rows["batch_size"]})
+def _without_empty(figure: Sequence[list[Chart]]) -> Figure:
+    """The rows that have panels; rows of one panel each become one row."""
+    rows = [row for row in figure if row]
+    return [[chart for row in rows for chart in row]] if rows and max(map(len, rows)) == 1 else rows

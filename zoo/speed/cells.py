@@ -107,28 +107,26 @@ def expand_speed(suite: SpeedSuite, *, device: str = "auto") -> tuple[list[Speed
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that speed.models does not name")
     shapes = [shape for grid in suite.grid or [speed] for shape in itertools.product(grid.batch_size, grid.lookback)]
-    latencies: list[tuple[int | Literal["max"], int]] = [(1, lookback) for _, lookback in shapes]
+    lookbacks = dict.fromkeys(lookback for _, lookback in shapes)
+    of_phase = {"train": shapes, "infer": [*shapes, *itertools.product([1], lookbacks)]}
     cells: dict[str, SpeedCell] = {}
-    untrained = []
-    for name in names:
-        for params in _swept(suite.models.get(name, {})):
-            base = _base(suite, name, params, kind)
-            lookbacks = dict.fromkeys(lookback for _, lookback in shapes)
-            learns = all([has_step(base.model_copy(update={"lookback": lookback})) for lookback in lookbacks])
-            if not learns and "train" in speed.phase:
-                untrained.append(name)
-            for phase, dtype, mode in itertools.product(speed.phase, speed.dtype, speed.mode):
-                if phase == "train" and (not learns or dtype == "float16"):
-                    continue
-                for batch, lookback in [*shapes, *(latencies if phase == "infer" else [])]:
-                    shape = {"phase": phase, "dtype": dtype, "mode": mode, "batch_size": batch, "lookback": lookback}
-                    cell = base.model_copy(update=shape).keyed()
-                    cells[cell.key] = cell
+    untrained = {}
+    sweeps = {name: _swept(suite.models.get(name, {})) for name in names}
+    for name, params in ((name, params) for name, swept in sweeps.items() for params in swept):
+        base = _base(suite, name, params, kind)
+        learns = all([has_step(base.model_copy(update={"lookback": lookback})) for lookback in lookbacks])
+        if not learns and "train" in speed.phase:
+            untrained[name] = True
+        for phase, dtype, mode in itertools.product(speed.phase, speed.dtype, speed.mode):
+            if phase == "train" and (not learns or dtype == "float16"):
+                continue
+            for batch, lookback in of_phase[phase]:
+                shape = {"phase": phase, "dtype": dtype, "mode": mode, "batch_size": batch, "lookback": lookback}
+                cell = base.model_copy(update=shape).keyed()
+                cells[cell.key] = cell
     if not cells:
         raise InputError(f"nothing to time: {', '.join(names)} in phase {', '.join(speed.phase)}")
-    notes = []
-    if untrained:
-        notes.append(f"{', '.join(dict.fromkeys(untrained))}: no training step, so timed for inference only")
+    notes = [f"{', '.join(untrained)}: no training step, so timed for inference only"] if untrained else []
     if "float16" in speed.dtype and "train" in speed.phase:
         notes.append("float16 is timed for inference only, because training in it needs a loss scale; use bfloat16")
     return list(cells.values()), notes
@@ -150,40 +148,27 @@ def has_step(cell: SpeedCell) -> bool:
 
 def _base(suite: SpeedSuite, name: str, params: dict[str, Any], device: str) -> SpeedCell:
     """A cell of one variant and one set of parameters, for its phase and shape to be filled in."""
-    speed = suite.speed
-    return SpeedCell(
-        suite=suite.name,
-        variant=name,
-        tags=variant(name).tags,
-        params=resolve(variant(name).build, params, f"variant '{name}'"),
-        phase="infer",
-        device=device,
-        dtype="float32",
-        batch_size=1,
-        lookback=1,
-        mode="eager",
-        channels=speed.channels,
-        horizon=speed.horizon,
-        normalise=speed.normalise,
-        threads=speed.threads,
-        code=variant(name).code.portable,
-    )
+    known = variant(name)
+    shared = suite.speed.model_dump(include={"channels", "horizon", "normalise", "threads"})
+    params = resolve(known.build, params, f"variant '{name}'")
+    shape: dict[str, Any] = {"phase": "infer", "dtype": "float32", "batch_size": 1, "lookback": 1, "mode": "eager"}
+    origin: dict[str, Any] = {"suite": suite.name, "variant": name, "tags": known.tags, "code": known.code.portable}
+    return SpeedCell(**origin, params=params, device=device, **shared, **shape)
 
 
 def _swept(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every combination of the parameters whose value is a list."""
-    for name, value in params.items():
-        if value == []:
-            raise InputError(f"the sweep of {name} is empty: give at least one value")
-    options = [value if isinstance(value, list) else [value] for value in params.values()]
-    return [dict(zip(params, values, strict=True)) for values in itertools.product(*options)]
+    options = {name: value if isinstance(value, list) else [value] for name, value in params.items()}
+    for name in (name for name, values in options.items() if not values):
+        raise InputError(f"the sweep of {name} is empty: give at least one value")
+    return [dict(zip(params, values, strict=True)) for values in itertools.product(*options.values())]
 
 
 def _check_device(speed: SpeedSettings, device: str) -> None:
     for mode in speed.mode:
         check_mode(mode, torch.device(device))
-    is_new = device != "cuda" or torch.cuda.get_device_capability() >= (8, 0)
-    usable = [dtype for dtype in DTYPES[device] if is_new or dtype not in ("tf32", "bfloat16")]
-    for dtype in speed.dtype:
-        if dtype not in usable:
-            raise InputError(f"dtype {dtype} is not supported on this {device} device; choose from {', '.join(usable)}")
+    usable = DTYPES[device]
+    if device == "cuda" and torch.cuda.get_device_capability() < (8, 0):
+        usable = ("float32", "float16")
+    for dtype in set(speed.dtype).difference(usable):
+        raise InputError(f"dtype {dtype} is not supported on this {device} device; choose from {', '.join(usable)}")

@@ -1,29 +1,25 @@
 """Two folders of speed rows, cell by cell: what became slower or faster, and by more than noise."""
 
-import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.cell import SpeedRow
+from zoo.cell import SpeedCell, SpeedRow
 from zoo.errors import InputError
+from zoo.run.results import frame_of
 from zoo.run.store import read_rows
+from zoo.speed.table import cell_name, form_text, models, parameters
 from zoo.stats.timings import difference_p, holm, ratio_interval
 
-SIGNIFICANT = 0.05  # Holm's p below it: hardly by chance
-
-ASKED = (
-    "variant", "params", "phase", "device", "dtype", "batch_size", "lookback", "channels", "horizon", "threads",
-    "normalise", "mode",
-)  # fmt: skip
-UNLISTED = ("device", "channels", "horizon", "threads", "normalise")  # asked for, and without a column of their own
+SIGNIFICANT = 0.05  # a p-value below it is hardly chance
+SETTINGS = ["device", "channels", "horizon", "threads", "normalise"]  # in a label, where cells differ in them
+SETTINGS_IN_KEY = [name for name in SpeedCell.model_fields if name not in ("kind", "key", "suite", "tags", "code")]
 
 
-@dataclass(frozen=True)
-class Change:
-    """One cell that ended in both folders; `label` is its variant with the settings that tell it from others.
+class Change(SpeedCell):
+    """A cell that ended in both folders; label: its variant, with the settings in which its namesakes differ.
 
     seconds: median of a step. ratio: throughput, NEW / OLD, so above 1 is faster, with its 95 % interval (None
     with fewer than 6 repeats). p: Mann and Whitney's after Holm's correction over all changes. is_calm: whether the
@@ -31,18 +27,6 @@ class Change:
     """
 
     label: str
-    variant: str
-    params: dict[str, Any]
-    phase: str
-    device: str
-    dtype: str
-    batch_size: int | str
-    lookback: int
-    channels: int
-    horizon: int
-    threads: int
-    normalise: str
-    mode: str
     old_batch: int
     new_batch: int
     old_seconds: float
@@ -86,8 +70,8 @@ class Comparison:
 
     def counts(self, share: float) -> dict[str, int]:
         """How many changes have each verdict."""
-        found = [change.verdict(share) for change in self.changes]
-        return {verdict: found.count(verdict) for verdict in ("within", "slower", "faster", "unclear")}
+        verdicts = [change.verdict(share) for change in self.changes]
+        return {verdict: verdicts.count(verdict) for verdict in ("within", "slower", "faster", "unclear")}
 
     def is_worse(self, share: float) -> bool:
         """Whether a cell is slower beyond `share`, or failed in NEW alone."""
@@ -99,105 +83,98 @@ class Comparison:
 
 
 def compare(old_folder: Path, new_folder: Path) -> Comparison:
-    """The speed rows of both folders, matched by key. Raises InputError where nothing matches."""
-    old, old_notes = _speed_rows(old_folder)
-    new, new_notes = _speed_rows(new_folder)
+    """The speed rows of both folders, matched by all that their keys hold but the code. Raises InputError where nothing
+    matches."""
+    (old, old_notes), (new, new_notes) = _speed_rows(old_folder), _speed_rows(new_folder)
     both = [key for key in old if key in new]
     if not both:
         raise InputError(
             f"no cell of {new_folder} is in {old_folder} too{_disjoint(old, new)}: "
             "run zoo speed with the same settings for both"
         )
-    labels = _labels({**old, **new})
-    names = {key: _name(labels[key], row) for key, row in {**old, **new}.items()}
+    every = {**old, **new}
+    frame = frame_of([(new_folder, row) for row in every.values()])
+    label_of = dict(zip(every, models(frame, [*SETTINGS, *parameters(frame)]), strict=True))
+    names = {key: cell_name(label_of[key] + form_text(row.mode, row.dtype), row) for key, row in every.items()}
     ended = [key for key in both if old[key].error is None and new[key].error is None]
-    changes = _changes([(labels[key], old[key], new[key]) for key in ended])
+    notes = [*old_notes, *new_notes, *_differences([(old[key], new[key]) for key in ended])]
+    variants = {old[key].variant for key in ended if old[key].code and new[key].code and old[key].code != new[key].code}
+    if variants:
+        notes.append(f"OLD and NEW ran different code of {', '.join(sorted(variants))}.")
+    for key in ended:
+        if bool(old[key].fallback) != bool(new[key].fallback):
+            where, why = "OLD" if old[key].fallback else "NEW", old[key].fallback or new[key].fallback
+            notes.append(f"{names[key]} was measured in another mode in {where} alone ({why}).")
     return Comparison(
-        changes=tuple(sorted(changes, key=lambda change: change.ratio)),
-        failures=tuple(_failure(names[key], old[key], new[key]) for key in both if key not in ended),
+        changes=_changes([(label_of[key], old[key], new[key]) for key in ended]),
+        failures=tuple(_failure(names[key], old[key].error, new[key].error) for key in both if key not in ended),
         only_old=tuple(names[key] for key in old if key not in new),
         only_new=tuple(names[key] for key in new if key not in old),
-        notes=(
-            *old_notes,
-            *new_notes,
-            *_differences([(old[key], new[key]) for key in ended]),
-            *(note for key in ended for note in _fallbacks(names[key], old[key], new[key])),
-        ),
+        notes=tuple(notes),
     )
 
 
 def sentences(comparison: Comparison, share: float) -> list[str]:
     """What a reader should take from a comparison: how much changed beyond `share`, and what has no ratio."""
     counts, percent, total = comparison.counts(share), f"{100 * share:.6g} %", _rows(len(comparison.changes))
-    said = ["No row ended in both OLD and NEW."]
+    lines = ["No row ended in both OLD and NEW."]
     if comparison.changes:
-        said = [
+        calm = [change.verdict(share) for change in comparison.changes if change.is_calm]
+        some = f"; {calm.count('within')} of the {len(calm)} that met a calm machine both times"
+        lines = [
             f"{total} matched; the median ratio is {comparison.median_ratio:.3f}.",
-            f"{counts['within']} of {total} lie within {percent} of 1{_calmly(comparison, share)}.",
+            f"{counts['within']} of {total} lie within {percent} of 1{some * (len(calm) < len(comparison.changes))}.",
             f"Beyond {percent} and significant: {counts['slower']} slower, {counts['faster']} faster.",
         ]
     if counts["unclear"]:
         why = "too noisy, too few repeats, or a busy machine"
-        said.append(f"Beyond {percent} but not significant ({why}): {counts['unclear']}.")
-    for where, how in (("NEW", "in NEW alone"), ("OLD", "in OLD alone"), ("both", "in both")):
-        failed = [f"{failure.name} ({failure.error})" for failure in comparison.failures if failure.where == where]
-        if failed:
-            said.append(f"{_rows(len(failed))} failed {how}: {_listed(failed)}.")
-    for where, names in (("OLD", comparison.only_old), ("NEW", comparison.only_new)):
-        if names:
-            said.append(f"{_rows(len(names))} only in {where}: {_listed(names)}.")
-    return said
-
-
-def _calmly(comparison: Comparison, share: float) -> str:
-    calm = [change.verdict(share) for change in comparison.changes if change.is_calm]
-    if len(calm) == len(comparison.changes):
-        return ""
-    return f"; {calm.count('within')} of the {len(calm)} that met a calm machine both times"
+        lines.append(f"Beyond {percent} but not significant ({why}): {counts['unclear']}.")
+    failed = [(failure.where, f"{failure.name} ({failure.error})") for failure in comparison.failures]
+    groups = {f"failed in {side} alone": [name for where, name in failed if where == side] for side in ("NEW", "OLD")}
+    groups["failed in both"] = [name for where, name in failed if where == "both"]
+    groups |= {"only in OLD": list(comparison.only_old), "only in NEW": list(comparison.only_new)}
+    return lines + [f"{_rows(len(names))} {text}: {_listed(names)}." for text, names in groups.items() if names]
 
 
 def summary(comparison: Comparison, share: float) -> dict[str, Any]:
     """The comparison as plain values for JSON: `rows`, the changes with their verdicts, and a `summary` of all."""
+    rows = [change.model_dump(mode="json") | {"verdict": change.verdict(share)} for change in comparison.changes]
+    others = {name: value for name, value in asdict(comparison).items() if name != "changes"}
+    figures = {"matched": len(rows), "median_ratio": comparison.median_ratio, "threshold": share}
     return {
-        "rows": [asdict(change) | {"verdict": change.verdict(share)} for change in comparison.changes],
-        "summary": {
-            "matched": len(comparison.changes),
-            "median_ratio": comparison.median_ratio,
-            "threshold": share,
-            **comparison.counts(share),
-            "failures": [asdict(failure) for failure in comparison.failures],
-            "only_old": list(comparison.only_old),
-            "only_new": list(comparison.only_new),
-            "notes": list(comparison.notes),
-            "sentences": sentences(comparison, share),
-        },
+        "rows": rows,
+        "summary": {**figures, **comparison.counts(share), **others, "sentences": sentences(comparison, share)},
     }
 
 
 def _speed_rows(folder: Path) -> tuple[dict[str, SpeedRow], list[str]]:
-    """The speed rows of a folder by key, and sentences on what was left out."""
+    """The speed rows of a folder by what was timed, whatever the code, and sentences on what was left out."""
     rows, left_out = read_rows(folder)
     path = folder / "rows.jsonl"
     if not rows:
         why = f" ({left_out[0]})" if left_out else ""
         raise InputError(f"no rows in {path}{why}: run zoo speed --out {folder} first")
-    usable = {row.key: row for row in rows if isinstance(row, SpeedRow)}
-    if not usable:
+    speed_rows = {row.model_copy(update={"code": None}).keyed().key: row for row in rows if isinstance(row, SpeedRow)}
+    if not speed_rows:
         raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
-    return usable, [f"{folder}: {sentence}" for sentence in left_out]
+    return speed_rows, [f"{folder}: {sentence}" for sentence in left_out]
 
 
-def _changes(cells: Sequence[tuple[str, SpeedRow, SpeedRow]]) -> list[Change]:
-    """One for each (label, old row, new row)."""
-    times = [(_window_seconds(old), _window_seconds(new)) for _, old, new in cells]
+def _changes(cells: Sequence[tuple[str, SpeedRow, SpeedRow]]) -> tuple[Change, ...]:
+    """One for each (label, old row, new row), slowest first."""
+    # Per window: the largest batch that fits need not be the same in both folders.
+    times = [
+        [[seconds / (row.batch_measured or 1) for seconds in row.repeats or ()] for row in (old, new)]
+        for _, old, new in cells
+    ]
     p_values = holm([difference_p(before, after) for before, after in times])
     changes = []
     for (label, old, new), (before, after), p in zip(cells, times, p_values, strict=True):
         speed = ratio_interval(after, before)  # throughput is one over time: OLD's time stands above NEW's
         changes.append(
             Change(
+                **{name: getattr(new, name) for name in SpeedCell.model_fields},
                 label=label,
-                **{name: getattr(old, name) for name in ASKED},
                 old_batch=old.batch_measured or 0,
                 new_batch=new.batch_measured or 0,
                 old_seconds=statistics.median(old.repeats or ()),
@@ -209,74 +186,40 @@ def _changes(cells: Sequence[tuple[str, SpeedRow, SpeedRow]]) -> list[Change]:
                 is_calm=all(row.is_calm is not False for row in (old, new)),
             )
         )
-    return changes
+    return tuple(sorted(changes, key=lambda change: change.ratio))
 
 
-def _window_seconds(row: SpeedRow) -> list[float]:
-    # Per window: the largest batch that fits need not be the same in both folders.
-    return [seconds / (row.batch_measured or 1) for seconds in row.repeats or ()]
-
-
-def _failure(name: str, old: SpeedRow, new: SpeedRow) -> Failure:
-    if new.error is None:
-        return Failure(name, "OLD", str(old.error))
-    return Failure(name, "NEW" if old.error is None else "both", str(new.error))
-
-
-def _labels(rows: dict[str, SpeedRow]) -> dict[str, str]:
-    """By key: the variant, and its settings that differ from those of its namesakes."""
-    labels = {}
-    settings = {key: {**{name: getattr(row, name) for name in UNLISTED}, **row.params} for key, row in rows.items()}
-    for key, row in rows.items():
-        namesakes = [settings[other] for other in rows if rows[other].variant == row.variant]
-        own = settings[key]
-        differing = [name for name in own if any(other.get(name) != own[name] for other in namesakes)]
-        shown = ", ".join(f"{name}={own[name]}" for name in differing)
-        labels[key] = f"{row.variant} ({shown})" if shown else row.variant
-    return labels
-
-
-def _name(label: str, row: SpeedRow) -> str:
-    shape = f"lookback {row.lookback}, batch {row.batch_size}"
-    return f"{label} {row.phase} {row.dtype} {row.mode}, {shape}"
+def _failure(name: str, old: str | None, new: str | None) -> Failure:
+    return Failure(name, "both" if old and new else "NEW" if new else "OLD", str(new or old))
 
 
 def _differences(pairs: Sequence[tuple[SpeedRow, SpeedRow]]) -> list[str]:
     """Sentences on how the rows of some pair were not measured alike."""
     origins = [(_origin(old), _origin(new)) for old, new in pairs]
     parts = {}
-    for name in dict.fromkeys(name for old, new in origins for name in (*old, *new)):
-        differing = [(old.get(name, "none"), new.get(name, "none")) for old, new in origins]
-        differing = [pair for pair in differing if pair[0] != pair[1]]
-        if differing:
+    for name in origins[0][0] if origins else ():
+        if differing := [(old[name], new[name]) for old, new in origins if old[name] != new[name]]:
             before, after = (" and ".join(sorted(set(values))) for values in zip(*differing, strict=True))
             parts[name] = f"{name} ({before} in OLD, {after} in NEW)"
     commit = parts.pop("commit", None)
-    said = [f"OLD and NEW differ in {commit}."] if commit else []
-    if parts:
-        said.append(f"OLD and NEW differ in {', '.join(parts.values())}: a ratio compares more than code.")
-    return said
+    lines = [f"OLD and NEW differ in {commit}."] if commit else []
+    return lines + [f"OLD and NEW differ in {', '.join(parts.values())}: a ratio compares more than code."] * bool(
+        parts
+    )
 
 
 def _origin(row: SpeedRow) -> dict[str, str]:
     """What a timing depends on besides the cell, by name."""
     commit, dirty, _ = (row.commit or "unknown").partition("-dirty")
-    origin = {**row.machine.model_dump(exclude_none=True), "torch": row.versions.get("torch"), "threads": row.threads}
-    return {name: str(value) for name, value in origin.items()} | {"commit": commit[:12] + dirty}
+    origin = {**row.machine.model_dump(), "torch": row.versions.get("torch"), "commit": commit[:12] + dirty}
+    return {name: str(value or "none") for name, value in origin.items()}
 
 
-def _fallbacks(name: str, old: SpeedRow, new: SpeedRow) -> list[str]:
-    if bool(old.fallback) == bool(new.fallback):
-        return []
-    where = "OLD" if old.fallback else "NEW"
-    return [f"{name} was measured in another mode in {where} alone ({old.fallback or new.fallback})."]
-
-
-def _disjoint(old: dict[str, SpeedRow], new: dict[str, SpeedRow]) -> str:
-    """In brackets, what was asked for and shares no value; nothing where there is none."""
+def _disjoint(old: Mapping[str, SpeedRow], new: Mapping[str, SpeedRow]) -> str:
+    """In brackets, the settings that have no value in common; nothing where there is none."""
     parts = []
-    for name in ASKED:
-        olds, news = ({json.dumps(getattr(row, name), sort_keys=True) for row in rows.values()} for rows in (old, new))
+    for name in SETTINGS_IN_KEY:
+        olds, news = ({str(getattr(row, name)) for row in rows.values()} for rows in (old, new))
         if olds.isdisjoint(news):
             parts.append(f"{name} is {_listed(sorted(olds))} in OLD, {_listed(sorted(news))} in NEW")
     return f" ({', '.join(parts)})" if parts else ""

@@ -1,6 +1,8 @@
 """Cost: arithmetic, memory traffic and memory of a step, counted rather than guessed."""
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -54,12 +56,12 @@ def _saved_bytes(work: Workload) -> int:
     if not work.parts:  # what a compiled or captured step keeps is not seen from here
         with _eagerly(work) as plain:
             return _saved_bytes(plain)
-    saved = kept_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
+    saved = saved_bytes(work.parts[0], (*work.model.parameters(), work.windows_values))
     work.parts[1]()  # frees what was saved
     return saved
 
 
-def kept_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
+def saved_bytes(forward: Callable[[], object], beside: Iterable[Tensor]) -> int:
     """Bytes that autograd keeps of a forward pass for the backward one: each storage once, not those of `beside`."""
     known = {tensor.untyped_storage().data_ptr() for tensor in beside}
     saved: dict[int, int] = {}
@@ -84,11 +86,11 @@ def peak_bytes(work: Workload) -> int:
     if work.mode.name == "cuda-graph":
         with _eagerly(work) as plain:
             return peak_bytes(plain)
+    resident = work.resident_bytes()
     if work.device.type != "cuda":
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
             work.run()
-        return work.resident_bytes() + _peak(profiler)
-    resident = work.resident_bytes()
+        return resident + _peak(profiler)
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
@@ -107,13 +109,11 @@ def kernels(work: Workload) -> list[tuple[str, float]]:
     with profile(activities=[ProfilerActivity.CUDA if is_cuda else ProfilerActivity.CPU]) as profiler:
         work.run()
         synchronise(work.device)
-    times: dict[str, float] = {}
+    times: Counter[str] = Counter()
     for entry in profiler.key_averages():
-        taken = entry.self_device_time_total if is_cuda else entry.self_cpu_time_total
-        times[short_name(entry.key)] = times.get(short_name(entry.key), 0.0) + float(taken)
-    total = sum(times.values()) or 1.0
-    top = sorted(times.items(), key=lambda item: -item[1])[:8]
-    return [(name, round(seconds / total, 4)) for name, seconds in top if seconds > 0]
+        times[short_name(entry.key)] += entry.self_device_time_total if is_cuda else entry.self_cpu_time_total
+    total = times.total() or 1
+    return [(name, round(taken / total, 4)) for name, taken in times.most_common(8) if taken > 0]
 
 
 @contextmanager
@@ -139,8 +139,5 @@ def _peak(profiler: profile) -> int:
     """The most bytes allocated at once beyond those of the start, from allocations in their order."""
     assert profiler.profiler is not None and profiler.profiler.kineto_results is not None
     events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    allocated = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        allocated += event.nbytes()  # type: ignore[attr-defined]
-        most = max(most, allocated)
-    return most
+    events.sort(key=lambda event: event.start_ns())
+    return max(itertools.accumulate((event.nbytes() for event in events), initial=0))  # type: ignore[attr-defined]

@@ -17,10 +17,9 @@ CLOSE = 1.1  # the search ends where the ratio of the smallest that fails to the
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception says that memory ran out, on the device or on the host."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    texts = ("out of memory", "can't allocate memory")
+    is_said = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+    return is_said or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def free_memory() -> None:
@@ -48,7 +47,7 @@ def largest(
     Doubles until memory ends or a size takes `seconds` more than the smallest, then halves the gap to the size that did
     not fit. Raises the error of the first size if even that does not run.
     """
-    rates: dict[int, float | None] = {}
+    rates: dict[int, float] = {}  # 0 where memory ran out
 
     def fits(batch_size: int) -> bool:
         try:
@@ -56,10 +55,10 @@ def largest(
         except Exception as error:
             if not rates or not is_out_of_memory(error):
                 raise
-            rates[batch_size] = None
+            rates[batch_size] = 0.0
         finally:
             free_memory()
-        return rates[batch_size] is not None
+        return rates[batch_size] > 0
 
     good, bad, limit = FIRST, 0, "time"
     fits(FIRST)  # the first step in a process pays for what torch sets up once
@@ -78,8 +77,7 @@ def largest(
         middle = (good + bad) // 2
         good, bad = (middle, bad) if fits(middle) else (good, middle)
     tried = tuple(
-        TriedBatch(batch_size=size, windows_per_second=rate, error="out of memory" if rate is None else None)
+        TriedBatch(batch_size=size, windows_per_second=rate or None, error=None if rate else "out of memory")
         for size, rate in sorted(rates.items())
     )
-    best = max(rates, key=lambda batch_size: rates[batch_size] or 0.0)
-    return best, BatchSearch(largest=good, limit=limit, tried=tried)
+    return max(rates, key=lambda size: rates[size]), BatchSearch(largest=good, limit=limit, tried=tried)

@@ -6,22 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.cell import Alone, SpeedCell, SpeedRow, row_from
+from zoo.cell import Alone, SpeedCell, SpeedRow
+from zoo.records import record_from
 from zoo.run import environment
 from zoo.run.process import Message, WorkerDied, WorkerProcess
 from zoo.run.store import RowStore
 from zoo.speed.cells import Method, SpeedSuite, expand_speed
+from zoo.speed.table import cell_name, form_text
 from zoo.speed.worker import failed_row
-
-WORKER = "zoo.speed.worker"
 
 
 @dataclass(frozen=True)
 class SpeedEvent:
-    """A step of a run: a visit to `cell` began, or ended with `row`; or, without a cell, `text` is news of the run.
+    """A step of a run: news in `text`; or a visit to `cell` began, or ended with `row`.
 
-    visit, visits: number of the visit, and how many are planned; ended, cells: cells that are complete, and all that
-    are timed in this run. is_complete: whether the row needs no further visit.
+    name: of the cell; visit, visits: number of the visit, and how many are planned; ended, cells: cells that are
+    complete, and all that are timed in this run. is_complete: whether the row needs no further visit.
     """
 
     visit: int
@@ -33,13 +33,19 @@ class SpeedEvent:
     row: SpeedRow | None = None
     is_complete: bool = False
 
+    @property
+    def name(self) -> str:
+        return visit_name(self.cell) if self.cell is not None else ""
+
 
 @dataclass(frozen=True)
 class SpeedRun:
-    """What a run leaves: the rows of the suite's cells (of a stopped one, those that exist), and notes on it."""
+    """What a run leaves: the rows of the suite's cells, of a stopped one those that exist.
+
+    cells, complete: how many cells the suite has, and how many of them need no further visit.
+    """
 
     rows: tuple[SpeedRow, ...]
-    notes: tuple[str, ...]
     cells: int
     complete: int
     is_stopped: bool
@@ -57,7 +63,7 @@ def run_speed(
     """Time the cells of a suite that have no complete row in the folder, or all of them with `force`.
 
     Rows are stored as they come, so a run that is stopped goes on where it was; Ctrl-C ends it with is_stopped. Notes
-    are events too. Everything wrong with the request raises InputError before anything is written.
+    on the request come as events. Raises InputError for a wrong request before anything is written.
     """
     cells, notes = expand_speed(suite, device=device)
     store = RowStore(folder)
@@ -65,14 +71,13 @@ def run_speed(
         stored = {} if force else {cell.key: store.rows[cell.key] for cell in cells if store.is_done(cell.key)}
         rows = {key: row for key, row in stored.items() if isinstance(row, SpeedRow)}
         waiting = [cell for cell in cells if not is_complete(cell, rows, suite.method)]
-        notes += store.notes
         if len(waiting) < len(cells):
             complete = len(cells) - len(waiting)
             notes.append(f"{complete} of {len(cells)} cells already have rows (--force times them again)")
         context = {"commit": environment.commit(), "command": command}
         visits = sum(suite.method.visits(cell) for cell in waiting)
         run = _Run(store, suite.method, context, on_event, rows, visits=visits, cells=len(waiting))
-        for note in notes:
+        for note in [*store.notes, *notes]:
             run.tell(note)
         is_stopped = False
         try:
@@ -82,13 +87,8 @@ def run_speed(
             is_stopped = True
     finally:
         store.close()
-    return SpeedRun(
-        tuple(rows[cell.key] for cell in cells if cell.key in rows),
-        tuple(notes),
-        len(cells),
-        sum(is_complete(cell, rows, suite.method) for cell in cells),
-        is_stopped,
-    )
+    complete = sum(is_complete(cell, rows, suite.method) for cell in cells)
+    return SpeedRun(tuple(rows[cell.key] for cell in cells if cell.key in rows), len(cells), complete, is_stopped)
 
 
 def is_complete(cell: SpeedCell, rows: Mapping[str, SpeedRow], method: Method) -> bool:
@@ -97,6 +97,11 @@ def is_complete(cell: SpeedCell, rows: Mapping[str, SpeedRow], method: Method) -
     if row is None or row.error is not None:
         return row is not None
     return len(row.passes or ()) >= method.visits(cell) * (1 if row.is_calm else 2)
+
+
+def visit_name(cell: SpeedCell) -> str:
+    """A cell in a few words."""
+    return cell_name(cell.variant + form_text(cell.mode, cell.dtype), cell)
 
 
 @dataclass
@@ -114,8 +119,8 @@ class _Run:
     ended: int = 0
     tops: dict[str, dict[str, Any]] = field(default_factory=dict)  # by dtype: ceilings and the best reference reading
 
-    def tell(self, text: str = "", **what: Any) -> None:
-        self.on_event(SpeedEvent(self.visit, self.visits, self.ended, self.cells, text, **what))
+    def tell(self, text: str = "", **cell: Any) -> None:
+        self.on_event(SpeedEvent(self.visit, self.visits, self.ended, self.cells, text, **cell))
 
     def visit_all(self, waiting: Sequence[SpeedCell]) -> None:
         """Visit the cells in passes, in each every variant and dtype in a fresh process; then a sample of them alone.
@@ -125,7 +130,9 @@ class _Run:
         order, passes = random.Random(self.method.seed), self.method.passes
         self._measure_tops(waiting[0], list(dict.fromkeys(cell.dtype for cell in waiting)))
         for number in range(1, 2 * passes + 1):
-            left = [cell for cell in order.sample(waiting, len(waiting)) if not self._is_complete(cell)]
+            left = [
+                cell for cell in order.sample(waiting, len(waiting)) if not is_complete(cell, self.rows, self.method)
+            ]
             if not left:
                 break
             if number <= passes:
@@ -145,9 +152,6 @@ class _Run:
         for cell in order.sample(timed, min(self.method.alone, len(timed) // 4)):
             self._visit_alone(cell)
 
-    def _is_complete(self, cell: SpeedCell) -> bool:
-        return is_complete(cell, self.rows, self.method)
-
     def _visit_together(self, group: Sequence[SpeedCell]) -> None:
         """Visit cells that share a process; one that kills it gets a failure row, and the rest a new process."""
         top = self.tops[group[0].dtype]
@@ -161,23 +165,24 @@ class _Run:
                 self.visit += 1
                 self.tell(cell=left[running])
             else:
-                ends(event["row"], event["traceback"])
+                end(record_from(SpeedRow, event["row"]), event["traceback"])
 
-        def ends(fields: dict[str, Any], traceback: str | None) -> None:
-            cell = left.pop(fields["key"])
-            row = self._store(fields, traceback)
+        def end(row: SpeedRow, traceback: str | None) -> None:
+            cell = left.pop(row.key)
+            self._store(row, traceback)
             if row.reference is not None:
                 top["reference"] = min(row.reference, top["reference"] or row.reference)
-            self.ended += self._is_complete(cell)
-            self.tell(cell=cell, row=row, is_complete=self._is_complete(cell))
+            is_over = is_complete(cell, self.rows, self.method)
+            self.ended += is_over
+            self.tell(cell=cell, row=self.rows[row.key], is_complete=is_over)
 
         while left:
             context = self.context | top
             try:
-                _answer(self._request([(cell, self.rows.get(cell.key)) for cell in left.values()], context), on_event)
+                self._ask_for(list(left.values()), self.rows, context, on_event)
             except WorkerDied as death:
                 cell = left.get(running) or next(iter(left.values()))
-                ends(failed_row(cell, context, str(death)).model_dump(mode="json"), death.log or None)
+                end(failed_row(cell, context, str(death)), death.log or None)
 
     def _visit_alone(self, cell: SpeedCell) -> None:
         """Time a cell again by the same method, with no other cell in its processes; its row gets the ratio."""
@@ -186,23 +191,19 @@ class _Run:
 
         def on_event(event: Message) -> None:
             if "row" in event:
-                again[cell.key] = _speed_row(event["row"])
+                again[cell.key] = record_from(SpeedRow, event["row"])
 
-        context = {**self.context, "ceilings": None, "reference": row.reference}
         while not is_complete(cell, again, self.method):
             try:
-                _answer(self._request([(cell, again.get(cell.key))], context), on_event)
+                self._ask_for([cell], again, {**self.context, "ceilings": None, "reference": row.reference}, on_event)
             except WorkerDied:
                 return
-        if (alone := again[cell.key].step_seconds) is not None and row.step_seconds is not None:
-            median = alone.median
-            ratio = median / row.step_seconds.median
-            self.rows[cell.key] = row.model_copy(update={"alone": Alone(median=median, ratio=ratio)})
-            self.store.append(self.rows[cell.key])
-            self.tell(f"{cell_name(cell)}, timed again alone: {ratio:.3f} of its time beside other cells")
+        if (step := again[cell.key].step_seconds) is not None and row.step_seconds is not None:
+            alone = Alone(median=step.median, ratio=step.median / row.step_seconds.median)
+            self._store(row.model_copy(update={"alone": alone}), None)
+            self.tell(f"{visit_name(cell)}, timed again alone: {alone.ratio:.3f} of its time beside other cells")
 
-    def _store(self, fields: dict[str, Any], traceback: str | None) -> SpeedRow:
-        row = _speed_row(fields)
+    def _store(self, row: SpeedRow, traceback: str | None) -> None:
         name = f"errors/{row.key[:16]}.txt"
         if traceback is not None:
             self.store.write(name, traceback)
@@ -211,18 +212,19 @@ class _Run:
             (self.store.folder / name).unlink(missing_ok=True)
         self.store.append(row)
         self.rows[row.key] = row
-        return row
 
-    def _request(self, visits: Sequence[tuple[SpeedCell, SpeedRow | None]], context: dict[str, Any]) -> Message:
-        pairs = [
-            [cell.model_dump(mode="json"), None if row is None else row.model_dump(mode="json")] for cell, row in visits
-        ]
-        return {
-            "visits": pairs,
-            "method": self.method.model_dump(),
-            "context": context,
-            "threads": visits[0][0].threads,
-        }
+    def _ask_for(
+        self,
+        cells: Sequence[SpeedCell],
+        rows: Mapping[str, SpeedRow],
+        context: dict[str, Any],
+        on_event: Callable[[Message], None],
+    ) -> None:
+        """Visit each of the cells once in one fresh process."""
+        so_far = [rows[cell.key].model_dump(mode="json") if cell.key in rows else None for cell in cells]
+        visits = [[cell.model_dump(mode="json"), row] for cell, row in zip(cells, so_far, strict=True)]
+        method = self.method.model_dump()
+        _answer({"visits": visits, "method": method, "context": context, "threads": cells[0].threads}, on_event)
 
     def _measure_tops(self, cell: SpeedCell, dtypes: Sequence[str]) -> None:
         self.tell(f"measuring what this device can do in {', '.join(dtypes)}")
@@ -234,21 +236,9 @@ class _Run:
             self.tops[dtype] = {"ceilings": answer["ceilings"][dtype], "reference": answer["reference"]}
 
 
-def cell_name(cell: SpeedCell) -> str:
-    """A cell in a few words."""
-    extra = [word for word in (cell.dtype, cell.mode) if word not in ("float32", "eager")]
-    return " ".join([cell.variant, cell.phase, *extra, f"batch {cell.batch_size} lookback {cell.lookback}"])
-
-
-def _speed_row(fields: dict[str, Any]) -> SpeedRow:
-    row = row_from(fields)
-    assert isinstance(row, SpeedRow)
-    return row
-
-
 def _answer(request: Message, on_event: Callable[[Message], None]) -> Message:
     """The answer of a fresh worker process."""
-    worker = WorkerProcess(WORKER, threads=request["threads"])
+    worker = WorkerProcess("zoo.speed.worker", threads=request["threads"])
     try:
         return worker.ask(request, on_event)
     finally:

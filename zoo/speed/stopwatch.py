@@ -9,6 +9,7 @@ here; and both wait for the device on the host's clock, where CUDA events time t
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,18 @@ from zoo.train.step import float32_rounding
 Part = Callable[[], object]
 SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the square matrices of the ceiling
 BYTES = {"cpu": 2**28, "cuda": 2**30, "mps": 2**28}  # of the tensor that is copied: far beyond any cache
+SENSORS = {
+    "sm_mhz": "clocks.sm",
+    "memory_mhz": "clocks.mem",
+    "temperature": "temperature.gpu",
+    "throttle": "clocks_event_reasons.active",
+}  # our names, and those of nvidia-smi
 
 
 def synchronise(device: torch.device) -> None:
     """Wait until the device has finished all its work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def block_seconds(run: Part, steps: int, device: torch.device) -> float:
@@ -50,20 +55,17 @@ def block_seconds(run: Part, steps: int, device: torch.device) -> float:
 
 def part_seconds(parts: Sequence[Part], steps: int, device: torch.device) -> list[list[float]]:
     """Seconds of each part in each of `steps` steps, by events where there are any, without a wait between."""
-    if device.type == "cuda":
-        marks = [[torch.cuda.Event(enable_timing=True) for _ in range(len(parts) + 1)] for _ in range(steps)]
-        for row in marks:
-            row[0].record()
-            for part, mark in zip(parts, row[1:], strict=True):
-                part()
-                mark.record()
-        synchronise(device)
-        return [[row[n].elapsed_time(row[n + 1]) / 1e3 for row in marks] for n in range(len(parts))]
-    seconds: list[list[float]] = [[] for _ in parts]
-    for _ in range(steps):
-        for part, of_part in zip(parts, seconds, strict=True):
-            of_part.append(block_seconds(part, 1, device))
-    return seconds
+    if device.type != "cuda":
+        rounds = [[block_seconds(part, 1, device) for part in parts] for _ in range(steps)]
+        return [list(seconds) for seconds in zip(*rounds, strict=True)]
+    marks = [[torch.cuda.Event(enable_timing=True) for _ in range(len(parts) + 1)] for _ in range(steps)]
+    for row in marks:
+        row[0].record()
+        for part, mark in zip(parts, row[1:], strict=True):
+            part()
+            mark.record()
+    synchronise(device)
+    return [[row[n].elapsed_time(row[n + 1]) / 1e3 for row in marks] for n in range(len(parts))]
 
 
 def latencies(run: Part, device: torch.device, *, most: int, seconds: float) -> list[float]:
@@ -91,44 +93,31 @@ def fastest(run: Part, device: torch.device, *, seconds: float) -> float:
 
 
 def ceilings(device: str, dtype: str) -> dict[str, float]:
-    """What the device can do at most: FLOP/s of a large matrix product in `dtype`, bytes/s (read, written) of a copy.
-
-    On the process's threads.
-    """
-    place = torch.device(device)
-    kind = getattr(torch, dtype, torch.float32)
-    side = SIDE[device]
-    left, right = (torch.randn(side, side, device=place).to(kind) for _ in range(2))
-    product = torch.empty(side, side, device=place, dtype=kind)
+    """What the device can do at most on the process's threads: FLOP/s of a large matrix product in `dtype`, and bytes/s
+    (read and written) of a large copy."""
+    place, side = torch.device(device), SIDE[device]
+    numbers = torch.randn(3, side, side, device=place).to(getattr(torch, dtype, torch.float32))
     source = torch.ones(BYTES[device] // 4, device=place)
     target = torch.empty_like(source)
     with torch.inference_mode(), float32_rounding(dtype):
-        matrix = fastest(lambda: torch.mm(left, right, out=product), place, seconds=0.3)
+        matrix = fastest(lambda: torch.mm(numbers[0], numbers[1], out=numbers[2]), place, seconds=0.3)
         copy = fastest(lambda: target.copy_(source), place, seconds=0.3)
     return {"flops_per_second": 2 * side**3 / matrix, "bytes_per_second": 2 * BYTES[device] / copy}
 
 
 def clocks(device: str) -> dict[str, Any]:
     """The processor's clock in MHz, and on CUDA the GPU's clocks, temperature and reasons to throttle."""
-    try:
+    values: dict[str, Any] = {"cpu_mhz": None}
+    with suppress(OSError, ZeroDivisionError):  # not Linux, or a processor that does not tell
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    speeds = [float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")]
-    values: dict[str, Any] = {"cpu_mhz": round(sum(speeds) / len(speeds), 1) if speeds else None}
+        speeds = [float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")]
+        values["cpu_mhz"] = round(sum(speeds) / len(speeds), 1)
     if device == "cuda":
-        names = {
-            "sm_mhz": "clocks.sm",
-            "memory_mhz": "clocks.mem",
-            "temperature": "temperature.gpu",
-            "throttle": "clocks_event_reasons.active",
-        }
-        query = ["nvidia-smi", f"--query-gpu={','.join(names.values())}", "--format=csv,noheader,nounits", "--id=0"]
-        try:
+        values |= dict.fromkeys(SENSORS)
+        query = ["nvidia-smi", f"--query-gpu={','.join(SENSORS.values())}", "--format=csv,noheader,nounits", "--id=0"]
+        with suppress(OSError, subprocess.SubprocessError, ValueError):
             line = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
-            values |= dict(zip(names, [word.strip() for word in line.split(",")], strict=True))
-        except (OSError, subprocess.SubprocessError, ValueError):
-            values |= dict.fromkeys(names)
+            values |= dict(zip(SENSORS, [word.strip() for word in line.split(",")], strict=True))
     return values
 
 

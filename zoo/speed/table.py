@@ -1,281 +1,228 @@
-"""Speed as tables: from the frame of zoo.run.results to what a report shows, as frames and plain values."""
+"""Speed as tables: the frame of zoo.run.results, cut into the parts that a report shows."""
 
-import json
-import statistics
+import numbers
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from zoo.cell import Alone, BatchSearch, Ceilings, Latency, PartSeconds, Rate, SpeedCell, StepSeconds
+from zoo.records import Record
 from zoo.run.results import newest_code
 
 PHASES = {"train": "training", "infer": "inference"}
-PLACE = ("machine", "device", "threads", "channels", "horizon", "normalise")  # what all rows of a sheet share
-SHAPE = ("variant", "phase", "lookback", "batch_size", "mode", "dtype", *PLACE)
-TIME, RATE, MEMORY = "step_seconds.median", "windows_per_second.median", "peak_memory_bytes"
-FIGURES = (
-    "batch_measured", "windows_per_second.median", "windows_per_second.p5", "windows_per_second.p95",
-    "step_seconds.median", "step_seconds.p5", "step_seconds.p95", "step_seconds.low", "step_seconds.high",
-    "is_settled", "is_calm", "latency_seconds.p50", "latency_seconds.p95", "latency_seconds.p99",
-    "part_seconds.forward", "part_seconds.backward", "part_seconds.optimizer", "peak_memory_bytes", "parameter_count",
-    "flops_per_window", "bytes_per_step", "flops_per_second", "ceiling_share", "fallback", "graph_breaks",
-    "search.largest", "search.limit", "error",
-)  # fmt: skip
-OTHERS = (
-    "machine.gpu", "ceilings.flops_per_second", "ceilings.bytes_per_second", "kernels_seen", "passes", "repeats",
-    "disturbed", "steps_per_block", "blocks_per_repeat", "alone.ratio", "clocks.cpu_mhz", "clocks.sm_mhz",
-    "clocks.memory_mhz", "clocks.temperature", "clocks.throttle", "code.sha256",
-)  # fmt: skip
-STEPS = ("step_seconds.low", "step_seconds.high", "step_seconds.p5", "step_seconds.p95")
+PLACE = ["machine", "device", "threads", "channels", "horizon", "normalise"]  # equal in all rows of a sheet
+SHAPE = ["phase", "lookback", "batch_size", "mode", "dtype", *PLACE]
+TIME, RATE = "step_seconds.median", "windows_per_second.median"
+NESTED: dict[str, type[Record]] = {
+    "step_seconds": StepSeconds, "windows_per_second": Rate, "latency_seconds": Latency, "part_seconds": PartSeconds,
+    "ceilings": Ceilings, "search": BatchSearch, "alone": Alone,
+}  # fmt: skip
+SHARED = ["label", "is_baseline", "phase"]
+FIGURES = [f"{name}.{part}" for name, record in NESTED.items() for part in record.model_fields]
+NUMBERS = [
+    "batch_measured", "peak_memory_bytes", "parameter_count", "flops_per_window", "bytes_per_step", "flops_per_second",
+    "ceiling_share", *(name for name in FIGURES if name not in ("search.limit", "search.tried")),
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """The rows of one phase, lookback and place (see PLACE); the fastest label at the largest common batch first."""
+    """The rows of one phase, lookback and place; the fastest label at the largest common batch first."""
 
     phase: str
     where: str  # lookback, and in what its place differs from those of other sheets
     rows: pd.DataFrame
+    common: list[int]  # the batch sizes that the most labels have, of those at which anything was measured
 
     @property
     def title(self) -> str:
         return f"{PHASES[self.phase].capitalize()}, {self.where}"
 
-    @property
-    def rates(self) -> pd.DataFrame:
-        """Windows per second: a line for each label, a column for each batch size."""
-        return self.rows.pivot(index="label", columns="batch_size", values=RATE).reindex(self.rows["label"].unique())
-
-    @property
-    def common(self) -> list[int]:
-        """The batch sizes that the most labels have, of those at which anything was measured."""
-        measured = self.rows[self.rows["batch_size"].isin(self.rows.loc[self.rows["is_measured"], "batch_size"])]
-        counts = measured["batch_size"].value_counts()
-        return sorted(int(size) for size in counts[counts == counts.max()].index)
-
 
 def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """The speed rows of a frame of results, each cell once, with all columns of FIGURES and OTHERS, in a fixed order.
+    """The speed rows of a frame of results, in a fixed order, with every column of FIGURES.
 
-    Of the rows of a variant, only those of its newest code stay (rows without a code are the oldest);
-    attrs["earlier"] counts the others. New columns: machine, settings (its parameters as text), is_baseline,
-    is_measured, form (mode and dtype), and label: the variant with what distinguishes it from its namesakes.
+    Of the rows of a variant, only those of its newest code stay; attrs["earlier"] counts the others. New columns:
+    machine, is_baseline, is_measured, model (the variant with the parameters in which its namesakes differ), form (mode
+    and dtype), and label (the model with its form, where that is not eager float32).
     """
-    rows = frame[frame["kind"] == "speed"]
-    rows = rows.reindex(columns=[*rows.columns, *(name for name in (*FIGURES, *OTHERS) if name not in rows)])
-    rows = rows[[name for name in rows if not name.startswith("params.") or rows[name].notna().any()]]
-    count = len(rows)
-    rows = newest_code(rows)
-    earlier = count - len(rows)
+    every = frame[frame["kind"] == "speed"]
+    rows = newest_code(every)
+    rows = rows.reindex(columns=[*rows.columns, *(name for name in FIGURES if name not in rows)])
+    rows[NUMBERS] = rows[NUMBERS].apply(pd.to_numeric)  # a column without any value holds None
     rows = rows.assign(
         machine=rows["machine.gpu"].fillna(rows["machine.cpu"]),
-        settings=_settings(rows),
-        is_baseline=rows["tags"].map(lambda tags: "baseline" in tags).astype(bool),
+        is_baseline=["baseline" in tags for tags in rows["tags"]],
         is_measured=rows["error"].isna() & rows[TIME].notna(),
+        model=models(rows, parameters(rows)),
+        label=labels(rows, parameters(rows)),
         form=rows["mode"] + " " + rows["dtype"],
-        **{name: pd.to_numeric(rows[name]) for name in STEPS},  # None where no row has enough repeats for an interval
+        batch=pd.to_numeric(rows["batch_size"], errors="coerce").fillna(np.inf),
     )
-    batch = pd.to_numeric(rows["batch_size"], errors="coerce").fillna(np.inf)
-    order = rows.assign(batch=batch).sort_values([*PLACE, "variant", "phase", "form", "lookback", "batch", "settings"])
-    rows = rows.loc[order.index].drop_duplicates([*SHAPE, "settings"], keep="last").reset_index(drop=True)
-    rows["label"] = labels(rows)
-    rows.attrs = {"earlier": earlier}
+    rows = rows.sort_values([*PLACE, "variant", "phase", "form", "lookback", "batch", "model", "started"])
+    rows = rows.drop_duplicates([*SHAPE, "label"], keep="last").reset_index(drop=True)
+    rows.attrs = {"earlier": len(every) - len(newest_code(every))}
     return rows
 
 
-def labels(rows: pd.DataFrame, without: str = "") -> pd.Series:
-    """For each row its variant, the parameters in which its namesakes differ, its mode and its dtype.
+def parameters(rows: pd.DataFrame) -> list[str]:
+    """The columns of parameters that hold a value."""
+    return [name for name in rows if name.startswith("params.") and rows[name].notna().any()]
 
-    without: a parameter to leave out. Mode and dtype are named where rows differ in them, eager and float32 not.
-    """
-    names = [name for name in rows if name.startswith("params.") and name != f"params.{without}"]
-    groups = {variant: group for variant, group in rows.groupby("variant")}
-    differing = {v: [name for name in names if group[name].nunique(dropna=False) > 1] for v, group in groups.items()}
-    forms = [(name, plain) for name, plain in (("mode", "eager"), ("dtype", "float32")) if rows[name].nunique() > 1]
 
-    def label(row: Any) -> str:
-        shown = ", ".join(f"{name.removeprefix('params.')}={plain(row[name])}" for name in differing[row["variant"]])
-        parts = [f"{row['variant']} ({shown})" if shown else row["variant"]]
-        return ", ".join([*parts, *(row[name] for name, usual in forms if row[name] != usual)])
+def models(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """For each row its variant, with those of the columns in which its namesakes differ."""
+    differing = {
+        variant: [name for name in columns if group[name].nunique(dropna=False) > 1]
+        for variant, group in rows.groupby("variant")
+    }
 
-    return rows.apply(label, axis=1) if len(rows) else pd.Series(dtype=object)
+    def model(row: Any) -> str:
+        shown = [f"{name.removeprefix('params.')}={plain(row[name])}" for name in differing[row["variant"]]]
+        return f"{row['variant']} ({', '.join(shown)})" if shown else str(row["variant"])
+
+    return pd.Series([model(row) for _, row in rows.iterrows()], rows.index, dtype=object)
+
+
+def labels(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """The model of each row, with its mode and dtype where they are not eager and float32."""
+    return models(rows, columns) + [form_text(*form) for form in zip(rows["mode"], rows["dtype"], strict=True)]
+
+
+def form_text(mode: str, dtype: str) -> str:
+    """Mode and dtype after a name; nothing for eager and float32."""
+    return "".join(f", {word}" for word in (mode, dtype) if word not in ("eager", "float32"))
+
+
+def cell_name(label: str, cell: SpeedCell | pd.Series) -> str:
+    """A cell in a few words."""
+    return f"{label}, {PHASES[cell.phase]} at batch {cell.batch_size}, lookback {cell.lookback}"
 
 
 def sheets(rows: pd.DataFrame) -> list[Sheet]:
     """The rows of whole-number batch sizes by place, then training before inference, then by lookback."""
     rows = rows[rows["batch_size"] != "max"].astype({"batch_size": int})
     differing = [name for name in PLACE if rows[name].nunique() > 1]
-    found = []
-    for keys, group in rows.groupby([*PLACE, "phase", "lookback"]):
-        *_, phase, lookback = keys
+    parts = []
+    for _, group in rows.assign(is_later=rows["phase"] != "train").groupby([*PLACE, "is_later", "lookback"]):
         first = group.iloc[0]
-        where = "".join(f", {name} {first[name]}" for name in differing)
-        sheet = Sheet(str(phase), f"lookback {lookback}{where}", group)
-        if sheet.common:
-            largest = group[group["batch_size"] == sheet.common[-1]].set_index("label")[RATE]
-            speed = group["label"].map(largest).fillna(0.0)
-            sheet = Sheet(
-                sheet.phase, sheet.where, group.assign(speed=-speed).sort_values(["speed", "label"], kind="stable")
-            )
-        found.append((tuple(first[list(PLACE)].astype(str)), phase != "train", lookback, sheet))
-    return [sheet for *_, sheet in sorted(found, key=lambda item: item[:3])]
+        where = f"lookback {first['lookback']}" + "".join(f", {name} {first[name]}" for name in differing)
+        measured = group[group["batch_size"].isin(group.loc[group["is_measured"], "batch_size"])]
+        counts = measured["batch_size"].value_counts()
+        if common := sorted(map(int, counts[counts == counts.max()].index)):
+            rates = group[group["batch_size"] == common[-1]].set_index("label")[RATE]
+            speeds = group["label"].map(rates).fillna(0.0)
+            group = group.assign(slowness=-speeds).sort_values(["slowness", "label"], kind="stable")
+        parts.append(Sheet(first["phase"], where, group, common))
+    return parts
 
 
-def fullest(found: Sequence[Sheet]) -> list[Sheet]:
+def fullest(every: Sequence[Sheet]) -> list[Sheet]:
     """The sheets with at least half as many rows as the fullest of their phase.
 
     Lookbacks with fewer were measured to see how cost grows, not to compare variants.
     """
-    most = {
-        phase: max(len(sheet.rows) for sheet in found if sheet.phase == phase) for phase in {s.phase for s in found}
-    }
-    return [sheet for sheet in found if 2 * len(sheet.rows) >= most[sheet.phase]]
+    return [
+        sheet
+        for sheet in every
+        if 2 * len(sheet.rows) >= max(len(other.rows) for other in every if other.phase == sheet.phase)
+    ]
 
 
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of one set of parameters for each variant: the one measured most, of several the middle in size."""
-    chosen = []
-    for _, group in rows.groupby("variant"):
-        counts = group.groupby("settings")["is_measured"].sum()
-        most = group[group["settings"].isin(counts[counts == counts.max()].index)]
-        sizes = most.groupby("settings")["parameter_count"].max().fillna(0).sort_values(kind="stable")
-        chosen.append(group[group["settings"] == sizes.index[len(sizes) // 2]])
-    return pd.concat(chosen).sort_index() if chosen else rows
+    sets = rows.groupby(["variant", "model"]).agg(count=("is_measured", "sum"), size=("parameter_count", "max"))
+    most = sets[sets["count"] == sets.groupby("variant")["count"].transform("max")].fillna(0).reset_index()
+    by_size = most.sort_values("size", kind="stable").groupby("variant")["model"]
+    return rows[rows["model"].isin([group.iloc[len(group) // 2] for _, group in by_size])]
+
+
+def first_place(rows: pd.DataFrame) -> pd.DataFrame:
+    """The measured rows of the first place."""
+    rows = rows[rows["is_measured"]]
+    return rows[(rows[PLACE] == rows[PLACE].iloc[0]).all(axis=1)] if len(rows) else rows
 
 
 def main_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """The measured rows of the first place and of the usual mode and dtype: eager float32, or the most frequent."""
-    rows = rows[rows["is_measured"]]
-    if rows.empty:
-        return rows
-    rows = rows[(rows[list(PLACE)] == rows.iloc[0][list(PLACE)]).all(axis=1)]
-    return rows[rows["form"] == main_form(rows)]
-
-
-def main_form(rows: pd.DataFrame) -> str:
-    counts = rows["form"].value_counts()
-    return "eager float32" if "eager float32" in counts else str(counts.index[0])
-
-
-def largest_batches(rows: pd.DataFrame) -> pd.DataFrame:
-    """The measured rows of searches for the largest batch."""
-    return rows[(rows["batch_size"] == "max") & rows["is_measured"]]
+    """The measured rows of the first place and of one mode and dtype: eager float32, or the most frequent."""
+    rows = first_place(rows)
+    forms = rows["form"].value_counts()
+    main = "eager float32" if "eager float32" in forms or forms.empty else forms.index[0]
+    return rows[rows["form"] == main]
 
 
 def kernel_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each variant, mode, dtype and phase the row of its largest cell, in which kernels_seen tell most."""
+    """For each variant, mode, dtype and phase the row of its largest cell, whose kernels_seen say most."""
     timed = rows[rows["is_measured"] & rows["kernels_seen"].notna()]
-    work = timed["lookback"] * timed["batch_measured"].astype(float) * timed["parameter_count"].fillna(0).clip(lower=1)
+    work = timed["lookback"] * timed["batch_measured"] * timed["parameter_count"].fillna(0).clip(lower=1)
     largest = timed.assign(work=work).sort_values("work", kind="stable")
-    largest = largest.drop_duplicates(["variant", "mode", "dtype", "phase", "machine"], keep="last")
+    largest = largest.drop_duplicates(["variant", "form", "phase", "machine"], keep="last")
     return largest.sort_values(["phase", "variant", "form"], ascending=[False, True, True])
 
 
 def sweeps(rows: pd.DataFrame, over: str, at_least: int) -> Iterator[pd.DataFrame]:
-    """Measured rows that differ in `over` alone, in its order, where it has so many values. Others are equal."""
-    timed = rows[rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)]
-    if timed.empty:
-        return
-    shared = timed[[name for name in SHAPE if name != over]].astype(str).agg("|".join, axis=1)
-    shared += _settings(timed, over.removeprefix("params."))
-    sizes = timed[over].groupby(shared).transform("nunique")
-    for _, group in timed[sizes >= at_least].groupby(shared, sort=False):
-        yield group.astype({over: float}).sort_values(over)
+    """Measured rows that differ in the number `over` alone, in its order, where it has so many values.
+
+    line: their label without `over`.
+    """
+    line = labels(rows, [name for name in parameters(rows) if name != over])
+    timed = rows.assign(line=line)[rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)]
+    for _, group in timed.groupby([name for name in ["line", *SHAPE] if name != over], sort=False):
+        if group[over].nunique() >= at_least:
+            yield group.astype({over: float}).sort_values(over)
 
 
 def parameter_sweeps(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:
     """By parameter, the sweeps over at least three of its values."""
-    names = sorted(name for name in rows if name.startswith("params."))
-    found = {name.removeprefix("params."): list(sweeps(rows, name, 3)) for name in names}
-    return {name: groups for name, groups in found.items() if groups}
+    groups = {name.removeprefix("params."): list(sweeps(rows, name, 3)) for name in sorted(parameters(rows))}
+    return {name: some for name, some in groups.items() if some}
 
 
-def cliffs(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def cliffs(rows: pd.DataFrame) -> pd.DataFrame:
     """Where a bigger model is faster than the next smaller one by more than both intervals, the largest gain first.
 
-    A cell that did not settle counts with its 5th to 95th percentile, and one that met no calm machine not at all.
+    The rows of the bigger models, with the columns line, parameter, smaller and bigger (its values), smaller_seconds
+    and ratio. A cell that did not settle counts with its 5th to 95th percentile, and one that met no calm machine not
+    at all.
     """
-    found = []
+    parts = [rows[:0]]
     for name, groups in parameter_sweeps(rows).items():
-        names = labels(rows, without=name)
         for group in groups:
-            for (_, small), (place, big) in pairwise(group.iterrows()):
-                is_bigger = (big["parameter_count"] or 0) > (small["parameter_count"] or 0)
-                if is_bigger and _bounds(big)[1] < _bounds(small)[0]:
-                    found.append(
-                        {
-                            "key": big["key"],
-                            "label": names[place],
-                            "parameter": name,
-                            "smaller": plain(small[f"params.{name}"]),
-                            "bigger": plain(big[f"params.{name}"]),
-                            "smaller_seconds": small[TIME],
-                            "bigger_seconds": big[TIME],
-                            "ratio": big[TIME] / small[TIME],
-                            **{name: big[name] for name in ("phase", "batch_size", "lookback")},
-                        }
-                    )
-    return sorted(found, key=lambda cliff: (cliff["ratio"], cliff["label"]))
+            is_rough, is_calm = group["is_settled"].eq(False), ~group["is_calm"].eq(False)
+            low = group["step_seconds.low"].mask(is_rough, group["step_seconds.p5"]).where(is_calm)
+            high = group["step_seconds.high"].mask(is_rough, group["step_seconds.p95"]).where(is_calm)
+            smaller = group.shift()
+            compared = group.assign(parameter=name, smaller=smaller[f"params.{name}"], bigger=group[f"params.{name}"],
+                                    smaller_seconds=smaller[TIME], ratio=group[TIME] / smaller[TIME])  # fmt: skip
+            parts.append(compared[(group["parameter_count"].diff() > 0) & (high < low.shift())])  # False beside NaN
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts).sort_values(["ratio", "line"]) if parts else rows[:0]
 
 
 def exponents(rows: pd.DataFrame) -> pd.DataFrame:
-    """k of step time ~ size^k over batch_size and over lookback, wherever at least four were measured.
+    """k of step time ~ size^k over batch_size and over lookback, by least squares on logarithms.
 
-    Columns: over, fixed (the other of the two), label, is_baseline, phase; k and sizes over all sizes, k_half and
-    sizes_half over the largest half. By least squares on logarithms.
+    Wherever at least four sizes were measured. Columns: over, fixed (the other of the two), label, is_baseline, phase;
+    part (k over all sizes, or over the largest half), k, sizes.
     """
-    found = []
+    lines = []
     for over, fixed in (("batch_size", "lookback"), ("lookback", "batch_size")):
-        for group in sweeps(usual(rows), over, 4):
-            sizes, times, half = [int(size) for size in group[over]], list(group[TIME]), len(group) // 2
-            first = group.iloc[0]
-            found.append(
-                {
-                    "over": over,
-                    "fixed": first[fixed],
-                    **{name: first[name] for name in ("label", "is_baseline", "phase", *PLACE)},
-                    "k": _slope(sizes, times),
-                    "sizes": f"{sizes[0]}-{sizes[-1]}",
-                    "k_half": _slope(sizes[half:], times[half:]),
-                    "sizes_half": f"{sizes[half]}-{sizes[-1]}",
-                }
-            )
-    return pd.DataFrame(found)
+        for group in sweeps(usual(first_place(rows)), over, 4):
+            shared = {"over": over, **group.rename(columns={fixed: "fixed"}).iloc[0][["fixed", *SHARED]]}
+            for part, some in (("k", group), ("k, largest half", group.iloc[len(group) // 2 :])):
+                k = float(np.polyfit(np.log(some[over]), np.log(some[TIME]), 1)[0])
+                sizes = f"{some[over].iloc[0]:.0f}-{some[over].iloc[-1]:.0f}"
+                lines.append({**shared, "part": part, "k": k, "sizes": sizes})
+    return pd.DataFrame(lines)
 
 
-def speed_summary(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Plain values for JSON: for each place, phase and lookback its cells, with their figures and errors."""
-    rows = speed_rows(frame)
-    found = []
-    for keys, group in rows.groupby([*PLACE, "phase", "lookback"]):
-        shared = dict(zip((*PLACE, "phase", "lookback"), map(_value, keys), strict=True))
-        names = ["label", "variant", "tags", "mode", "dtype", "batch_size", *FIGURES]
-        params = [name for name in rows if name.startswith("params.")]
-        cells = []
-        for _, row in group.iterrows():
-            cell: dict[str, Any] = {
-                "params": {n.removeprefix("params."): plain(row[n]) for n in params if _value(row[n]) is not None}
-            }
-            for name in names:
-                field, dot, part = name.partition(".")
-                if dot:
-                    cell.setdefault(field, {})[part] = _value(row[name])
-                else:
-                    cell[field] = _value(row[name])
-            empty = [name for name, value in cell.items() if isinstance(value, dict) and not any(value.values())]
-            cells.append(cell | {name: None for name in empty if name != "params"})
-        found.append({**shared, "cells": cells})
-    return found
-
-
-def thinned(values: Sequence[int], most: int) -> list[int]:
-    """At most so many of the values, evenly chosen, the first and the last among them."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(place * (len(values) - 1) / (most - 1))] for place in range(most)]
+def thinned(values: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the values, evenly chosen: the last, and the first where there is room for two."""
+    places = np.linspace(len(values) - 1, 0, min(most, len(values)))
+    return [values[round(place)] for place in places[::-1]]
 
 
 def plain(value: Any) -> Any:
@@ -283,30 +230,5 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _settings(rows: pd.DataFrame, without: str = "") -> pd.Series:
-    names = sorted(name for name in rows if name.startswith("params.") and name != f"params.{without}")
-    values = [json.dumps([plain(_value(value)) for value in row]) for row in rows[names].itertuples(index=False)]
-    return pd.Series(values, index=rows.index, dtype=object)
-
-
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _value(value: Any) -> Any:
-    """A plain value; None for NaN."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _bounds(row: Any) -> tuple[float, float]:
-    """The seconds between which a cell's step lies; NaN where nothing sure can be said, which no number is below."""
-    if row["is_calm"] is False:
-        return np.nan, np.nan
-    low, high = ("p5", "p95") if row["is_settled"] is False else ("low", "high")
-    return row[f"step_seconds.{low}"], row[f"step_seconds.{high}"]
-
-
-def _slope(sizes: Sequence[float], times: Sequence[float]) -> float:
-    return statistics.linear_regression(np.log(sizes).tolist(), np.log(times).tolist()).slope
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value

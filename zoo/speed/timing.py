@@ -3,12 +3,12 @@
 import itertools
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 
-from zoo.speed.stopwatch import Reference, block_seconds
+from zoo.cell import SpeedRow
+from zoo.speed.stopwatch import Part, Reference, block_seconds
 from zoo.stats.timings import median_interval
 
 WARM_UP_SECONDS, WARM_UP_STEPS = 0.1, 3
@@ -35,6 +35,12 @@ class Timing:
     blocks: int = 1
     spent: float = 0.0
 
+    @classmethod
+    def of(cls, row: SpeedRow, reference: Reference | None) -> "Timing":
+        """The repeats that a row holds."""
+        steps, blocks = row.steps_per_block or 0, row.blocks_per_repeat or 1
+        return cls(reference, list(row.all_repeats or ()), list(row.passes or ()), steps, blocks, row.seconds or 0.0)
+
     @property
     def repeats(self) -> list[float]:
         """Seconds per step of the repeats that count, judged by the best reading and the fastest pass so far.
@@ -44,18 +50,16 @@ class Timing:
         does not see, or a process whose memory lies badly: another run would not measure it again.
         """
         is_calm = self.is_calm
-        ends = [*itertools.accumulate(self.passes), len(self.all_repeats)]
-        passes = []
-        for start, end in itertools.pairwise([0, *ends]):
-            calm = [s for s, reading in self.all_repeats[start:end] if not is_calm or self._in_calm(reading)]
-            if calm:
-                passes.append(calm)
-        passes.sort(key=statistics.median)
+        ends = [0, *itertools.accumulate(self.passes), len(self.all_repeats)]
+        passes = [
+            [seconds for seconds, reading in self.all_repeats[start:end] if not is_calm or self._in_calm(reading)]
+            for start, end in itertools.pairwise(ends)
+        ]
         counted: list[float] = []
+        passes = sorted(filter(None, passes), key=statistics.median)
         for repeats in passes:
-            if len(counted) >= LEAST_REPEATS and statistics.median(repeats) > DISTURBED * statistics.median(passes[0]):
-                break
-            counted += repeats
+            if len(counted) < LEAST_REPEATS or statistics.median(repeats) <= DISTURBED * statistics.median(passes[0]):
+                counted += repeats
         return counted
 
     def interval(self) -> tuple[float, float] | None:
@@ -80,33 +84,24 @@ class Timing:
         return self.reference is None or reading <= DISTURBED * self.reference.best
 
 
-def add_pass(
-    timing: Timing,
-    run: Callable[[], object],
-    device: torch.device,
-    *,
-    seconds: float,
-    least: int,
-    precision: float,
-) -> None:
+def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float, least: int, precision: float) -> None:
     """Warm up and add a pass: `least` repeats, and more until six are calm and the cell is settled, or the time is up.
 
     seconds: what the pass may take.
     """
     began = time.perf_counter()
     _warm_up(timing, run, device)
-    start = len(timing.all_repeats)
-    while True:
+    start = count = len(timing.all_repeats)
+    is_done = False
+    while count - start < least or not is_done:
         before = _calm_reading(timing.reference, began + seconds)
         fastest = min(block_seconds(run, timing.steps, device) for _ in range(timing.blocks))
         after = timing.reference.seconds() if timing.reference is not None else 0.0
         timing.all_repeats.append((fastest / timing.steps, max(before, after)))
-        count = len(timing.all_repeats) - start
-        is_over = time.perf_counter() - began > seconds
-        is_done = timing.calm_since(start) >= LEAST_REPEATS and timing.is_settled(precision)
-        if count >= least and (is_done or is_over):
-            break
-    timing.passes.append(count)
+        count += 1
+        is_settled = timing.calm_since(start) >= LEAST_REPEATS and timing.is_settled(precision)
+        is_done = is_settled or time.perf_counter() - began > seconds
+    timing.passes.append(count - start)
     timing.spent += time.perf_counter() - began
 
 
@@ -120,15 +115,13 @@ def _calm_reading(reference: Reference | None, deadline: float) -> float:
     return reading
 
 
-def _warm_up(timing: Timing, run: Callable[[], object], device: torch.device) -> None:
+def _warm_up(timing: Timing, run: Part, device: torch.device) -> None:
     """Run until caches, clocks and lazy set-up have settled; the first time, choose how long a block is."""
-    began, steps = time.perf_counter(), 0
-    last = 0.0
-    while steps < WARM_UP_STEPS or time.perf_counter() - began < WARM_UP_SECONDS:
+    began, steps, last = time.perf_counter(), 0, 0.0
+    # A step that is longer than this warms up alone.
+    while last <= WARM_UP_SECONDS and (steps < WARM_UP_STEPS or time.perf_counter() - began < WARM_UP_SECONDS):
         last = block_seconds(run, 1, device)
         steps += 1
-        if last > WARM_UP_SECONDS:  # a step this long warms up alone
-            break
     if timing.steps == 0:
         # Single steps may wait longer than steps in a row: measure as a block does.
         one = last if last > REPEAT_SECONDS else block_seconds(run, 3, device) / 3

@@ -6,6 +6,8 @@ Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what 
 
 import resource
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.cell import SpeedCell, SpeedRow
+from zoo.cell import Latency, PartSeconds, SpeedCell, SpeedRow
 from zoo.records import record_from
 from zoo.registry import variant
 from zoo.run import environment
@@ -38,18 +40,16 @@ def answer(request: Message, say: Say, _: Hear) -> Message:
         best = Reference().best if device == "cpu" else None
         return {"ceilings": {dtype: ceilings(device, dtype) for dtype in request["dtypes"]}, "reference": best}
     method, context = Method(**request["method"]), request["context"]
-    visits = [
-        (record_from(SpeedCell, cell), None if row is None else record_from(SpeedRow, row))
-        for cell, row in request["visits"]
-    ]
-    is_cpu = visits[0][0].device == "cpu"
-    if is_cpu:
+    reference = None
+    if request["visits"][0][0]["device"] == "cpu":
         _limit_memory()
-    reference = Reference(context.get("reference")) if is_cpu else None
-    for cell, so_far in visits:
+        reference = Reference(context["reference"])
+    for cell_fields, row_fields in request["visits"]:
+        cell = record_from(SpeedCell, cell_fields)
         say({"started": cell.key})
         text = None
         try:
+            so_far = None if row_fields is None else record_from(SpeedRow, row_fields)
             row = visited(cell, so_far, method, reference, context)
         except Exception as error:  # whatever a variant does wrong costs its own cell only
             kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
@@ -69,32 +69,30 @@ def visited(
 ) -> SpeedRow:
     """The row of a cell after one more pass, with the model and the inputs built again for it.
 
-    The first visit also takes everything else that a row says. context: commit, command, ceilings, reference (the best
-    reading so far): what the cells of a run share.
+    The first visit also takes everything else that a row says; of latencies and parts of a step the fastest visit's
+    count. context: commit, command, ceilings, reference (the best reading so far): what the cells of a run share.
     """
     if cell.code is not None and variant(cell.variant).code.sha256 != cell.code.sha256:
         raise RuntimeError(
             f"the source of variant '{cell.variant}' has changed since the run began: start the run again"
         )
-    fields = _origin(cell, context) if so_far is None else so_far.model_dump(mode="json")
-    timing = Timing(reference)
+    fields = _origin(cell, context) if so_far is None else so_far.model_dump()
     batch_size = cell.batch_size if so_far is None else so_far.batch_measured
-    if so_far is not None:
-        timing.all_repeats, timing.passes = list(so_far.all_repeats or ()), list(so_far.passes or ())
-        timing.steps, timing.blocks = so_far.steps_per_block or 0, so_far.blocks_per_repeat or 1
-        timing.spent = so_far.seconds or 0.0
-    elif batch_size == "max":
-        batch_size, search = largest(cell, seconds=method.seconds, seed=method.seed)
-        fields["search"] = search.model_dump(mode="json")
+    if batch_size == "max":
+        batch_size, fields["search"] = largest(cell, seconds=method.seconds, seed=method.seed)
     assert isinstance(batch_size, int)
     work = Workload(cell, batch_size, seed=method.seed)
     try:
+        timing = Timing(reference) if so_far is None else Timing.of(so_far, reference)
         share, least = method.seconds / method.visits(cell), -(-LEAST_REPEATS // method.visits(cell))
         add_pass(timing, work.run, work.device, seconds=share, least=least, precision=method.precision)
         fields |= _timed(timing, batch_size, method)
-        fields |= _latency(work, so_far) | _parts(work, so_far, fields["step_seconds"]["median"])
+        before = so_far or SpeedRow.model_construct()
+        fields["latency_seconds"] = _faster(before.latency_seconds, _latency(work), lambda waits: waits.p50)
+        parts = _parts(work, fields["step_seconds"]["median"])
+        fields["part_seconds"] = _faster(before.part_seconds, parts, lambda p: p.forward + p.backward + p.optimizer)
         if so_far is None:
-            fields |= _explained(work) | {"clocks": clocks(cell.device)}
+            fields |= _explained(work)
         return record_from(SpeedRow, fields | _rates(fields))
     finally:
         work.close()
@@ -102,7 +100,7 @@ def visited(
 
 def _origin(cell: SpeedCell, context: dict[str, Any]) -> dict[str, Any]:
     return {
-        **cell.model_dump(mode="json"),
+        **cell.model_dump(),
         "machine": environment.machine(cell.device),
         "versions": environment.versions(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -111,13 +109,13 @@ def _origin(cell: SpeedCell, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
-    repeats = np.array(timing.repeats)
+    repeats = timing.repeats
     low, high = timing.interval() or (None, None)
-    median, p5, p95 = (float(value) for value in np.percentile(repeats, [50, 5, 95]))
+    median, p5, p95 = np.percentile(repeats, [50, 5, 95]).tolist()
     return {
         "batch_measured": batch_size,
-        "repeats": [float(f"{value:.6g}") for value in repeats],
-        "all_repeats": [[float(f"{seconds:.6g}"), float(f"{reading:.6g}")] for seconds, reading in timing.all_repeats],
+        "repeats": [float(f"{seconds:.6g}") for seconds in repeats],
+        "all_repeats": [[float(f"{number:.6g}") for number in repeat] for repeat in timing.all_repeats],
         "reference": timing.reference.best if timing.reference is not None else None,
         "passes": timing.passes,
         "seconds": timing.spent,
@@ -131,28 +129,26 @@ def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
     }
 
 
-def _latency(work: Workload, so_far: SpeedRow | None) -> dict[str, Any]:
-    """The latency of single calls at batch 1, of the visit in which it was lowest."""
+def _latency(work: Workload) -> Latency | None:
+    """The latency of single calls at batch 1."""
     if work.cell.phase != "infer" or work.batch_size != 1:
-        return {}
-    waits = np.array(latencies(work.run, work.device, most=LATENCY_CALLS, seconds=LATENCY_SECONDS))
-    p50, p95, p99 = (float(value) for value in np.percentile(waits, [50, 95, 99]))
-    before = so_far.latency_seconds if so_far is not None else None
-    if before is not None and before.p50 <= p50:
-        return {}
-    return {"latency_seconds": {"p50": p50, "p95": p95, "p99": p99, "count": len(waits)}}
+        return None
+    waits = latencies(work.run, work.device, most=LATENCY_CALLS, seconds=LATENCY_SECONDS)
+    p50, p95, p99 = np.percentile(waits, [50, 95, 99]).tolist()
+    return Latency(p50=p50, p95=p95, p99=p99, count=len(waits))
 
 
-def _parts(work: Workload, so_far: SpeedRow | None, step: float) -> dict[str, Any]:
-    """The parts of an eager training step, of the visit in which they took least."""
+def _parts(work: Workload, step: float) -> PartSeconds | None:
+    """The parts of an eager training step."""
     if not work.parts:
-        return {}
+        return None
     steps = max(3, min(PART_STEPS, int(PART_SECONDS / step)))
-    seconds = [float(np.median(part)) for part in part_seconds(work.parts, steps, work.device)]
-    before = so_far.part_seconds if so_far is not None else None
-    if before is not None and before.forward + before.backward + before.optimizer <= sum(seconds):
-        return {}
-    return {"part_seconds": dict(zip(("forward", "backward", "optimizer"), seconds, strict=True))}
+    forward, backward, optimizer = np.median(part_seconds(work.parts, steps, work.device), axis=1).tolist()
+    return PartSeconds(forward=forward, backward=backward, optimizer=optimizer)
+
+
+def _faster(before: Any, now: Any, seconds: Callable[[Any], float]) -> Any:
+    return min([value for value in (before, now) if value is not None], key=seconds, default=None)
 
 
 def _explained(work: Workload) -> dict[str, Any]:
@@ -164,14 +160,14 @@ def _explained(work: Workload) -> dict[str, Any]:
         "bytes_per_step": cost.least_bytes(work),
         "graph_breaks": work.mode.graph_breaks,
         "fallback": work.mode.fallback,
+        "clocks": clocks(work.cell.device),
     }
 
 
 def _rates(fields: dict[str, Any]) -> dict[str, Any]:
     """Achieved FLOP/s, and the least possible step time as a share of the measured one."""
     step, top = fields["step_seconds"]["median"], fields["ceilings"]
-    flops = fields["flops_per_window"] * fields["batch_measured"]
-    share = None
+    flops, share = fields["flops_per_window"] * fields["batch_measured"], None
     if top is not None:
         share = max(flops / top["flops_per_second"], fields["bytes_per_step"] / top["bytes_per_second"]) / step
     return {"flops_per_second": flops / step, "ceiling_share": share}
@@ -179,12 +175,10 @@ def _rates(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _limit_memory() -> None:
     """Let an allocation beyond the free memory fail as an error of its cell, before the system kills the process."""
-    try:
+    with suppress(OSError, KeyError, ValueError):  # no such files: not Linux
         memory = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
         process = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         free, own = (int(size.split()[0]) * 1024 for size in (memory["MemAvailable"], process["VmData"]))
-    except (OSError, KeyError, ValueError):  # no such files: not Linux
-        return
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = own + int(FREE_SHARE * free)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = own + int(FREE_SHARE * free)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))

@@ -18,6 +18,7 @@ from zoo.train.modes import Mode, captured_call, prepared
 from zoo.train.step import Step, float32_rounding
 
 MOST_BUFFERS, ENOUGH_BYTES = 16, 64 * 2**20  # inputs rotate, so that none waits in a cache for its next turn
+NARROW = ("bfloat16", "float16")
 Part = Callable[[], None]
 
 
@@ -63,7 +64,7 @@ class Workload:
     @property
     def input_bytes(self) -> int:
         """Bytes of the windows of one step, gathered."""
-        size = 2 if self.cell.phase == "infer" and self.cell.dtype in ("bfloat16", "float16") else 4
+        size = 2 if self.cell.phase == "infer" and self.cell.dtype in NARROW else 4
         return size * self.batch_size * self.cell.lookback * self.cell.channels
 
     def _training(self, random: torch.Generator) -> Part:
@@ -101,10 +102,8 @@ class Workload:
 
     def _inference(self, random: torch.Generator) -> Part:
         self.model.eval()
-        if self.cell.dtype in ("bfloat16", "float16"):
-            self.model.to(getattr(torch, self.cell.dtype))
-        parameter = next(self.model.parameters(), None)
-        dtype = parameter.dtype if parameter is not None else getattr(torch, self.cell.dtype, torch.float32)
+        dtype = getattr(torch, self.cell.dtype) if self.cell.dtype in NARROW else torch.float32
+        self.model.to(dtype)
         count = min(max(ENOUGH_BYTES // self.input_bytes, 2), MOST_BUFFERS)
         shape = (self.batch_size, self.cell.lookback, self.cell.channels)
         inputs = [torch.randn(shape, generator=random, device=self.device).to(dtype) for _ in range(count)]
@@ -133,7 +132,6 @@ def _windows(cell: SpeedCell, count: int, random: torch.Generator) -> Windows:
     rows = count + cell.lookback + cell.horizon - 1
     values = torch.randn(rows, cell.channels, generator=random, device=random.device)
     starts = torch.arange(count, device=random.device)
-    one = np.ones(1)
-    units = Units(("target",), np.zeros(1), one, one, one)
+    units = Units(("target",), np.zeros(1), *[np.ones(1)] * 3)
     raw = np.empty((0, cell.channels))
     return Windows(values, starts, cell.lookback, cell.horizon, cell.problem.targets, raw, units)

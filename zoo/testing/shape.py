@@ -9,7 +9,7 @@ import torch
 
 from zoo.problem import Problem
 from zoo.registry import create, variant
-from zoo.speed.cost import kept_bytes
+from zoo.speed.cost import saved_bytes
 from zoo.testing.helpers import BATCH, Broken, NotApplicable, corners, declaration, expecting, problem, windows
 
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
@@ -56,7 +56,7 @@ def growth_is_declared(name: str) -> None:
         model = create(name, problem(lookback=lookback)).train()
         x = windows(model.problem, batch=2)
         sizes["parameters"].append(sum(parameter.numel() for parameter in model.parameters()))
-        sizes["memory"].append(kept_bytes(partial(model, x), model.parameters()))
+        sizes["memory"].append(saved_bytes(partial(model, x), model.parameters()))
     if not sizes["parameters"][0]:
         raise NotApplicable("has no parameters")
     for size, usual in GROWTH.items():
