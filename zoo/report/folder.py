@@ -7,7 +7,7 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.files import write_text
-from zoo.report.board import Board, boards
+from zoo.report.board import Board
 from zoo.report.chart import png
 from zoo.report.evidence import judged
 from zoo.report.leaderboard import leaderboard, leaderboard_markdown
@@ -54,7 +54,7 @@ def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
     if rows.empty:
         raise InputError(f"no folder in {folder} holds results of zoo bench")
     try:
-        ranked = leaderboard(boards(rows))
+        ranked = leaderboard(judged(rows))
     except ValueError as error:
         raise InputError(f"{folder} has nothing to rank: {error}") from error
     if ranked.ranks is not None:

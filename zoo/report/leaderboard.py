@@ -12,8 +12,9 @@ from zoo.report.chart import Chart
 from zoo.report.markdown import section_markdown
 from zoo.report.pictures import ranks
 from zoo.report.section import Captioned, Picture, Section
-from zoo.report.tables import p_value
+from zoo.report.tables import p_value, skill_percent
 from zoo.report.text_table import TextTable, escaped, table_of
+from zoo.report.verdict import answer
 from zoo.stats.ranks import FEWEST, Ranking, ranking
 
 RESAMPLES = 10_000
@@ -24,6 +25,11 @@ LEGEND = (
     "rmse, over all other variants and problems; a tie counts half. best on, beats naive on: problems on which it has "
     "the lowest rmse, and an rmse below naive's, whether or not by chance. All with the settings of their suite, "
     "untuned; rmse is the mean over seeds."
+)
+PROBLEMS_LEGEND = (
+    "The percentages are skill: how much lower rmse is than naive's. use one?: the first word of the answer in the "
+    "problem's own report, which tests whether a recurrent model is better than naive, and than a baseline, by more "
+    "than chance."
 )
 
 
@@ -123,7 +129,28 @@ def leaderboard_section(leaderboard: Leaderboard, picture: Picture | None = None
     blocks: list[Captioned | Chart | Picture] = [Captioned("", _table(leaderboard), LEGEND)]
     if leaderboard.ranks is not None:
         blocks.append(picture or ranks(leaderboard.ranks))
+    blocks.append(Captioned("Problem by problem", problems_table(leaderboard.boards), PROBLEMS_LEGEND))
     return Section("Over all problems", sentences(leaderboard), blocks)
+
+
+def problems_table(boards: Sequence[Board]) -> TextTable:
+    """For each problem the best recurrent model, the best baseline, and whether to use the first."""
+    lines = []
+    for board in boards:
+        scored = [line for line in board.lines if line.skill is not None and not line.is_tuned]
+        best = [
+            next((line for line in scored if line.is_baseline == is_baseline), None) for is_baseline in (False, True)
+        ]
+        recurrent, baseline = (f"{line.variant} {skill_percent(line)}" if line else "-" for line in best)
+        lines.append(
+            {
+                "problem": board.title,
+                "best recurrent": recurrent,
+                "best baseline": baseline,
+                "use one?": answer(board).partition(".")[0].partition(":")[0],
+            }
+        )
+    return table_of(lines)
 
 
 def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str], picture: str) -> str:

@@ -12,7 +12,7 @@ def verdict(board: Board) -> list[str]:
     interval of its skill lies above zero, and its mean skill exceeds rounding (0.01 %).
     """
     scored = _scored(board)
-    sentences = [_answer(board)]
+    sentences = [answer(board)]
     if scored:
         sentences += [_ahead_of_naive(board), *_against_the_best(scored), *_caveats(board)]
         best_trades = trades(board).query("is_best")["label"][::-1]
@@ -26,25 +26,8 @@ def verdict(board: Board) -> list[str]:
     return sentences + tuning_verdict(board) + failures
 
 
-def beats_naive(line: Line) -> bool:
-    """Whether a tested line is better than repeating the last value, by more than chance and rounding."""
-    is_above = line.interval is None or line.interval[0] > 0
-    return line.p_naive is not None and line.p_naive < SIGNIFICANT and is_above and _gain(line) > ROUNDING
-
-
-def _scored(board: Board) -> list[Line]:
-    return [line for line in board.lines if line.skill is not None and not line.is_naive]
-
-
-def _winners(board: Board) -> list[Line]:
-    """The lines that beat naive; where nothing was tested, those that end ahead of it."""
-    if board.is_tested:
-        return [line for line in _scored(board) if beats_naive(line)]
-    return [line for line in _scored(board) if _gain(line) > ROUNDING]
-
-
-def _answer(board: Board) -> str:
-    """One sentence with its figure, and what to do."""
+def answer(board: Board) -> str:
+    """Should one use a recurrent model here? One sentence with its figure, and what to do."""
     recurrent = [line for line in board.lines if not line.is_baseline]
     scored = [line for line in _scored(board) if not line.is_baseline]
     if not recurrent:
@@ -64,6 +47,23 @@ def _answer(board: Board) -> str:
         return f"No. {text}, which chance alone can explain. {_instead(board)}"
     reason = board.untested or "its predictions are missing"
     return f"Unclear. {text}, but chance was not ruled out: {reason}. Keep naive until it is."
+
+
+def beats_naive(line: Line) -> bool:
+    """Whether a tested line is better than repeating the last value, by more than chance and rounding."""
+    is_above = line.interval is None or line.interval[0] > 0
+    return line.p_naive is not None and line.p_naive < SIGNIFICANT and is_above and _gain(line) > ROUNDING
+
+
+def _scored(board: Board) -> list[Line]:
+    return [line for line in board.lines if line.skill is not None and not line.is_naive]
+
+
+def _winners(board: Board) -> list[Line]:
+    """The lines that beat naive; where nothing was tested, those that end ahead of it."""
+    if board.is_tested:
+        return [line for line in _scored(board) if beats_naive(line)]
+    return [line for line in _scored(board) if _gain(line) > ROUNDING]
 
 
 def _instead(board: Board) -> str:
