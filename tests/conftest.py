@@ -27,6 +27,47 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+STARTING = ("process", "browser", "postgres")  # markers of tests that may start a process
+STARTS = {
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.system",
+    "socket.sendmsg",  # asks the fork server for a worker
+}
+_guarded: list[str] = []  # the test that runs now, unless it may start a process
+_refused: list[str] = []  # the processes that it tried to start
+
+
+def _refuse_processes(event: str, arguments: tuple[object, ...]) -> None:
+    if event in STARTS and _guarded and arguments[0] != "git":  # it tells the commit, in no time
+        _refused.append(f"{event} {arguments[1]}")
+        raise RuntimeError("this test starts a process: mark it with @pytest.mark.process")
+
+
+sys.addaudithook(_refuse_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item):
+    """A test without a marker that allows it cannot start a process, so the markers stay true."""
+    may_start = any(item.get_closest_marker(name) for name in STARTING)
+    _guarded[:] = [] if may_start else [item.nodeid]
+    _refused.clear()
+    try:
+        return (yield)
+    finally:
+        _guarded.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    result = yield
+    assert not _refused, f"this test starts a process: mark it with @pytest.mark.process ({_refused})"
+    return result
+
+
 def price_frame(rows: int = 300, seed: int = 0) -> pd.DataFrame:
     """Daily OHLCV on business days, with a wave that a model can learn."""
     random = np.random.default_rng(seed)

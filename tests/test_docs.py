@@ -1,56 +1,130 @@
-"""The tutorial is run as it stands, with fewer epochs and on a small file."""
+"""README and docs: every command and example runs, every link leads somewhere.
 
+A page's steps run in their order, in one folder: indented lines `zoo ...` or `.venv/bin/zoo ...` up to a `#`, and
+blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, copies of the
+suites with fewer variants and seeds, and copies of the committed results that a command reads. QUICK is added to a
+command, and the database of an example is SQLite; nothing else is changed.
+"""
+
+import ast
+import io
+import json
 import re
-import subprocess
-import sys
+import shlex
+import shutil
 import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.conftest import run_zoo_here
 from zoo import registry
+from zoo.cli.app import app
 
-DOCS = Path(__file__).parents[1] / "docs"
-STEPS = re.compile(r"^    (zoo [^\n]+)$|```(python|toml)\n(.*?)```", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+STEP = re.compile(r"^    (?:\.venv/bin/)?zoo ([^#\n]+)|^```(python|toml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 QUICK = {
     "bench": ("--seeds", "1", "--set", "fit.max_epochs=1", "--jobs", "1"),
+    "fit": ("--set", "fit.max_epochs=1"),
+    "tune": ("--trials", "2", "--fix", "max_epochs=1", "--jobs", "1"),
     "speed": ("--batch-size", "8", "--lookback", "7", "--phase", "infer", "--seconds", "0.05", "--passes", "1"),
 }
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-@pytest.mark.slow
-def test_the_tutorial_goes_from_an_idea_to_a_report(tmp_path, prices_csv, monkeypatch):
+def shortened(suite: str) -> str:
+    """A suite with one seed of two variants, and of those that it has settings for."""
+    names = ["naive", "linear", *re.findall(r"^\[models\.([\w-]+)\]", suite, re.MULTILINE)]
+    suite = re.sub(r"^models = .*", f"models = {json.dumps(names)}", suite, flags=re.MULTILINE)
+    return re.sub(r"^seeds = .*", "seeds = 1", suite, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path, prices_csv, monkeypatch):
+    """Where the steps run; variants that they register are forgotten afterwards."""
+    assert prices_csv == tmp_path / "prices.csv"
+    (tmp_path / "benchmarks/suites").mkdir(parents=True)
+    for suite in (ROOT / "benchmarks/suites").glob("*.toml"):
+        (tmp_path / "benchmarks/suites" / suite.name).write_text(shortened(suite.read_text()))
     registry.list_models()
     monkeypatch.setattr(registry, "_variants", dict(registry._variants))
     monkeypatch.setattr(registry, "_files", {})
-    steps = STEPS.findall((DOCS / "variants.md").read_text(encoding="utf-8"))
-    assert [line.split()[1] for line, *_ in steps if line] == ["new", "check", "show", "bench", "report", "speed"]
-    outputs = {}
-    for command, kind, block in steps:
-        if command:
-            _, name, *arguments = command.replace("sp500 --targets Close", f"{prices_csv} --targets close").split()
-            ended = run_zoo_here(name, *arguments, *QUICK.get(name, ()), cwd=tmp_path)
-            assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
-            outputs[name] = ended.stdout
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_command(line: str) -> str:
+    """Run a command of a page; what it says it writes is there afterwards."""
+    name, *arguments = shlex.split(re.sub(r"postgresql://\S+", "sqlite:///shared.db", line))
+    if name in ("report", "compare"):
+        for results in (Path(argument) for argument in arguments if argument.startswith("results")):
+            if not results.exists():
+                # A page may name runs of its reader, as in `zoo compare results/before results/after`.
+                shutil.copytree(ROOT / results if (ROOT / results).exists() else ROOT / "results/speed", results)
+    ended = run_zoo_here(name, *arguments, *QUICK.get(name, ()))
+    assert ended.returncode == 0, (line, ended.stdout, ended.stderr)
+    if "--out" in arguments:
+        out = Path(arguments[arguments.index("--out") + 1])
+        assert (out / "report.md" if name in ("bench", "speed") else out).exists(), line
+    return ended.stdout
+
+
+def run_python(block: str) -> str:
+    """Run an example; what it prints."""
+    quick = re.sub(r"(max_epochs|trials)=\d+", r"\1=1", block)
+    with redirect_stdout(io.StringIO()) as stdout:
+        exec(compile(quick, "example", "exec"), {})
+    return stdout.getvalue()
+
+
+@pages
+@pytest.mark.process
+def test_steps_of_a_page_run_in_their_order(page, folder):
+    commands, printed = {}, []
+    for line, kind, block in STEP.findall(page.read_text(encoding="utf-8")):
+        if line:
+            commands[line.split()[0]] = run_command(line)
         elif kind == "toml":
-            assert "zoo.variants" in tomllib.loads(block)["project"]["entry-points"]
-        elif block.startswith("# "):
-            (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
+            tomllib.loads(block)
+        elif named := re.match(r"# (\w+\.py)\n", block):
+            (folder / named[1]).write_text(block)
         else:
-            here = f'zoo.load({str(prices_csv)!r}), targets=["close"]'
-            code = block.replace('zoo.load("sp500"), targets=["Close"]', here).replace("arange(256)", "arange(16)")
-            ended = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-            )
-            assert ended.returncode == 0, ended.stderr
-            assert re.search(r"keep \d+% of", ended.stdout) and "forget bias" in ended.stdout
-    assert " 0 fail" in outputs["check"] and "4 * 64 * (5 + 64 + 2) = 18,176" in outputs["show"]
-    assert "open-gate-lstm" in outputs["bench"] and "open-gate-lstm" in outputs["speed"]
-    assert (tmp_path / "open-gate.html").stat().st_size > 1_000_000
+            printed.append(run_python(block))
+    if page.name == "README.md":
+        assert {"data", "bench", "report"} & set(commands)
+        assert ast.literal_eval(printed[0].splitlines()[0])["r2"] > 0.99
+    if page.name == "variants.md":
+        assert list(commands) == ["new", "check", "show", "bench", "report", "speed"]
+        assert " 0 fail" in commands["check"] and "4 * 64 * (5 + 64 + 2) = 18,176" in commands["show"]
+        assert "open-gate-lstm" in commands["bench"] and "open-gate-lstm" in commands["speed"]
+        assert (folder / "open-gate.html").stat().st_size > 1_000_000
+        assert re.search(r"keep \d+% of", printed[0]) and "forget bias" in printed[0]
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_links_lead_somewhere(path):
-    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert link.startswith("http") or (DOCS / link).exists(), link
+@pages
+def test_commands_in_the_text_have_real_names_and_options(page):
+    known = typer.main.get_command(app).commands
+    for line in re.findall(r"`zoo ([^`]+)`", page.read_text(encoding="utf-8")):
+        name, *arguments = line.split()
+        assert name in known, line
+        options = {option for parameter in known[name].params for option in parameter.opts} | {"--help"}
+        assert {argument.split("=")[0] for argument in arguments if argument.startswith("--")} <= options, line
+
+
+@pages
+def test_links_and_files_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#]+)\)", text):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+    for path in re.findall(r"`((?:benchmarks|results|zoo)/[\w./-]+\.\w+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+@pages
+def test_make_targets_are_there(page):
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^    make ([\w-]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

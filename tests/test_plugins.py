@@ -75,6 +75,7 @@ def old_format(model, file):
     (model / "model.json").write_text(json.dumps({**content, "checksum": checksum}))
 
 
+@pytest.mark.process
 def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     """new, list, show, check, bench, speed and report on one new file, and nothing else is touched."""
     assert "gated-lstm" not in run_zoo_here("list").stdout
@@ -108,6 +109,7 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     ]
 
 
+@pytest.mark.process
 def test_the_test_that_comes_with_a_new_variant_passes(tmp_path):
     assert run_zoo_here("new", "gated-gru", "--out", tmp_path).returncode == 0
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "batch or seeds", tmp_path]
@@ -130,6 +132,7 @@ def test_a_model_of_a_file_is_saved_and_used_with_that_file_alone(tmp_path, pric
     assert changed.returncode == 2 and "has changed; fit again" in changed.stderr
 
 
+@pytest.mark.process
 def test_a_file_is_tuned_by_worker_processes(tmp_path, prices_csv):
     how = ("--trials", 2, "--fix", "fit.max_epochs=1", "--jobs", 2, "--out", tmp_path / "out")
     ended = run_zoo_here("tune", written(tmp_path), prices_csv, "--targets", "close", *how)
@@ -137,6 +140,7 @@ def test_a_file_is_tuned_by_worker_processes(tmp_path, prices_csv):
     assert json.loads((tmp_path / "out/best.json").read_text())["params"]["hidden_size"] in range(8, 17)
 
 
+@pytest.mark.process
 def test_a_suite_names_a_file_from_its_own_folder(tmp_path, prices_csv):
     written(tmp_path / "suites")
     suite = tmp_path / "suites/own.toml"
@@ -201,6 +205,7 @@ def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path, prices_csv):
     assert "mine.py cannot be loaded: ZeroDivisionError" in ended.stderr and not (tmp_path / "out").exists()
 
 
+@pytest.mark.process
 def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_path, prices_csv):
     how = package(tmp_path / "site")
     line = next(line for line in run_zoo("list", **how).stdout.splitlines() if line.startswith("packaged "))
@@ -233,6 +238,7 @@ def test_a_package_that_fails_is_named_and_skipped(tmp_path, monkeypatch, how, r
     sys.modules.pop("my_lstm_variants", None)
 
 
+@pytest.mark.process
 def test_a_skipped_package_is_one_line_to_the_user(tmp_path):
     ended = run_zoo("list", **package(tmp_path / "site", text="raise RuntimeError('no GPU')"))
     assert ended.returncode == 0 and "lstm" in ended.stdout
@@ -240,6 +246,7 @@ def test_a_skipped_package_is_one_line_to_the_user(tmp_path):
     assert line == "zoo: variants of package my-lstm-variants 1.2 were skipped: RuntimeError: no GPU"
 
 
+@pytest.mark.process
 def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):
     how = package(tmp_path / "site")
     package(tmp_path / "site", name="other-variants", module="other_variants")
@@ -286,6 +293,7 @@ def test_a_speed_suite_names_a_file_from_its_own_folder(tmp_path, monkeypatch):
     assert Path(model).samefile(file)
 
 
+@pytest.mark.process
 def test_settings_tuned_on_other_code_are_refused(tmp_path, prices_csv):
     file = written(tmp_path)
     arguments = ("--targets", "close", "--trials", 1, "--fix", "fit.max_epochs=1", "--out", tmp_path / "tuned")

@@ -12,6 +12,8 @@ from zoo.run import executor
 from zoo.run.store import RowStore, read_rows
 from zoo.suite import expand
 
+pytestmark = pytest.mark.process
+
 NOTHING = {"data": {"targets": ["close"]}, "run": {"models": ["lstm", "naive"], "seeds": 2}}
 CONTEXT = {"commit": None, "command": None}
 

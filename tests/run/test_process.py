@@ -11,6 +11,7 @@ import pytest
 from zoo.run import process
 from zoo.run.process import HOME, MEMORY, WorkerDied, WorkerProcess
 
+pytestmark = pytest.mark.process
 ECHO = """
 import os, sys
 

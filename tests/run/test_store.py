@@ -86,6 +86,7 @@ def test_row_of_an_unknown_schema_is_named_and_moves_aside(tmp_path):
     assert (tmp_path / "rows.rejected.jsonl").read_text() == newer + "\n"
 
 
+@pytest.mark.process
 def test_a_run_that_is_forced_leaves_each_key_once(prices_csv, tmp_path):
     command = ("bench", prices_csv, "--targets", "close", "--models", "naive,drift", "--out", tmp_path / "out")
     for more in ((), ("--force",)):

@@ -367,6 +367,7 @@ def test_narrow_terminal_keeps_the_columns_that_name_a_row_and_its_ratio(zoo_com
     assert max(map(len, printed.splitlines()[:5])) <= 80
 
 
+@pytest.mark.process
 def test_commands_of_compare_leave_torch_and_its_help_leaves_numpy_alone(tmp_path):
     same = folder(tmp_path / "same", [speed_row()])
     for arguments, heavy in (([str(same), str(same)], {"torch"}), (["--help"], {"torch", "numpy", "scipy"})):

@@ -8,6 +8,8 @@ from tests.conftest import run_zoo_here
 from tests.speed.rows import MEASURED
 from zoo.run.store import read_rows
 
+pytestmark = pytest.mark.process
+
 SUITE = """
 name = "tiny"
 [speed]

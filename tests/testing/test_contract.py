@@ -315,6 +315,7 @@ def test_the_class_has_a_test_for_each_check_and_skips_what_does_not_apply():
         TestNaive().test_first_step()
 
 
+@pytest.mark.process
 def test_the_contract_needs_no_pytest():
     code = "import sys, zoo.testing; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,6 +13,8 @@ from zoo.errors import InputError
 from zoo.run.store import read_rows
 from zoo.run.tuned import read_tuned
 
+pytestmark = pytest.mark.process
+
 SUITE = """
 name = "small"
 [data]

@@ -15,6 +15,8 @@ from zoo.tuning.result import earlier_runs
 from zoo.tuning.storage import DATABASE, JOURNAL, opened_storage, shown
 from zoo.tuning.study import quiet
 
+pytestmark = pytest.mark.process
+
 OLD_STUDY = Path(__file__).parent / "old_study"
 
 

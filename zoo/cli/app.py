@@ -1,4 +1,4 @@
-"""The `zoo` command itself: what all commands share at its start and its end."""
+"""The `zoo` command itself: what all commands share at their start and end."""
 
 import sys
 import warnings
@@ -18,21 +18,21 @@ app = typer.Typer(
 )
 
 
+def examples(*lines: str) -> str:
+    """The end of a command's --help: command lines to copy, at most 78 characters each, to stay whole at 80 columns."""
+    return "\n\n".join(["Examples:", *lines])
+
+
 def main() -> None:
     """Run the command; a wrong request is one line on stderr and exit code 2."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    wants_traceback = "--debug" in sys.argv[1:]
-    warnings.formatwarning = _warned
+    warnings.formatwarning = _warning_text
     try:
         sys.exit(app(args=arguments, prog_name="zoo", standalone_mode=False) or 0)
-    except InputError as error:
-        if wants_traceback:
+    except (InputError, Diverged) as error:
+        if "--debug" in sys.argv[1:]:
             raise
-        _fail(str(error), 2)
-    except Diverged as error:
-        if wants_traceback:
-            raise
-        _fail(str(error), 1)
+        _fail(str(error), 2 if isinstance(error, InputError) else 1)
     except typer.TyperException as error:
         _fail(error.format_message(), error.exit_code)
     except typer.Abort:
@@ -42,34 +42,42 @@ def main() -> None:
         sys.exit(1)
 
 
-_as_python_does = warnings.formatwarning
+_python_warning_text = warnings.formatwarning
 
 
-def _warned(
+def _warning_text(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A plugin that was skipped is one line to the user."""
+    """One line for a plugin that was skipped; other warnings as Python prints them."""
     if issubclass(category, PluginWarning):
         return f"zoo: {' '.join(str(message).split())}\n"
-    return _as_python_does(message, category, filename, lineno, line)
+    return _python_warning_text(message, category, filename, lineno, line)
 
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    if line:  # none after the help that stands for a missing command
+    if line:  # empty after the help that `zoo` alone prints
         print(f"zoo: {line}", file=sys.stderr)
     sys.exit(code)
 
 
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere on the line).")] = False,  # noqa: ARG001
-) -> None:
-    if version:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         print(__version__)
         raise typer.Exit
-    if context.invoked_subcommand is None:
-        known = ", ".join(command.callback.__name__.removesuffix("_command") for command in app.registered_commands)  # type: ignore[union-attr]
-        raise InputError(f"name a command: {known} (zoo --help)")
+
+
+@app.callback(
+    epilog=examples(
+        "zoo data prices.csv",
+        "zoo bench prices.csv --targets close --models lstm,naive --out results/mine",
+        "zoo report results/mine --format html --out report.html",
+    )
+)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks (anywhere on the line).")] = False,
+) -> None:
+    pass

@@ -2,36 +2,13 @@
 
 import sys
 import time as clock
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from zoo.cli.app import app
-from zoo.cli.options import (
-    Channels,
-    Columns,
-    Device,
-    Horizon,
-    Json,
-    Lookback,
-    Missing,
-    Normalising,
-    Scaling,
-    Set,
-    SplitText,
-    Targets,
-    Time,
-    data_changes,
-    names_in,
-    print_json,
-    problem_changes,
-    suite_from,
-    table_console,
-    typed_line,
-)
+from zoo.cli import options
+from zoo.cli.app import app, examples
+from zoo.cli.options import option
 from zoo.cli.progress import counter, left_text, progress_line
 
 if TYPE_CHECKING:
@@ -41,52 +18,52 @@ if TYPE_CHECKING:
     from zoo.run.bench import Plan
     from zoo.run.executor import Event
 
-EXAMPLES = """
-Examples:\n
-  zoo bench prices.csv --targets close\n
-  zoo bench prices.csv --targets close --models lstm,bilstm,naive --seeds 3 --out results/mine\n
-  zoo bench benchmarks/suites/sp500.toml --set fit.max_epochs=50 --jobs 2
-"""
 
-
-@app.command(epilog=EXAMPLES)
+@app.command(
+    epilog=examples(
+        "zoo bench prices.csv --targets close",
+        "zoo bench prices.csv --targets close --models lstm,naive --out results/mine",
+        "zoo bench benchmarks/suites/sp500.toml --set fit.max_epochs=50 --jobs 2",
+    )
+)
 def bench(
-    source: Annotated[
-        str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in name.")
-    ],
-    targets: Targets = None,
-    lookback: Lookback = None,
-    horizon: Horizon = None,
-    split: SplitText = None,
-    scaler: Scaling = None,
-    normalise: Normalising = None,
-    models: Annotated[str | None, typer.Option(help="Variants: lstm,naive (default: all).")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Runs of each variant that learns at random (default: 5).")] = None,
-    columns: Columns = None,
-    channels: Channels = None,
-    time: Time = None,
-    missing: Missing = None,
-    settings: Set = None,
-    tuned: Annotated[
-        Path | None, typer.Option(help="A folder that zoo tune wrote: run its settings beside the suite's own.")
+    source: options.Source,
+    targets: options.Targets = None,
+    lookback: options.Lookback = None,
+    horizon: options.Horizon = None,
+    split: options.SplitText = None,
+    scaler: options.Scaling = None,
+    normalise: options.Normalising = None,
+    columns: options.Columns = None,
+    channels: options.Channels = None,
+    time: options.Time = None,
+    missing: options.Missing = None,
+    models: Annotated[str | None, option(options.MODELS, "Variants: lstm,naive (default: all).")] = None,
+    seeds: Annotated[
+        int | None, option(options.MODELS, "Runs of each variant that learns at random (default: 5).")
     ] = None,
-    device: Device = "auto",
-    jobs: Annotated[int | None, typer.Option(help="Worker processes (default: cores on CPU, else 1).")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output folder (default: results/NAME).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Measure cells again that already have rows.")] = False,
-    as_json: Json = False,
+    settings: options.Set = None,
+    tuned: Annotated[
+        Path | None,
+        option(options.MODELS, "A folder that zoo tune wrote: run its settings beside the suite's own."),
+    ] = None,
+    device: options.Device = "auto",
+    jobs: Annotated[int | None, option(options.RUN, "Worker processes (default: cores on CPU, else 1).")] = None,
+    force: Annotated[bool, option(options.RUN, "Measure cells again that already have rows.", "--force")] = False,
+    out: Annotated[Path | None, option(options.OUTPUT, "Folder to write (default: results/NAME).")] = None,
+    as_json: options.Json = False,
 ) -> None:
     """Run a suite, or every variant on a data file; a stopped run goes on where it was."""
     from zoo.run.bench import run_suite
 
     changes = {
-        "data": data_changes(targets, columns, channels, time, missing),
-        "problem": problem_changes(lookback, horizon, split, scaler, normalise),
-        "run": {"models": names_in(models), "seeds": seeds},
+        "data": options.data_changes(targets, columns, channels, time, missing),
+        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
+        "run": {"models": options.names_in(models), "seeds": seeds},
     }
-    suite = suite_from(source, changes, settings or [])
+    suite = options.suite_from(source, changes, settings or [])
     folder = out or Path("results") / (f"{suite.name}-tuned" if tuned else suite.name)
-    with _progress() as on_plan:
+    with progress_line() as bar:
         run = run_suite(
             suite,
             folder,
@@ -94,8 +71,8 @@ def bench(
             jobs=jobs,
             force=force,
             tuned=tuned,
-            command=typed_line(),
-            on_plan=on_plan,
+            command=options.typed_line(),
+            on_plan=lambda plan: _listener(plan, bar),
         )
     if run.is_stopped:
         print(f"stopped: {len(run.rows)} of {run.cells} cells are done; the same command goes on", file=sys.stderr)
@@ -114,50 +91,20 @@ def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", *, as_json: bool) -> 
     report = write_report(folder)
     boards = judged(report.frame[report.frame["key"].isin([row.key for row in rows])])
     if as_json:
-        print_json(summary(boards))
+        options.print_json(summary(boards))
     else:
-        show(table_console(), boards)
+        show(options.table_console(), boards)
         print(f"rows, predictions and report.md are in {folder}")
 
 
-@contextmanager
-def _progress() -> "Iterator[Callable[[Plan], Callable[[Event], None]]]":
-    """A callback for run_suite: prints the plan's notes, then shows variant, seed, epoch, loss and time left."""
-    from contextlib import ExitStack
-
-    with ExitStack() as stack:
-
-        def on_plan(plan: "Plan") -> "Callable[[Event], None]":
-            for note in plan.notes:
-                print(f"note: {note}", file=sys.stderr)
-            if not plan.waiting:
-                return lambda _: None
-            if not sys.stderr.isatty():
-                return _plain(len(plan.waiting))
-            return _live(stack.enter_context(progress_line()), len(plan.waiting))
-
-        yield on_plan
-
-
-def _plain(count: int) -> "Callable[[Event], None]":
-    ended = 0
-
-    def on_event(event: "Event") -> None:
-        nonlocal ended
-        if event.row is not None:
-            ended += 1
-            print(f"[{ended}/{count}] {_outcome(event.row)}", file=sys.stderr, flush=True)
-
-    return on_event
-
-
-def _live(bar: "Progress", count: int) -> "Callable[[Event], None]":
+def _listener(plan: "Plan", bar: "Progress") -> "Callable[[Event], None]":
+    """Print the plan's notes; the result prints each cell that ends, and shows epochs and the time left in the bar."""
     from rich.markup import escape
 
-    task = bar.add_task("", total=count, left="", counter=counter(0, count))
-    workers: dict[int, str] = {}
-    started = clock.monotonic()
-    ended = 0
+    options.print_notes(plan.notes)
+    count, ended, started = len(plan.waiting), 0, clock.monotonic()
+    task = bar.add_task("", total=count, left="", counter=counter(0, count), visible=count > 0)
+    workers: dict[int, str] = {}  # by number: what each does now
 
     def on_event(event: "Event") -> None:
         nonlocal ended
@@ -165,7 +112,8 @@ def _live(bar: "Progress", count: int) -> "Callable[[Event], None]":
         if event.row is not None:
             ended += 1
             workers.pop(event.worker, None)
-            bar.console.print(escape(_outcome(event.row)), highlight=False)
+            line = f"[{counter(ended, count)}] {name}: {_outcome(event.row)}"
+            bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif event.epoch is not None:
             loss = event.epoch["valid_loss"]
             shown = f"validation loss {loss:.3g}" if loss is not None else f"loss {event.epoch['train_loss']:.3g}"
@@ -180,11 +128,8 @@ def _live(bar: "Progress", count: int) -> "Callable[[Event], None]":
 
 
 def _outcome(row: "AccuracyRow") -> str:
-    name = f"{row.variant} seed {row.seed}"
     if row.error is not None or row.metrics is None or row.train_seconds is None:
-        details = f" (details: {row.traceback})" if row.traceback else ""
-        return f"{name}: failed: {row.error}{details}"
-    skill = row.metrics.skill
-    shown = "skill undefined" if skill is None else f"skill {round(100 * skill, 2) + 0.0:+.2f} %"
+        return f"failed: {row.error}" + (f" (details: {row.traceback})" if row.traceback else "")
     rmse = "undefined" if row.metrics.rmse is None else f"{row.metrics.rmse:.5g}"
-    return f"{name}: rmse {rmse}, {shown}, {row.epochs} epochs, {row.train_seconds:.1f} s"
+    skill = options.skill_text(row.metrics.skill)
+    return f"rmse {rmse}, skill {skill}, {row.epochs} epochs, {row.train_seconds:.1f} s"

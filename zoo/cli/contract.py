@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.app import app
-from zoo.cli.options import Json, names_in, print_json
+from zoo.cli.app import app, examples
+from zoo.cli.options import OUTPUT, Json, names_in, option, print_json
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ class Test{title}(VariantContract):
 '''
 
 
-@app.command()
+@app.command(epilog=examples("zoo new gated-lstm", "zoo new gated-lstm --out variants"))
 def new(
-    name: Annotated[str, typer.Argument(help="The variant's name: lower case, hyphens between words.")],
-    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path(),
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The variant's name: lower case, words with hyphens.")],
+    out: Annotated[Path, option(OUTPUT, "Folder to write into.")] = Path(),
 ) -> None:
     """Write a working variant to edit, and its test."""
     from zoo.files import write_atomically
@@ -111,12 +111,13 @@ def new(
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; choose another --out") from error
     shown = file if file.is_absolute() else f"./{file}"
-    print(f"wrote {file} and {test}")
-    print(f"next: zoo check {shown}")
+    print(f"wrote {file} and {test}\nnext: zoo check {shown}")
     print(f"then: zoo bench sp500 --targets Close --models {shown},lstm,naive")
 
 
-@app.command()
+@app.command(
+    epilog=examples("zoo check lstm", "zoo check ./gated_lstm.py", "zoo check ./gated_lstm.py --only batch,onnx")
+)
 def check(
     name: Annotated[
         str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a Python file that registers some.")
@@ -124,30 +125,28 @@ def check(
     only: Annotated[str | None, typer.Option(help="Only these checks: corners,batch.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the contract's checks on a variant: which hold, which fail, why, and the usual cause."""
+    """Check that a variant keeps the contract: what holds, what fails, why, and the usual cause."""
     import torch
 
     from zoo.registry import named
-    from zoo.testing import check as run
+    from zoo.testing import check as run_checks
 
     torch.set_num_threads(1)
-    outcomes = {}
-    for each in named(name):
+    outcomes: dict[str, list[Result]] = {}
+    for variant in named(name):
         if not as_json:
-            print(each)
-        outcomes[each] = run(each, names_in(only), on_result=(lambda _: None) if as_json else _show)
+            print(variant)
+        outcomes[variant] = run_checks(variant, names_in(only), on_result=(lambda _: None) if as_json else _show)
+    results = [result for each in outcomes.values() for result in each]
+    holds, fails, skipped = (sum(r.status == status for r in results) for status in ("holds", "fails", "skipped"))
     if as_json:
-        print_json({each: [vars(result) for result in results] for each, results in outcomes.items()})
-    all_results = [result for results in outcomes.values() for result in results]
-    counts = {
-        status: sum(result.status == status for result in all_results) for status in ("holds", "fails", "skipped")
-    }
-    if not as_json:
-        seconds = sum(result.seconds for result in all_results)
-        print(f"{counts['holds']} hold, {counts['fails']} fail, {counts['skipped']} skipped, {seconds:.1f} s")
-    sys.exit(1 if counts["fails"] else 0)
+        print_json({variant: [vars(result) for result in each] for variant, each in outcomes.items()})
+    else:
+        seconds = sum(result.seconds for result in results)
+        print(f"{holds} hold, {fails} fail, {skipped} skipped, {seconds:.1f} s")
+    sys.exit(1 if fails else 0)
 
 
 def _show(result: "Result") -> None:
-    mark = {"holds": "holds  ", "fails": "FAILS  ", "skipped": "skipped"}[result.status]
-    print(f"  {mark}  {result.check:<10} {result.text}", flush=True)
+    mark = "FAILS" if result.status == "fails" else result.status
+    print(f"  {mark:<7}  {result.check:<10} {result.text}", flush=True)

@@ -1,12 +1,13 @@
 """zoo list, show, data: the variants and the data."""
 
 import inspect
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.app import app
+from zoo.cli.app import app, examples
 from zoo.cli.options import Columns, Json, Time, names_in, print_json
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 EXAMPLE: dict[str, Any] = {"lookback": 7, "channels": 5, "targets": (3,), "output_shape": (1, 1)}  # daily prices
 
 
-@app.command("list")
+@app.command("list", epilog=examples("zoo list", "zoo list --tag baseline", "zoo list ./mine.py"))
 def list_command(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE.py...]", help="Files with further variants.")
+        list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="Files with further variants.")
     ] = None,
     tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None,
     as_json: Json = False,
@@ -29,60 +30,60 @@ def list_command(
 
     for path in files or []:
         from_file(path)
-    chosen = [variant(name) for name in list_models(tag=tag)]
+    variants = [variant(name) for name in list_models(tag=tag)]
     if as_json:
-        shown = ("name", "summary", "tags", "source")
-        print_json([{**{name: getattr(v, name) for name in shown}, "code": v.code.model_dump()} for v in chosen])
+        print_json([_facts(v, "name", "summary", "tags", "source") for v in variants])
         return
-    width = max(len(v.name) for v in chosen)
-    for v in chosen:
+    width = max(len(v.name) for v in variants)
+    for v in variants:
         tags = f" [{', '.join(v.tags)}]" if v.tags else ""
         print(f"{v.name:<{width}}  {v.summary}{tags}{f' ({v.code})' if v.code.is_plugin else ''}")
 
 
-@app.command()
+@app.command(epilog=examples("zoo show cnn-lstm", "zoo show cnn-lstm --json", "zoo show ./mine.py"))
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with some.")],
     as_json: Json = False,
 ) -> None:
-    """Show a variant: what it computes, its parameters and their ranges, how many weights, source and limits."""
+    """Show a variant: what it computes, parameters and ranges, weights by layer, source, limits."""
     from zoo.registry import named, variant
 
-    chosen = [variant(each) for each in named(name)]
+    variants = [variant(each) for each in named(name)]
     if as_json:
-        entries = [_as_json(each) for each in chosen]
+        entries = [_entry(v) for v in variants]
         print_json(entries[0] if len(entries) == 1 else entries)
-        return
-    print("\n\n".join(_described(each) for each in chosen))
+    else:
+        print("\n\n".join(_text(v) for v in variants))
 
 
-def _as_json(v: "Variant") -> dict[str, Any]:
-    from dataclasses import asdict
+def _facts(v: "Variant", *names: str) -> dict[str, Any]:
+    return {**{name: getattr(v, name) for name in names}, "code": v.code.model_dump()}
 
-    shown = ("name", "summary", "source", "tags", "limits")
-    layers = [asdict(layer) for layer in _weights(v)]
+
+def _entry(v: "Variant") -> dict[str, Any]:
+    """A variant for --json."""
+    layers = _weights(v)
+    ranges = {p.name: p.range and {"kind": type(p.range).__name__, **asdict(p.range)} for p in v.parameters.values()}
     return {
-        **{name: getattr(v, name) for name in shown},
-        "code": v.code.model_dump(),
+        **_facts(v, "name", "summary", "source", "tags", "limits"),
         "doc": _doc(v),
-        "parameters": {
-            p.name: {
-                "default": p.default,
-                "range": None if p.range is None else {"kind": type(p.range).__name__, **asdict(p.range)},
-            }
-            for p in v.parameters.values()
+        "parameters": {p.name: {"default": p.default, "range": ranges[p.name]} for p in v.parameters.values()},
+        "weights": {
+            "problem": EXAMPLE,
+            "layers": [asdict(layer) for layer in layers],
+            "count": sum(layer.count for layer in layers),
         },
-        "weights": {"problem": EXAMPLE, "layers": layers, "count": sum(layer["count"] for layer in layers)},
     }
 
 
-def _described(v: "Variant") -> str:
+def _text(v: "Variant") -> str:
+    """A variant for the terminal."""
     from zoo.space import range_text
 
     lines = [f"{v.name}: {v.summary}", f"  source  {v.source}", f"  tags    {', '.join(v.tags)}"]
     lines += [f"  limit   {topic}: {reason}" for topic, reason in v.limits.items()]
     lines.append(f"  code    {v.code if v.code.is_plugin else f'{v.build.__module__}.{v.build.__qualname__}'}")
-    lines += [""] + [f"  {line}".rstrip() for line in _doc(v).splitlines()] + [""]
+    lines += ["", *(f"  {line}".rstrip() for line in _doc(v).splitlines()), ""]
     lines.append("  parameters" if v.parameters else "  no parameters to set")
     lines += [f"    {p.name} = {p.default!r}  {range_text(p.range)}".rstrip() for p in v.parameters.values()]
     layers = _weights(v)
@@ -109,31 +110,29 @@ def _weights(v: "Variant") -> "list[Counted]":
     return counted(create(v.name, Problem(**EXAMPLE)).variant)
 
 
-@app.command("data")
+@app.command("data", epilog=examples("zoo data", "zoo data prices.csv", "zoo data sp500 --json"))
 def data_command(
     source: Annotated[
-        str | None, typer.Argument(help="A built-in name or a file; none lists the built-in ones.")
+        str | None, typer.Argument(metavar="[DATA]", help="A data file or a built-in data set (default: list those).")
     ] = None,
-    time: Time = None,
     columns: Columns = None,
+    time: Time = None,
     as_json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe a file: columns, frequency, gaps, outliers."""
-    from zoo.data.builtin import BUILT_IN
-
+    facts: dict[str, Any]
     if source is None:
-        entries = {name: entry.summary for name, entry in BUILT_IN.items()}
-        if as_json:
-            print_json(entries)
-        else:
-            for name, summary in entries.items():
-                print(f"{name:<12}  {summary}")
-        return
-    from zoo.data.describe import describe, lines
-    from zoo.data.sources import load
+        from zoo.data.builtin import BUILT_IN
 
-    facts = describe(load(source, columns=names_in(columns), time=time))
+        facts = {name: entry.summary for name, entry in BUILT_IN.items()}
+        text = [f"{name:<12}  {summary}" for name, summary in facts.items()]
+    else:
+        from zoo.data.describe import describe, lines
+        from zoo.data.sources import load
+
+        facts = describe(load(source, columns=names_in(columns), time=time))
+        text = lines(facts)
     if as_json:
         print_json(facts)
     else:
-        print("\n".join(lines(facts)))
+        print("\n".join(text))

@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become a suite."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,56 +16,68 @@ if TYPE_CHECKING:
 
     from zoo.suite import Suite
 
+# Panels of --help.
+FORECAST, COLUMNS, MODELS, RUN, OUTPUT = (
+    "What is forecast", "Columns of the data", "Models and training", "How it runs", "Output",
+)  # fmt: skip
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Time = Annotated[str | None, typer.Option(help="The time column, where it is not found by itself.")]
-Columns = Annotated[str | None, typer.Option(help="Names for a file without a header line: a,b,c.")]
-Channels = Annotated[str | None, typer.Option(help="Input columns: a,b (default: all numeric but time).")]
-Missing = Annotated[str | None, typer.Option(help="Missing values: refuse, ffill, interpolate or drop.")]
+
+def option(panel: str, text: str, *names: str) -> Any:
+    """An option in a panel of --help; names: where they are not the parameter's."""
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+Source = Annotated[
+    str, typer.Argument(metavar="SUITE.toml|DATA", help="A suite file, a data file or a built-in data set.")
+]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in data set.")]
+Targets = Annotated[str | None, option(FORECAST, "Columns to forecast: close or high,low.")]
+Lookback = Annotated[int | None, option(FORECAST, "Steps that the model sees (default: 7).")]
+Horizon = Annotated[int | None, option(FORECAST, "Steps that it forecasts (default: 1).")]
+SplitText = Annotated[
+    str | None,
+    option(FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),
+]
+Scaling = Annotated[str | None, option(FORECAST, "standard, minmax, robust or none (default: standard).")]
+Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
+Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
+Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
+Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
+Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, interpolate, drop (default: refuse).")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable."),
+    option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
-Targets = Annotated[str | None, typer.Option(help="Columns to forecast: close or high,low.")]
-Lookback = Annotated[int | None, typer.Option(help="Steps that the model sees (default: 7).")]
-Horizon = Annotated[int | None, typer.Option(help="Steps that it forecasts (default: 1).")]
-SplitText = Annotated[
-    str | None, typer.Option(help="Train, validation, test: shares, row counts or two dates (default: 0.7,0.1,0.2).")
-]
-Scaling = Annotated[str | None, typer.Option(help="standard, minmax, robust or none (default: standard).")]
-Normalising = Annotated[str | None, typer.Option(help="Per window: last, none or instance (default: last).")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
+Json = Annotated[bool, option(OUTPUT, "Print JSON for a program to read.", "--json")]
 
 
 def data_changes(
     targets: str | None, columns: str | None, channels: str | None, time: str | None, missing: str | None
 ) -> dict[str, Any]:
-    named = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
-    return {**named, "time": time, "missing": missing}
+    """The [data] section of a suite as the options change it."""
+    lists = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
+    return {**lists, "time": time, "missing": missing}
 
 
 def problem_changes(
     lookback: int | None, horizon: int | None, split: str | None, scaler: str | None, normalise: str | None
 ) -> dict[str, Any]:
-    shape = {"lookback": lookback, "horizon": horizon, "split": _split(split)}
-    return {**shape, "scaler": scaler, "normalise": normalise}
+    """The [problem] section of a suite as the options change it."""
+    from zoo.space import scalar
+
+    parts = None if split is None else [scalar(part.strip()) for part in split.split(",")]
+    return {"lookback": lookback, "horizon": horizon, "split": parts, "scaler": scaler, "normalise": normalise}
 
 
 def names_in(text: str | None) -> list[str] | None:
+    """The names in a list with commas; None stays None."""
     if text is None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError(f"a list of names is needed, got {text!r}")
     return names
-
-
-def _split(text: str | None) -> list[Any] | None:
-    if text is None:
-        return None
-    from zoo.space import scalar
-
-    return [scalar(part.strip()) for part in text.split(",")]
 
 
 def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str]) -> "Suite":
@@ -89,31 +102,26 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         given = {key: value for key, value in values.items() if value is not None}
         if given:
             base[section] = {**base.get(section, {}), **given}
-    if changes["run"].get("models") is not None:
-        _choose(base, changes["run"]["models"])
+    names = changes["run"].get("models")
+    if names is not None:  # they replace the file's tags; settings of variants that no longer run go
+        base["run"].pop("tags", None)
+        if list(names) != ["all"]:
+            base["models"] = {name: base["models"][name] for name in names if name in base.get("models", {})}
     for setting in settings:
         name, equals, value = setting.partition("=")
         owner, dot, parameter = name.strip().rpartition(".")
         if not (equals and dot and owner and parameter):
             raise InputError(f"--set takes VARIANT.PARAMETER=VALUE or fit.SETTING=VALUE, got '{setting}'")
-        place = base.setdefault("fit", {}) if owner == "fit" else base.setdefault("models", {}).setdefault(owner, {})
-        place[parameter] = scalar(value.strip())
+        settings_of = base if owner == "fit" else base.setdefault("models", {})
+        settings_of.setdefault(owner, {})[parameter] = scalar(value.strip())
     return suite_of(base, source)
-
-
-def _choose(base: dict[str, Any], names: Sequence[str]) -> None:
-    """Let the named variants replace the file's tags; settings of variants that no longer run go with them."""
-    base["run"].pop("tags", None)
-    if list(names) != ["all"]:
-        base["models"] = {name: base["models"][name] for name in names if name in base.get("models", {})}
 
 
 def _slug(path: Path) -> str:
     name = path.name
     for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv"):
         name = name.removesuffix(ending)
-    kept = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)
-    return kept.strip("-.") or "data"
+    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name).strip("-.") or "data"
 
 
 def typed_line(replacements: dict[str, str] | None = None) -> str:
@@ -122,8 +130,6 @@ def typed_line(replacements: dict[str, str] | None = None) -> str:
     replacements: texts that must not be stored, such as a password, and what stands in their place. An absolute --out
     is cut to the folder's name, because rows travel between machines.
     """
-    import shlex
-
     typed = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--force")]
     for number, argument in enumerate(typed):
         if argument.startswith("--out="):
@@ -141,11 +147,23 @@ def _portable(path: str) -> str:
 
 
 def table_console() -> "Console":
+    """Standard output; where that is no terminal, so wide that no table folds."""
     from rich.console import Console
 
-    # Where the output is not a terminal, a table must not fold at a guessed width.
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print each note as a line on standard error."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def skill_text(skill: float | None) -> str:
+    """Skill over naive in percent."""
+    return "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"  # + 0.0: no -0.00

@@ -1,14 +1,17 @@
 """The progress line of a terminal: its counter and its time left stay, whatever the width."""
 
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 
 def progress_line() -> Progress:
-    """A progress line on standard error; tasks have the fields `counter` and `left`, and a description that may be cut.
+    """A progress line on standard error, where that is a terminal.
 
-    Counter and time left come first, so that a narrow terminal cuts the description alone.
+    Tasks have the fields `counter` and `left`, and a description. Counter and time left come first, so that a narrow
+    terminal cuts the description alone.
     """
     return Progress(
         TextColumn("{task.fields[counter]}", table_column=Column(no_wrap=True)),
@@ -18,6 +21,7 @@ def progress_line() -> Progress:
         console=Console(stderr=True),
         transient=True,
         expand=True,
+        disable=not sys.stderr.isatty(),
     )
 
 
