@@ -20,11 +20,11 @@ bench: $(READY)
 	@$(BIN)/zoo report results --leaderboard > /dev/null 2>&1
 
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 # For daily work: what starts no process and needs no server.
 test-fast: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2 -m "not process and not browser and not postgres and not slow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not process and not browser and not postgres and not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

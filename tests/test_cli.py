@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -7,12 +8,14 @@ import pandas as pd
 import pytest
 
 import zoo
-from tests.conftest import run_zoo
+from tests.conftest import run_zoo_here
+from tests.report.rows import entries, written
 from zoo import cli
+from zoo.cli.app import app
 from zoo.cli.options import typed_line
 from zoo.cli.progress import left_text
 
-COMMANDS = ["list", "show", "data", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
+COMMANDS = ["list", "show", "data", "new", "check", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
 
 
 @pytest.fixture
@@ -29,40 +32,53 @@ def zoo_command(monkeypatch, capsys):
     return call
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=lambda c: c[0] if c else "zoo")
-def test_help_answers_without_torch_or_pandas(command):
+def modules_of(*commands):
+    """What a process that runs these commands one after the other prints: each ends with `code N ['torch', ...]`."""
     script = (
         "import sys; from zoo.cli import main\n"
-        f"sys.argv = {['zoo', *command, '--help']!r}\n"
-        "try: main()\n"
-        "except SystemExit as end: code = end.code\n"
-        "print('loaded', sorted({'torch', 'pandas', 'numpy', 'optuna', 'matplotlib'} & set(sys.modules)), code)"
+        f"for command in {[list(map(str, command)) for command in commands]!r}:\n"
+        "    sys.argv = ['zoo', *command]\n"
+        "    try: main()\n"
+        "    except SystemExit as end:\n"
+        "        heavy = {'torch', 'pandas', 'numpy', 'optuna', 'matplotlib'} & set(sys.modules)\n"
+        "        print('code', end.code, sorted(heavy))"
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.splitlines()[-1] == "loaded [] 0"
-    assert "Usage: zoo" in ended.stdout
+    return ended.stdout
 
 
+@pytest.mark.process
+def test_help_answers_without_torch_or_pandas():
+    out = modules_of(["--help"], *([name, "--help"] for name in COMMANDS))
+    assert re.findall("code .*", out) == ["code 0 []"] * (1 + len(COMMANDS))
+    assert out.count("Usage: zoo") == 1 + len(COMMANDS)
+
+
+@pytest.mark.process
+def test_commands_without_models_leave_torch_alone(tmp_path):
+    folder = written(tmp_path / "out", entries("lstm", 0.5, 0))
+    data, report = re.findall("code .*", modules_of(["data", "sine"], ["report", folder]))
+    assert data.startswith("code 0 [") and report.startswith("code 0 [") and "torch" not in data + report
+
+
+@pytest.mark.process
 def test_import_zoo_is_cheap():
     script = "import sys, zoo; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
 
 
-@pytest.mark.parametrize("command", [["data", "sine"], ["report", "{out}"]])
-def test_commands_without_models_leave_torch_alone(command, tmp_path, prices_csv):
-    out = tmp_path / "out"
-    if command[0] == "report":
-        run_zoo("bench", prices_csv, "--targets", "close", "--models", "naive", "--out", out)
-    arguments = ["zoo", *(part.format(out=out) for part in command)]
-    script = (
-        "import sys; from zoo.cli import main\n"
-        f"sys.argv = {arguments!r}\n"
-        "try: main()\n"
-        "except SystemExit as end: print('code', end.code)\n"
-        "print('torch' in sys.modules)"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert ended.stdout.splitlines()[-2:] == ["code 0", "False"], ended.stderr
+def test_every_command_is_tested_here():
+    assert [command.name or command.callback.__name__ for command in app.registered_commands] == COMMANDS
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_80_columns_and_has_examples_to_copy(zoo_command, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = zoo_command(*filter(None, [command]), "--help")
+    assert code == 0 and max(map(len, out.splitlines())) <= 80
+    _, _, examples = out.partition("Examples:")
+    lines = [line.strip() for line in examples.splitlines() if line.strip()]
+    assert len(lines) >= 2 and all(line.startswith(f"zoo {command}".strip()) for line in lines)
 
 
 def test_time_left_follows_the_pace_and_ends_with_the_timeout():
@@ -103,11 +119,12 @@ def test_data_describes_a_file(zoo_command, prices, tmp_path):
     assert "sp500" in out
 
 
+@pytest.mark.process
 def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
     out = tmp_path / "mine"
     arguments = ["bench", prices_csv, "--targets", "close", "--models", "lstm,bilstm,naive", "--seeds", "2"]
     settings = ["--set", "lstm.hidden_size=8", "--set", "bilstm.hidden_size=8", "--set", "fit.max_epochs=2"]
-    ended = run_zoo(*arguments, *settings, "--out", out)
+    ended = run_zoo_here(*arguments, *settings, "--out", out)
     assert ended.returncode == 0, ended.stderr
     for word in ("lstm", "bilstm", "naive (b)", "rmse", "skill"):
         assert word in ended.stdout
@@ -127,10 +144,10 @@ def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
         assert rmse == pytest.approx(row["metrics"]["rmse"], rel=1e-5)
         assert str(truth["time"][-1])[:10] == row["data"]["last"]
     report = (out / "report.md").read_text()
-    again = run_zoo("report", out)
+    again = run_zoo_here("report", out)
     assert again.returncode == 0, again.stderr
     assert (out / "report.md").read_text() == report
-    found = json.loads(run_zoo("report", out, out, "--json").stdout)
+    found = json.loads(run_zoo_here("report", out, out, "--json").stdout)
     assert [len(board["lines"]) for board in found] == [3]  # the same rows named twice count once
 
 
@@ -163,8 +180,9 @@ def test_fit_that_diverges_is_one_line_and_exit_code_1(zoo_command, prices_csv, 
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.process
 def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):
-    ended = run_zoo(
+    ended = run_zoo_here(
         "bench", prices_csv, "--targets", "close", "--models", "lstm,naive", "--seeds", "1", "--out", tmp_path / "o",
         "--set", "fit.learning_rate=1e30", "--set", "fit.optimizer=sgd", "--set", "fit.clip_norm=0",
     )  # fmt: skip
@@ -243,8 +261,6 @@ def test_bad_request_is_one_line_and_exit_code_2(zoo_command, prices_csv, tmp_pa
     assert out == ""
     assert err.count("\n") == 1
     assert err.startswith("zoo: ")
-    import re
-
     assert re.search(rule, err), err
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -265,8 +281,6 @@ def test_bad_data_is_one_line_and_exit_code_2(zoo_command, prices, tmp_path, spo
     path, out = tmp_path / "x.csv", tmp_path / "out"
     spoil(prices).to_csv(path, index=False)
     code, said, err = zoo_command("bench", path, "--targets", "close", "--models", "naive", "--out", out)
-    import re
-
     assert (code, said, err.count("\n")) == (2, "", 1)
     assert re.search(rule, err), err
     assert not out.exists()

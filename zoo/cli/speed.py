@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli.app import app
+from zoo.cli.app import app, examples
 from zoo.cli.options import Device, Json, names_in, table_console, typed_line
 from zoo.errors import InputError
 
@@ -32,7 +32,13 @@ def _option(panel: str, text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=panel)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "zoo speed --models lstm,linear --batch-size 64,max",
+        "zoo speed --models lstm --set lstm.hidden_size=64,128,256",
+        "zoo speed benchmarks/suites/speed.toml --out results/speed-here",
+    )
+)
 def speed(
     source: Annotated[str | None, typer.Argument(metavar="[SUITE.toml]", help="A speed suite.")] = None,
     models: Annotated[str | None, _option(WHAT, "Variants: lstm,naive (default: all).")] = None,
@@ -54,10 +60,7 @@ def speed(
     force: Annotated[bool, typer.Option("--force", help="Time existing rows again.", rich_help_panel=OUTPUT)] = False,
     as_json: Json = False,
 ) -> None:
-    """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them.
-
-    Examples: zoo speed --models lstm,linear --batch-size 64,max; zoo speed benchmarks/suites/speed.toml
-    """
+    """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them."""
     from zoo.report.formats import as_text
     from zoo.report.speed import show_speed, write_speed_report
     from zoo.run.results import frame_of

@@ -26,7 +26,7 @@ EXAMPLES = """
 Examples:\n
   zoo tune lstm prices.csv --targets close --trials 30 --out results/tune-lstm\n
   zoo tune all benchmarks/suites/sp500.toml --trials 30\n
-  zoo tune bilstm sp500 --targets close --fix hidden_size=64 --range lookback=7:60
+  zoo tune bilstm sp500 --targets close --range lookback=7:60
 """
 Text = str | None
 Texts = list[str] | None
