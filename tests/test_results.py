@@ -18,6 +18,8 @@ from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.speed.cells import expand_speed, read_speed_suite
 from zoo.suite import expand, read_suite
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 SUITES = ROOT / "benchmarks" / "suites"
 # Of shipped suites only: a user's own results may lie beside them.

@@ -18,6 +18,7 @@ def problem(normalise="last"):
 LEARNING = [name for name in ALL if zoo.create(name, problem()).is_trainable]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's own path, where float64 or autocast take it
 @pytest.mark.parametrize("name", ALL)
 def test_the_contract_holds(name):

@@ -5,6 +5,8 @@ import torch
 
 from zoo.speed.largest import is_out_of_memory, largest
 
+pytestmark = pytest.mark.slow
+
 
 def machine(memory, *, best=300):
     """A stand-in for a device that holds `memory` windows and is fastest at batches near `best`."""

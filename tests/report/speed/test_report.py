@@ -17,6 +17,8 @@ from zoo.report.text_table import escaped
 from zoo.run.results import results
 from zoo.run.store import RowStore
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path(__file__).parents[3] / "results"
 LARGEST = 120_000  # bytes of a picture
 NAMES = ["windows-per-second.png", "roofline.png", "cliffs.png", "scaling.png"]
