@@ -24,7 +24,7 @@ test: $(READY)
 
 # For daily work: what starts no process and needs no server.
 test-fast: $(READY)
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not process and not browser and not postgres and not slow"
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not process and not browser and not postgres and not gpu and not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

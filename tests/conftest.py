@@ -27,7 +27,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-STARTING = ("process", "browser", "postgres")  # markers of tests that may start a process
+STARTING = ("process", "browser", "postgres", "gpu")  # markers of tests that may start a process
 STARTS = {
     "subprocess.Popen",
     "os.fork",
@@ -41,8 +41,8 @@ _refused: list[str] = []  # the processes that it tried to start
 
 
 def _refuse_processes(event: str, arguments: tuple[object, ...]) -> None:
-    if event in STARTS and _guarded and arguments[0] != "git":  # it tells the commit, in no time
-        _refused.append(f"{event} {arguments[1]}")
+    if event in STARTS and _guarded and arguments[:1] != ("git",):  # git tells the commit, in no time
+        _refused.append(f"{event} {arguments[1:2]}")
         raise RuntimeError("this test starts a process: mark it with @pytest.mark.process")
 
 
