@@ -26,8 +26,8 @@ def zoo_command(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
 
     return call
 
@@ -108,11 +108,11 @@ def test_data_describes_a_file(zoo_command, prices, tmp_path):
     path = tmp_path / "x.csv"
     prices.to_csv(path, index=False)
     code, out, _ = zoo_command("data", path, "--json")
-    found = json.loads(out)
-    assert (code, found["rows"], found["spacing"], found["gaps"]) == (0, 299, "business days", 1)
-    assert found["columns"]["open"]["missing"] == 1
-    assert found["columns"]["flat"]["constant"]
-    assert found["columns"]["close"]["max"] == prices["close"].max()
+    facts = json.loads(out)
+    assert (code, facts["rows"], facts["spacing"], facts["gaps"]) == (0, 299, "business days", 1)
+    assert facts["columns"]["open"]["missing"] == 1
+    assert facts["columns"]["flat"]["constant"]
+    assert facts["columns"]["close"]["max"] == prices["close"].max()
     code, out, _ = zoo_command("data", path)
     assert f"try: zoo bench {path} --targets close --missing ffill" in out
     code, out, _ = zoo_command("data")
@@ -130,12 +130,12 @@ def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
         assert word in ended.stdout
     assert "[5/5]" in ended.stderr
     rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
-    wanted = (
+    fields = (
         "key suite variant seed params metrics train_seconds windows_per_second epochs parameter_count device threads "
         "dtype problem data fit versions commit started error"
     )
     for row in rows:
-        assert set(wanted.split()) <= set(row)
+        assert set(fields.split()) <= set(row)
         assert (row["error"], row["threads"], row["device"]) == (None, 1, "cpu")
         forecast = np.load(out / row["predictions"])["forecast"]
         truth = np.load(out / row["truth"])
@@ -147,24 +147,24 @@ def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
     again = run_zoo_here("report", out)
     assert again.returncode == 0, again.stderr
     assert (out / "report.md").read_text() == report
-    found = json.loads(run_zoo_here("report", out, out, "--json").stdout)
-    assert [len(board["lines"]) for board in found] == [3]  # the same rows named twice count once
+    boards = json.loads(run_zoo_here("report", out, out, "--json").stdout)
+    assert [len(board["lines"]) for board in boards] == [3]  # the same rows named twice count once
 
 
 def test_fit_and_predict(zoo_command, prices_csv, tmp_path):
     model, out = tmp_path / "model", tmp_path / "next.csv"
     how = ["--targets", "close", "--horizon", "2", "--set", "lstm.hidden_size=8", "--set", "fit.max_epochs=2"]
-    code, said, _ = zoo_command("fit", "lstm", prices_csv, *how, "--out", model)
+    code, stdout, _ = zoo_command("fit", "lstm", prices_csv, *how, "--out", model)
     assert code == 0
-    assert "skill over naive" in said
-    code, said, _ = zoo_command("predict", model, prices_csv, "--out", out)
-    assert (code, said) == (0, "")
-    found = pd.read_csv(out)
-    assert list(found.columns) == ["step", "time", "close"]
-    assert len(found) == 2
-    code, said, _ = zoo_command("predict", model, prices_csv, "--json")
-    assert json.loads(said)[0]["close"] == pytest.approx(found["close"][0])
-    code, said, _ = zoo_command(
+    assert "skill over naive" in stdout
+    code, stdout, _ = zoo_command("predict", model, prices_csv, "--out", out)
+    assert (code, stdout) == (0, "")
+    forecasts = pd.read_csv(out)
+    assert list(forecasts.columns) == ["step", "time", "close"]
+    assert len(forecasts) == 2
+    code, stdout, _ = zoo_command("predict", model, prices_csv, "--json")
+    assert json.loads(stdout)[0]["close"] == pytest.approx(forecasts["close"][0])
+    code, stdout, _ = zoo_command(
         "fit", "naive", prices_csv, "--targets", "close", "--split", "0.9,0.1,0", "--out", model
     )
     assert code == 0
@@ -280,23 +280,23 @@ def test_bad_request_is_one_line_and_exit_code_2(zoo_command, prices_csv, tmp_pa
 def test_bad_data_is_one_line_and_exit_code_2(zoo_command, prices, tmp_path, spoil, rule):
     path, out = tmp_path / "x.csv", tmp_path / "out"
     spoil(prices).to_csv(path, index=False)
-    code, said, err = zoo_command("bench", path, "--targets", "close", "--models", "naive", "--out", out)
-    assert (code, said, err.count("\n")) == (2, "", 1)
+    code, stdout, err = zoo_command("bench", path, "--targets", "close", "--models", "naive", "--out", out)
+    assert (code, stdout, err.count("\n")) == (2, "", 1)
     assert re.search(rule, err), err
     assert not out.exists()
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"),
+    ("typed", "stored"),
     [
         (["--out", "/home/me/runs/mine"], "--out mine"),
         (["--out=/home/me/runs/mine"], "--out=mine"),
         (["--out", "results/mine", "--force"], "--out results/mine"),
     ],
 )
-def test_the_line_that_rows_keep_does_not_tell_where_a_home_lies(monkeypatch, typed, kept):
+def test_the_line_that_rows_keep_does_not_tell_where_a_home_lies(monkeypatch, typed, stored):
     monkeypatch.setattr(sys, "argv", ["zoo", "bench", "sp500", *typed])
-    assert typed_line() == f"zoo bench sp500 {kept}"
+    assert typed_line() == f"zoo bench sp500 {stored}"
 
 
 def test_debug_shows_the_traceback(monkeypatch):
