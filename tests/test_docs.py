@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import zoo
 from tests.conftest import run_zoo_here
 from zoo import registry
 from zoo.cli.app import app
@@ -75,10 +76,11 @@ def run_command(line: str) -> str:
 
 
 def run_python(block: str) -> str:
-    """Run an example; what it prints."""
+    """Run an example, which may go on with `zoo` and with `data` as another example prepared it; what it prints."""
+    data = zoo.prepare(zoo.load("prices.csv"), targets=["close"])
     quick = re.sub(r"(max_epochs|trials)=\d+", r"\1=1", block)
     with redirect_stdout(io.StringIO()) as stdout:
-        exec(compile(quick, "example", "exec"), {})
+        exec(compile(quick, "example", "exec"), {"zoo": zoo, "data": data})
     return stdout.getvalue()
 
 
