@@ -49,6 +49,7 @@ def no_pictures(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid", "gp", "cmaes"])
 def test_interrupted_study_goes_on_as_if_it_had_not_been(sampler, data, tmp_path):
     how = {"sampler": sampler, "ranges": {**LITTLE, "dropout": Float(0.0, 0.1)}, "fix": {"fit.optimizer": "adam"}}

@@ -24,6 +24,8 @@ from zoo.tuning.storage import DATABASE, opened_storage, queue_again
 from zoo.tuning.study import quiet
 from zoo.tuning.trial import run_trial
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch):
