@@ -11,7 +11,7 @@ from zoo.registry import list_models, variant
 from zoo.report.evidence import judged
 from zoo.report.folder import write_leaderboard
 from zoo.report.markdown import markdown
-from zoo.report.speed import speed_markdown
+from zoo.report.speed import speed_section
 from zoo.run.results import results
 from zoo.run.store import read_rows
 from zoo.run.tuned import read_tuned, tuned_cells
@@ -115,7 +115,8 @@ def test_speed_rows_are_the_cells_of_their_suite_and_give_their_report(name):
     assert left_out == [] and {asked_again(row) for row in rows} == {cell.key for cell in cells}
     assert [row.error for row in rows] == [None] * len(rows)
     assert not any("dirty" in (row.commit or "") for row in rows)
-    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(results(folder), pictures_of(folder))
+    report = markdown([], pictures=pictures_of(folder), speed=speed_section(results(folder)))
+    assert (folder / "report.md").read_text(encoding="utf-8") == report
 
 
 @pytest.mark.parametrize("name", GPU)
@@ -124,7 +125,8 @@ def test_rows_of_a_gpu_give_their_report(name):
     rows, left_out = read_rows(folder)
     assert left_out == [] and all(isinstance(row, SpeedRow) and row.device == "cuda" for row in rows)
     assert [row.error for row in rows] == [None] * len(rows)
-    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(results(folder), pictures_of(folder))
+    report = markdown([], pictures=pictures_of(folder), speed=speed_section(results(folder)))
+    assert (folder / "report.md").read_text(encoding="utf-8") == report
 
 
 def pictures_of(folder):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoo.report.chart import COLOURS, Chart, Mark, Series, looks, png
+from zoo.report.chart import COLOURS, Chart, Series, looks, png
 from zoo.report.html.figure import plotly
 
 EVIL = ["$x$ \\alpha", "a_b^c", "<b>bold</b> & more", "_hidden", "価格 ±é"]
@@ -47,7 +47,7 @@ def test_hidden_series_are_absent_from_a_png_and_wait_in_the_legend_of_the_page(
 
 def test_labels_show_as_text_in_both_drawings(tmp_path):
     series = [line(text, kind="lines+markers", text=[text] * 3, hover=[text] * 3) for text in EVIL]
-    drawn = Chart(EVIL[0], EVIL[1], EVIL[2], series, marks=[Mark(EVIL[2], x=2), Mark(EVIL[0], y=5)])
+    drawn = Chart(EVIL[0], EVIL[1], EVIL[2], series)
     png([[drawn]], tmp_path / "evil.png")
     text = json.dumps(plotly(drawn), ensure_ascii=False, allow_nan=False)
     assert "<b>" not in text and "&lt;b&gt;bold&lt;/b&gt; &amp; more" in text
@@ -99,13 +99,10 @@ def test_a_band_is_one_outline_that_goes_with_its_series():
     assert band["legendgroup"] == line_trace["legendgroup"] and band["showlegend"] is False
 
 
-def test_logarithmic_axes_take_ranges_and_marks_as_powers_of_ten():
-    drawn = plotly(chart(line(), log_x=True, log_y=True, x_range=(1, 100), y_range=(0.1, 1000), x_ticks=[1, 2, 1000],
-                         marks=[Mark("peak", 10, 100)]))  # fmt: skip
+def test_logarithmic_axes_take_ranges_as_powers_of_ten():
+    drawn = plotly(chart(line(), log_x=True, log_y=True, x_range=(1, 100), y_range=(0.1, 1000), x_ticks=[1, 2, 1000]))
     assert drawn["layout"]["xaxis"]["range"] == [0, 2] and drawn["layout"]["yaxis"]["range"] == [-1, 3]
     assert drawn["layout"]["xaxis"]["ticktext"] == ["1", "1,000"]  # 2 is too near to 1 to be read
-    (note,) = drawn["layout"]["annotations"]
-    assert (note["x"], note["y"]) == (1, 2)
 
 
 def test_noise_alone_does_not_fill_a_logarithmic_axis():

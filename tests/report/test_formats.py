@@ -83,7 +83,7 @@ def test_latex_has_a_table_of_tuning_and_one_of_each_target():
 def test_latex_of_speed_has_a_table_for_each_sheet(speed):
     text = as_text(speed, "latex")
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 1
-    assert r"\caption{Training, lookback" in text
+    assert r"\caption{Speed: speed: Windows per second: Training, lookback" in text
 
 
 def test_latex_escapes_what_it_would_read_as_commands():

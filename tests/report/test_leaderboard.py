@@ -75,7 +75,7 @@ def test_a_data_set_with_few_of_the_variants_is_left_out():
 def test_fewer_than_five_data_sets_have_no_interval_and_no_ranks_and_say_so():
     ranked = leaderboard(boards(frame(rows_of(TABLES))))
     assert ranked.ranks is None and ranked.standings["low"].isna().all()
-    assert "No ranks: ranks need at least 5 problems, got 2." in leaderboard_markdown(ranked, {}, "ranks.png")
+    assert "No ranks: ranks need at least 5 problems, got 2." in leaderboard_markdown(ranked, {})
 
 
 def test_enough_data_sets_have_intervals_and_ranks():
@@ -84,11 +84,10 @@ def test_enough_data_sets_have_intervals_and_ranks():
     best = ranked.standings.iloc[0]
     assert best.low < best.ratio < best.high and best.low >= 0.5 and best.high <= 0.57
     assert ranked.ranks.names == ("lstm", "bilstm", "naive") and ranked.ranks.ranks == (1.0, 2.0, 3.0)
-    text = leaderboard_markdown(ranked, {"mine": "mine/report.md"}, "ranks.png")
+    text = leaderboard_markdown(ranked, {"mine": "mine/report.md"})
     assert "mean rank" in text and "lstm before naive" in text and "(mine/report.md)" in text
-    assert text == leaderboard_markdown(
-        leaderboard(boards(frame(rows_of(tables)))), {"mine": "mine/report.md"}, "ranks.png"
-    )
+    assert "](critical-difference.png)" in text
+    assert text == leaderboard_markdown(leaderboard(boards(frame(rows_of(tables)))), {"mine": "mine/report.md"})
 
 
 def test_sweeps_and_failures_do_not_count():

@@ -9,12 +9,13 @@ from zoo.report import pictures
 from zoo.report.board import boards
 from zoo.report.chart import png
 from zoo.report.evidence import judged
+from zoo.report.folder import draw
 from zoo.report.html.figure import plotly
 from zoo.report.markdown import markdown
 from zoo.report.pictures import (
     ACTUAL,
+    board_figures,
     by_step,
-    draw_boards,
     first_seeds,
     forecasts,
     learning,
@@ -40,6 +41,12 @@ def named(chart):
     return {series.label: series for series in chart.series}
 
 
+def draw_boards(drawn, folder):
+    figures = board_figures(drawn)
+    draw(figures, folder)
+    return list(figures)
+
+
 def is_drawn(path):
     """Whether a PNG holds more than two colours."""
     with Image.open(path) as image:
@@ -57,13 +64,13 @@ def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(board, tmp_p
 
 def test_a_second_board_has_pictures_of_its_own_and_leftovers_are_deleted(tmp_path):
     (tmp_path / "forecast-2.png").write_bytes(b"of an earlier run")
-    (tmp_path / "windows-per-second.png").write_bytes(b"not ours")
+    (tmp_path / "mine.png").write_bytes(b"not ours")
     untimed = [line | {"windows_per_second": None} for line in (NAIVE, *LSTM)]
     second = [line | {"data": ELSEWHERE, "key": f"{line['key']} elsewhere"} for line in untimed]
     assert draw_boards(boards(frame([*untimed, *second])), tmp_path) == ["skill.png", "skill-2.png"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["skill-2.png", "skill.png", "windows-per-second.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.png", "skill-2.png", "skill.png"]
     assert draw_boards(boards(frame([NAIVE])), tmp_path) == []
-    assert [path.name for path in tmp_path.iterdir()] == ["windows-per-second.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
 
 
 def test_every_target_has_a_panel_over_the_time_of_its_rows(monkeypatch, tmp_path):
@@ -95,7 +102,7 @@ def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
     for place, (line, series) in enumerate(zip(board.lines, dots, strict=True)):
         assert list(series.x) == pytest.approx([100 * value for value in line.runs["skill"]])
         assert list(series.y) == [place] * 3
-    bars = [list(series.x) for series in chart.series if series.kind == "line"]
+    bars = [list(series.x) for series in chart.series if series.label == "95 % interval"]
     assert bars == [pytest.approx([100 * end for end in line.interval]) for line in board.lines]
 
 

@@ -105,20 +105,13 @@ def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 def _renew(folder: Path) -> None:
     """Write the report and pictures of a folder, and print its tables."""
-    from zoo.run.results import results
+    from zoo.report.folder import write_report
+    from zoo.report.speed import speed_section
+    from zoo.report.terminal import show
 
-    frame = results(folder)
-    if (frame["kind"] == "speed").any():
-        from zoo.report.speed import show_speed, write_speed_report
-
-        write_speed_report(folder)
-        show_speed(table_console(), frame)
-    else:
-        from zoo.report.folder import write_report
-        from zoo.report.terminal import show
-
-        show(table_console(), write_report(folder).boards)
-    _note(frame.attrs["left_out"])
+    report = write_report(folder)
+    show(table_console(), report.boards, speed_section(report.frame, is_brief=True))
+    _note(report.frame.attrs["left_out"])
 
 
 def _note(sentences: Sequence[str]) -> None:

@@ -61,8 +61,10 @@ def speed(
     as_json: Json = False,
 ) -> None:
     """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them."""
+    from zoo.report.folder import write_report
     from zoo.report.formats import as_text
-    from zoo.report.speed import show_speed, write_speed_report
+    from zoo.report.speed import speed_section
+    from zoo.report.terminal import show
     from zoo.run.results import frame_of
     from zoo.speed.run import run_speed
 
@@ -81,12 +83,12 @@ def speed(
         complete = f"{run.complete} of {run.cells} cells are complete"
         print(f"stopped: {complete}; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
-    write_speed_report(folder)
+    write_report(folder)
     frame = frame_of([(folder, row) for row in run.rows])
     if as_json:
         sys.stdout.write(as_text(frame, "json"))
     else:
-        show_speed(table_console(), frame)
+        show(table_console(), [], speed_section(frame, is_brief=True))
         print(f"rows, report.md and pictures are in {folder}")
     sys.exit(1 if any(row.error is not None for row in run.rows) else 0)
 

@@ -7,7 +7,8 @@ import pandas as pd
 
 from zoo.report.board import Board, Line, counted, value_of, values_under
 from zoo.report.gain import tuning_table
-from zoo.report.section import Captioned, Section
+from zoo.report.pictures import pictures_of
+from zoo.report.section import Captioned, Picture, Section
 from zoo.report.tables import INTERVAL, P_NAIVE, accuracy_table, target_table
 from zoo.report.verdict import verdict
 
@@ -23,13 +24,15 @@ TESTS = (
 )
 
 
-def board_section(board: Board) -> Section:
-    """Everything about one problem but its pictures."""
-    blocks = [Captioned("", accuracy_table(board), legend(board), ((*VERDICT, "seeds", "train s"), VERDICT))]
+def board_section(board: Board, number: int = 1) -> Section:
+    """Everything about one problem but its charts; number: of the board in its report, from 1, for its pictures."""
+    narrow = ((*VERDICT, "seeds", "train s"), VERDICT)
+    blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:
         blocks.append(Captioned("What tuning gained", tuning, TUNING_LEGEND, (TUNING,)))
     if (targets := target_table(board)) is not None:
         blocks.append(Captioned("Each target", targets, "rmse of each target in its own units."))
+    blocks += pictures_of(number)
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))
 

@@ -61,19 +61,6 @@ class Series:
         return GREY if self.colour == "grey" else "#000000"
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A dashed line across the panel at x or at y, with a text on it; only the text where both are given.
-
-    Of a text alone, side "left" begins to the right of the point and below it, "right" ends at the point, above it.
-    """
-
-    text: str = ""
-    x: float | None = None
-    y: float | None = None
-    side: Literal["left", "right"] = "left"
-
-
 @dataclass(frozen=True, eq=False)
 class Chart:
     """One panel. y_names: rows from top to bottom, row n at y = n; note: what to know to read it.
@@ -85,7 +72,6 @@ class Chart:
     x_label: str
     y_label: str
     series: Sequence[Series]
-    marks: Sequence[Mark] = ()
     log_x: bool = False
     log_y: bool = False
     x_ticks: Iterable[float] = ()
@@ -171,8 +157,6 @@ def _draw(chart: Chart, axes: Any) -> None:
             _draw_series(series, axes)
             for place, side in enumerate(sides):
                 _draw_text(series, place, side, axes)
-    for mark in chart.marks:
-        _draw_mark(mark, axes)
     axes.set_title(fill(chart.title, 60), fontsize=10)
     axes.set_xlabel(chart.x_label, fontsize=9)
     axes.set_ylabel(chart.y_label, fontsize=9)
@@ -228,19 +212,6 @@ def _draw_text(series: Series, place: int, side: str, axes: Any) -> None:
     axes.annotate(series.text[place], (series.x[place], series.y[place]), (across * away, up * away),
                   textcoords="offset points", fontsize=8, ha=("center", "left", "right")[across],
                   va=("center", "bottom", "top")[up])  # fmt: skip
-
-
-def _draw_mark(mark: Mark, axes: Any) -> None:
-    write = {"textcoords": "offset points", "fontsize": 8, "color": GREY}
-    if mark.x is not None and mark.y is not None:
-        offset, up = ((6, -6), "top") if mark.side == "left" else ((0, 4), "bottom")
-        axes.annotate(mark.text, (mark.x, mark.y), offset, ha=mark.side, va=up, **write)
-    elif mark.x is not None:
-        axes.axvline(mark.x, color=GREY, linestyle="--", linewidth=1, zorder=1)
-        axes.annotate(mark.text, (mark.x, 0), (2, 3), xycoords=("data", "axes fraction"), rotation=90, **write)
-    elif mark.y is not None:
-        axes.axhline(mark.y, color=GREY, linestyle="--", linewidth=1, zorder=1)
-        axes.annotate(mark.text, (0, mark.y), (3, 1), xycoords=("axes fraction", "data"), **write)
 
 
 def _legend(canvas: Any) -> None:

@@ -1,5 +1,7 @@
 """A folder of results: its rows as boards, its report.md and its pictures; and the leaderboard over several."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,15 +10,19 @@ import pandas as pd
 from zoo.errors import InputError
 from zoo.files import write_text
 from zoo.report.board import Board
-from zoo.report.chart import png
+from zoo.report.chart import Figure, png
 from zoo.report.evidence import judged
-from zoo.report.leaderboard import leaderboard, leaderboard_markdown
+from zoo.report.leaderboard import RANKS, leaderboard, leaderboard_markdown
 from zoo.report.markdown import markdown
-from zoo.report.pictures import draw_boards, ranks
+from zoo.report.pictures import PICTURES, board_figures, ranks
+from zoo.report.speed import speed_section
+from zoo.report.speed_pictures import PICTURES as SPEED_PICTURES
+from zoo.report.speed_pictures import speed_charts
 from zoo.run.results import results
 from zoo.run.store import read_rows
+from zoo.speed.table import speed_rows
 
-RANKS = "critical-difference.png"
+OURS = re.compile("|".join([*(rf"{name}(-\d+)?\.png" for name in PICTURES), *map(re.escape, SPEED_PICTURES)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +34,28 @@ class FolderReport:
 
 
 def write_report(folder: Path) -> FolderReport:
-    """Write report.md and the pictures of a folder that zoo bench wrote, from its rows and stored predictions.
+    """Write report.md and the pictures of a folder of results, from its rows and stored predictions.
 
-    Raises InputError for a folder without accuracy rows and for one that cannot be written.
+    Raises InputError for a folder without rows and for one that cannot be written.
     """
     frame = results(folder)
-    report = FolderReport(frame, judged(frame))
-    if not report.boards:
-        raise InputError(f"{folder} holds no rows of zoo bench")
+    report, speed = FolderReport(frame, judged(frame)), speed_section(frame)
+    figures = board_figures(report.boards) | (speed_charts(speed_rows(frame)) if speed is not None else {})
     try:
-        pictures = draw_boards(report.boards, folder)
+        draw(figures, folder)
     except OSError as error:
         raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
-    write_text(folder / "report.md", markdown(report.boards, frame.attrs["left_out"], pictures))
+    write_text(folder / "report.md", markdown(report.boards, frame.attrs["left_out"], list(figures), speed))
     return report
+
+
+def draw(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write figures as PNG files, by name, and delete the pictures of an earlier report that are not among them."""
+    for path in folder.glob("*.png"):
+        if OURS.fullmatch(path.name) and path.name not in figures:
+            path.unlink()
+    for name, figure in figures.items():
+        png(figure, folder / name)
 
 
 def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
@@ -63,6 +77,6 @@ def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
         (folder / RANKS).unlink(missing_ok=True)
     first = rows.groupby("suite")["folder"].first()
     links = {suite: f"{Path(place).name}/report.md" for suite, place in first.items()}
-    text = leaderboard_markdown(ranked, links, RANKS)
+    text = leaderboard_markdown(ranked, links)
     write_text(folder / "README.md", text)
     return text, frame.attrs["left_out"]

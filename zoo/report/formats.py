@@ -12,9 +12,10 @@ from zoo.report.board_section import board_section
 from zoo.report.evidence import judged
 from zoo.report.markdown import markdown
 from zoo.report.section import Captioned, Section
-from zoo.report.speed import SpeedSection, speed_markdown, speed_section
+from zoo.report.speed import speed_section
 from zoo.report.summary import summary, summary_frame
 from zoo.report.text_table import latex_table
+from zoo.speed.table import speed_rows
 
 Format = Literal["md", "html", "latex", "csv", "json"]
 
@@ -29,14 +30,14 @@ def as_text(frame: pd.DataFrame, form: Format) -> str:
         from zoo.report.html.page import html_page
 
         return html_page(frame)
-    boards, speed = judged(frame), speed_section(frame)
+    boards = judged(frame)
     if form == "md":
-        parts = [markdown(boards, frame.attrs["left_out"])] if boards else []
-        return "\n".join([*parts, speed_markdown(frame)] if speed is not None else parts)
+        return markdown(boards, frame.attrs["left_out"], speed=speed_section(frame))
     if form == "latex":
-        tables = [text for board in boards for text in _latex(board_section(board))]
-        return "\n".join([*tables, *(_speed_latex(speed) if speed is not None else ())])
-    timed = frame[frame["key"].isin(speed.rows["key"])] if speed is not None else frame[:0]
+        sections = [*map(board_section, boards), speed_section(frame)]
+        return "\n".join(text for section in sections if section is not None for text in _latex(section))
+    timed = frame[frame["kind"] == "speed"]
+    timed = timed[timed["key"].isin(speed_rows(frame)["key"])] if len(timed) else timed
     if form == "json":
         rows = [{name: value_of(run, name) for name in timed.columns} for _, run in timed.iterrows()]
         cells = [{name: value for name, value in run.items() if value is not None} for run in rows]
@@ -53,12 +54,8 @@ def _latex(section: Section) -> Iterator[str]:
     for block in section.blocks:
         if isinstance(block, Captioned):
             title = f"{section.title}: {block.title}" if block.title else section.title
-            yield latex_table(block.table, f"{title}. {answer}{block.caption}")
+            yield latex_table(block.table, f"{title}. {answer}{block.caption}".strip())
             answer = ""
-
-
-def _speed_latex(section: SpeedSection) -> list[str]:
-    return [latex_table(table, ". ".join(filter(None, (title, caption)))) for title, table, caption in section.tables]
 
 
 def _flat(value: object) -> object:

@@ -17,6 +17,7 @@ from zoo.report.text_table import TextTable, escaped, table_of
 from zoo.report.verdict import answer
 from zoo.stats.ranks import FEWEST, Ranking, ranking
 
+RANKS = "critical-difference.png"
 RESAMPLES = 10_000
 WHOLE = 0.8  # of all variants: a problem with fewer would rank others than the rest does
 LEGEND = (
@@ -124,11 +125,12 @@ def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
     return (gap > 0).astype(float).mask(is_tie, 0.5).where(others.notna())
 
 
-def leaderboard_section(leaderboard: Leaderboard, picture: Picture | None = None) -> Section:
-    """The leaderboard: its answer, its table, and the ranks as the picture or else as a chart."""
+def leaderboard_section(leaderboard: Leaderboard) -> Section:
+    """The leaderboard: its answer, its table, and the ranks as a PNG and as a chart."""
     blocks: list[Captioned | Chart | Picture] = [Captioned("", _table(leaderboard), LEGEND)]
     if leaderboard.ranks is not None:
-        blocks.append(picture or ranks(leaderboard.ranks))
+        chart = ranks(leaderboard.ranks)
+        blocks += [Picture(RANKS, "mean ranks of the variants", chart.note), chart]
     blocks.append(Captioned("Problem by problem", problems_table(leaderboard.boards), PROBLEMS_LEGEND))
     return Section("Over all problems", sentences(leaderboard), blocks)
 
@@ -153,11 +155,10 @@ def problems_table(boards: Sequence[Board]) -> TextTable:
     return table_of(lines)
 
 
-def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str], picture: str) -> str:
-    """The leaderboard as Markdown; links: for each suite, the report that it links to; picture: of the ranks."""
-    note = ranks(leaderboard.ranks).note if leaderboard.ranks is not None else ""
-    section = leaderboard_section(leaderboard, Picture(picture, "mean ranks of the variants", note))
-    parts = ["# Leaderboard", section_markdown(section), "## Problems", _links(leaderboard.boards, links)]
+def leaderboard_markdown(leaderboard: Leaderboard, links: Mapping[str, str]) -> str:
+    """The leaderboard as Markdown; links: for each suite, the report that it links to."""
+    section = section_markdown(leaderboard_section(leaderboard))
+    parts = ["# Leaderboard", section, "## Problems", _links(leaderboard.boards, links)]
     if leaderboard.partial:
         parts += ["Left out, because too few of the variants ran on them:", _links(leaderboard.partial, links)]
     return "\n\n".join(parts) + "\n"

@@ -5,22 +5,29 @@ from dataclasses import replace
 
 from zoo.report.board import Board
 from zoo.report.board_section import board_section
-from zoo.report.pictures import pictures_of
 from zoo.report.section import Captioned, Picture, Section
 from zoo.report.text_table import escaped, markdown_list, markdown_table
 
 
-def markdown(boards: Sequence[Board], left_out: Sequence[str] = (), pictures: Sequence[str] = ()) -> str:
-    """A report with one section for each board.
+def markdown(
+    boards: Sequence[Board],
+    left_out: Sequence[str] = (),
+    pictures: Sequence[str] = (),
+    speed: Section | None = None,
+) -> str:
+    """A report with a section for each board, and then that of speed.
 
-    left_out: sentences on what is missing; pictures: files beside the report, as `draw_boards` names them.
+    left_out: sentences on what is missing; pictures: those of the sections' pictures that lie beside the report.
     """
-    suites = dict.fromkeys(str(name) for board in boards for name in board.runs["suite"])
-    parts = [f"# {escaped(', '.join(suites))}"]
-    for number, board in enumerate(boards, start=1):
-        section = board_section(board)
-        shown = [picture for picture in pictures_of(number) if picture.file in pictures]
-        parts.append(section_markdown(replace(section, blocks=[*section.blocks, *shown])))
+    sections = [board_section(board, number) for number, board in enumerate(boards, start=1)]
+    titles = dict.fromkeys(str(name) for board in boards for name in board.runs["suite"])
+    if speed is not None:
+        sections.append(speed)
+        titles |= {"speed": None}
+    parts = [f"# {escaped(', '.join(titles))}"]
+    for section in sections:
+        blocks = [block for block in section.blocks if not isinstance(block, Picture) or block.file in pictures]
+        parts.append(section_markdown(replace(section, blocks=blocks)))
     if left_out:
         parts += ["## Left out", markdown_list(left_out)]
     return "\n\n".join(parts) + "\n"
@@ -39,7 +46,8 @@ def _parts(section: Section) -> Iterator[str]:
             if block.title:
                 yield f"### {escaped(block.title)}"
             yield markdown_table(block.table)
-            yield escaped(block.caption)
+            if block.caption:
+                yield escaped(block.caption)
         elif isinstance(block, Picture):
             yield f"![{block.alt}]({block.file})"
             if block.note:

@@ -1,15 +1,13 @@
 """Pictures of a board, the same as PNG beside a report and on the page: skill, trade-offs, forecasts, errors."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.report.board import Board, Line, counted, trades
-from zoo.report.chart import Chart, Colour, Figure, Mark, Series, looks, png
+from zoo.report.chart import Chart, Colour, Figure, Series, looks
 from zoo.report.evidence import stored_of
 from zoo.report.section import Picture
 from zoo.run.predictions import Stored
@@ -20,35 +18,27 @@ PICTURES = {
     "trade": "rmse over training throughput, and the best trade-offs",
     "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
 }
-OURS = re.compile(rf"({'|'.join(PICTURES)})(-\d+)?\.png")
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
 MOST_POINTS = 2000  # of a line over time: more are thinned evenly
 LAST = 120  # windows of the test part that the PNG of forecasts shows
 MOST_TARGETS = 4  # panels of that PNG
 ACTUAL, NAIVE = "actual", "naive (the value before)"
+LEVEL: dict[str, Any] = {"colour": "grey", "dash": "dash", "width": 1.0}
 NAIVE_LOOK: dict[str, Any] = {"colour": "grey", "dash": "dot"}
 TOGGLE = "Of each variant's first seed. Click a name in the legend to show or hide it, double-click to see it alone."
 
 
-def draw_boards(boards: Sequence[Board], folder: Path) -> list[str]:
-    """Write the PNG files of each board and return their names, `skill.png`, of a second board `skill-2.png`.
-
-    Files of such names from an earlier run that no board needs any more are deleted.
-    """
-    drawn = []
+def board_figures(boards: Sequence[Board]) -> dict[str, Figure]:
+    """The figures of each board by the file to draw: `skill.png`, of a second board `skill-2.png`."""
+    figures: dict[str, Figure] = {}
     for number, board in enumerate(boards, start=1):
         best = dict(list(first_seeds(board).items())[:1])
         last_forecasts = forecasts(board, best, last=LAST)[:MOST_TARGETS]
         charts: list[list[Chart | None]] = [[skill(board)], [trade(board)], [*last_forecasts]]
         for picture, panels in zip(pictures_of(number), charts, strict=True):
-            figure: Figure = [[chart] for chart in panels if chart is not None]
-            if figure:
-                png(figure, folder / picture.file)
-                drawn.append(picture.file)
-    for path in folder.glob("*.png"):
-        if OURS.fullmatch(path.name) and path.name not in drawn:
-            path.unlink()
-    return drawn
+            if figure := [[chart] for chart in panels if chart is not None]:
+                figures[picture.file] = figure
+    return figures
 
 
 def pictures_of(number: int) -> list[Picture]:
@@ -66,7 +56,7 @@ def skill(board: Board) -> Chart | None:
     values = [100 * value for line in near for value in (*line.runs["skill"], *(line.interval or ()))]
     low, high = min(*values, 0.0), max(*values, 0.0)
     edge = low - 0.04 * (high - low)
-    series = []
+    series = [Series("", [0.0, 0.0], [-0.5, len(lines) - 0.5], **LEVEL)]
     for place, line in enumerate(lines):
         kind, colour = _kind(line.is_baseline)
         skills = 100 * line.runs["skill"].to_numpy()
@@ -85,7 +75,6 @@ def skill(board: Board) -> Chart | None:
         "skill against naive, %\n0 is as good as naive",
         "",
         series,
-        marks=[Mark(x=0.0)],
         x_range=(edge - 0.02 * (high - low), high + 0.06 * (high - low)),
         y_names=[line.label for line in lines],
         height=1.3 + 0.27 * len(lines),
@@ -111,13 +100,14 @@ def trade(board: Board) -> Chart | None:
     low, high = points["rmse"].min(), points["rmse"].max()
     room = high - low or abs(low)
     naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.spread("rmse"))), None)
-    is_near = naive is not None and low - room <= naive <= high + room
+    if naive is not None and low - room <= naive <= high + room:
+        x = [points["windows_per_second"].min(), points["windows_per_second"].max()]
+        series.append(Series("", x, [naive, naive], text=["naive", ""], **LEVEL))
     return Chart(
         "Error and training throughput",
         "training throughput, windows/s\ndots grow with the number of parameters",
         "rmse",
         series,
-        marks=[Mark("naive", y=naive)] if is_near else [],
         log_x=True,
         note="Nothing is both faster and more accurate than the variants on the dotted line.",
     )

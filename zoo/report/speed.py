@@ -1,24 +1,18 @@
-"""The report of speed: tables, sentences and pictures of speed rows, as values, as Markdown and for a terminal."""
+"""The section of speed: the tables, sentences and pictures of speed rows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
 
-from zoo.errors import InputError
-from zoo.files import write_text
 from zoo.report import speed_verdict as words
 from zoo.report.board import counted
-from zoo.report.chart import Figure
-from zoo.report.speed_pictures import PICTURES, draw_speed, speed_charts
+from zoo.report.chart import Chart
+from zoo.report.section import Captioned, Picture, Section
+from zoo.report.speed_pictures import PICTURES, speed_charts
 from zoo.report.speed_verdict import short
-from zoo.report.terminal import WIDER, show_table
-from zoo.report.text_table import Text, TextTable, escaped, markdown_list, markdown_table
-from zoo.run.results import results
+from zoo.report.text_table import Text, TextTable
 from zoo.speed import table as speed
 from zoo.speed.table import PHASES, RATE, TIME, Sheet
 
@@ -26,6 +20,7 @@ MOST_BATCHES, MOST_CLIFFS, MOST_KERNELS = 8, 20, 3
 PARTS = ["forward", "backward", "optimizer"]
 RANKS = ["p50", "p95", "p99"]
 Columns = dict[str, tuple[str, Callable[[Any], Any]]]
+Tables = list[tuple[str, TextTable]]  # with their titles
 THROUGHPUT = (
     "Windows per second at each batch size, the median over repeats. Bold: the fastest that is no baseline; (b): a "
     "baseline; ~: not settled, the 95 % interval was still wider than ± 2 % when the time was up; †: measured in "
@@ -48,106 +43,26 @@ SCALING = (
 LARGEST = "The largest batch that ran and what stopped the search; the best throughput among the sizes that were tried."
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """A part of the report: a heading, the name of its picture, titled tables, and how to read them."""
+def speed_section(frame: pd.DataFrame, *, is_brief: bool = False) -> Section | None:
+    """Everything about the speed rows of a frame of results; None where there are none.
 
-    heading: str
-    picture: str
-    note: str
-    tables: Sequence[tuple[str, TextTable]]
-
-
-@dataclass(frozen=True)
-class SpeedSection:
-    """A report of speed, as values. rows: as speed_rows gives them; tables: (title, table, caption) of every table."""
-
-    rows: pd.DataFrame
-    title: str
-    verdict: list[str]
-    subject: str
-    chapters: list[Chapter]
-    tables: list[tuple[str, TextTable, str]]
-    provenance: list[tuple[str, str]]
-    failures: list[str]
-    commands: list[str]
-    left_out: list[str]
-
-    @property
-    def charts(self) -> dict[str, Figure]:
-        return speed_charts(self.rows)
-
-
-def speed_section(frame: pd.DataFrame) -> SpeedSection | None:
-    """The report of the speed rows in a frame of results; None where there are none."""
+    is_brief: the only tables are windows per second at the lookbacks at which most variants were measured.
+    """
     if not (frame["kind"] == "speed").any():
         return None
     rows = speed.speed_rows(frame)
-    chapters, earlier = list(_chapters(rows)), rows.attrs["earlier"]
-    return SpeedSection(
-        rows,
-        title=", ".join(sorted(rows["suite"].unique())),
-        verdict=words.verdict(rows),
-        subject=words.subject(rows),
-        chapters=chapters,
-        tables=[(title or part.heading, table, part.note) for part in chapters for title, table in part.tables],
-        provenance=words.provenance(rows),
-        failures=words.failures(rows),
-        commands=list(rows["command"].dropna().unique()),
-        left_out=[f"{counted(earlier, 'speed row')} of earlier code of a variant left out"] if earlier else [],
+    title, earlier = ", ".join(sorted(rows["suite"].unique())), rows.attrs["earlier"]
+    sentences = [*words.verdict(rows), words.cliff_sentence(rows), words.subject(rows)]
+    if earlier:
+        sentences.append(f"{counted(earlier, 'speed row')} of earlier code of a variant left out.")
+    return Section(
+        f"Speed: {title}",
+        list(dict.fromkeys(filter(None, sentences))),
+        _brief(rows) if is_brief else list(_blocks(rows)),
+        words.failures(rows),
+        words.provenance(rows),
+        list(rows["command"].dropna().unique()),
     )
-
-
-def speed_markdown(frame: pd.DataFrame, pictures: Sequence[str] = ()) -> str:
-    """The report as Markdown; pictures: file names relative to it."""
-    section = speed_section(frame)
-    if section is None:
-        return ""
-    first, *more = map(escaped, section.verdict)
-    parts = [f"# {escaped(section.title)}", f"**{first}**", *more, escaped(section.subject)]
-    for part in section.chapters:
-        parts.append(f"## {escaped(part.heading)}")
-        parts += [f"![{PICTURES[part.picture]}]({name})" for name in pictures if name == f"{part.picture}.png"]
-        for title, table in part.tables:
-            parts += [f"### {escaped(title)}"] * bool(title) + [markdown_table(table)]
-        parts.append(escaped(part.note))
-    if section.failures:
-        parts += ["## Cells that failed", markdown_list(section.failures)]
-    parts += ["## How it was measured", markdown_list(f"{label}: {text}" for label, text in section.provenance)]
-    parts += [escaped(f"{sentence}.") for sentence in section.left_out]
-    parts.append("Run it again:\n\n" + "\n".join(f"    {command}" for command in section.commands))
-    return "\n\n".join(parts if section.commands else parts[:-1]) + "\n"
-
-
-def write_speed_report(folder: Path) -> None:
-    """Write report.md and its pictures into a folder that zoo speed wrote."""
-    frame = results(folder)
-    try:
-        pictures = draw_speed(speed.speed_rows(frame), folder)
-    except OSError as error:
-        raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
-    write_text(folder / "report.md", speed_markdown(frame, pictures))
-
-
-def show_speed(console: Console, frame: pd.DataFrame) -> None:
-    """Print the verdict, and windows per second with as many columns as there is room for."""
-    section = speed_section(frame)
-    if section is None:
-        return
-    console.print(f"[bold]{escape(section.verdict[0])}[/bold]", *map(escape, section.verdict[1:]), sep="\n")
-    every, is_whole = speed.sheets(section.rows), True
-    full = speed.fullest(every)
-    for sheet in full:
-        table = throughput_table(sheet)
-        batches = [name for name in table.header if name.startswith("batch ")]
-        choices = [("variant", *speed.thinned(batches, count)) for count in range(len(batches), 0, -1)]
-        console.print(f"\n[bold]{escape(sheet.title)}[/bold]", highlight=False)
-        is_whole &= show_table(console, table, *choices)
-    hints = "" if is_whole else f" {WIDER}"
-    hints += " Lookbacks of few variants are in report.md." if len(full) < len(every) else ""
-    console.print(THROUGHPUT + hints, style="dim", markup=False, highlight=False)
-    for failure in section.failures:
-        console.print(f"[red]failed:[/red] {escape(failure)}", highlight=False)
 
 
 def throughput_table(sheet: Sheet) -> TextTable:
@@ -192,27 +107,53 @@ def cost_table(sheet: Sheet) -> TextTable:
     return _table(rows.reset_index(), texts)
 
 
-def _chapters(rows: pd.DataFrame) -> Iterator[Chapter]:
+def _brief(rows: pd.DataFrame) -> list[Captioned]:
+    every = speed.sheets(rows)
+    full = speed.fullest(every)
+    caption = THROUGHPUT + " Lookbacks of few variants are in report.md." * (len(full) < len(every))
+    return _captioned("Windows per second", caption, [(sheet.title, throughput_table(sheet)) for sheet in full])
+
+
+def _blocks(rows: pd.DataFrame) -> Iterator[Captioned | Chart | Picture]:
+    """The tables of each chapter, then its picture, as a PNG file and as the charts in it."""
+    figures = speed_charts(rows)
+    for heading, file, caption, tables in _chapters(rows):
+        yield from _captioned(heading, caption, tables)
+        if file in figures:
+            yield Picture(file, PICTURES[file])
+            yield from (replace(chart, title=f"{heading}: {chart.title}") for row in figures[file] for chart in row)
+
+
+def _chapters(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, Tables]]:
+    """(heading, file of its picture, caption, tables) of each chapter."""
     every = speed.sheets(rows)
     full = speed.fullest(every)
     ordered = sorted(every, key=lambda sheet: sheet not in full)  # lookbacks of few variants last
-    tables = [(sheet.title, throughput_table(sheet)) for sheet in ordered]
-    yield Chapter("Windows per second", "windows-per-second", THROUGHPUT, tables)
-    if costs := [(f"{sheet.title}, batch {sheet.common[-1]:,}", cost_table(sheet)) for sheet in full if sheet.common]:
-        yield Chapter("Cost of a step", "roofline", COST, costs)
-    if len(largest := speed.kernel_rows(rows)):
-        yield Chapter("Where the time goes", "", KERNELS, [("", _columns(largest, TIME_COLUMNS))])
-    if sentence := words.cliff_sentence(rows):
-        faster = speed.cliffs(rows)
-        more = f" {len(faster) - MOST_CLIFFS} more with smaller gains are left out." * (len(faster) > MOST_CLIFFS)
-        tables = [("", _columns(faster[:MOST_CLIFFS], CLIFF_COLUMNS, "line"))] if len(faster) else []
-        yield Chapter("Cliffs", "cliffs", CLIFFS + more if tables else sentence, tables)
-    if len(growth := speed.exponents(rows)):
-        groups = growth.groupby("over")
-        tables = [(f"Step time over {str(over).replace('_', ' ')}", _scaling_table(some)) for over, some in groups]
-        yield Chapter("Scaling", "scaling", SCALING, tables)
-    if len(searches := rows[(rows["batch_size"] == "max") & rows["is_measured"]]):
-        yield Chapter("Largest batch", "", LARGEST, [("", _columns(searches, LARGEST_COLUMNS))])
+    rates = [(sheet.title, throughput_table(sheet)) for sheet in ordered]
+    yield "Windows per second", "windows-per-second.png", THROUGHPUT, rates
+    costs = [(f"{sheet.title}, batch {sheet.common[-1]:,}", cost_table(sheet)) for sheet in full if sheet.common]
+    yield "Cost of a step", "roofline.png", COST, costs
+    yield "Where the time goes", "", KERNELS, _columns(speed.kernel_rows(rows), TIME_COLUMNS)
+    faster = speed.cliffs(rows)
+    more = f" {len(faster) - MOST_CLIFFS} more with smaller gains are left out." * (len(faster) > MOST_CLIFFS)
+    yield "Cliffs", "cliffs.png", CLIFFS + more, _columns(faster[:MOST_CLIFFS], CLIFF_COLUMNS, "line")
+    growth = speed.exponents(rows)
+    groups = growth.groupby("over") if len(growth) else ()
+    exponents = [(f"Step time over {str(over).replace('_', ' ')}", _scaling_table(some)) for over, some in groups]
+    yield "Scaling", "scaling.png", SCALING, exponents
+    searches = rows[(rows["batch_size"] == "max") & rows["is_measured"]]
+    yield "Largest batch", "", LARGEST, _columns(searches, LARGEST_COLUMNS)
+
+
+def _captioned(heading: str, caption: str, tables: Tables) -> list[Captioned]:
+    """The tables of a chapter, its caption below the last; a narrow terminal shows fewer batch sizes."""
+    blocks = []
+    for number, (title, table) in enumerate(tables, start=1):
+        batches = [name for name in table.header if name.startswith("batch ")]
+        narrow = [("variant", *speed.thinned(batches, count)) for count in range(len(batches), 0, -1)]
+        own_caption = caption if number == len(tables) else ""
+        blocks.append(Captioned(f"{heading}: {title}" if title else heading, table, own_caption, narrow))
+    return blocks
 
 
 def _scaling_table(growth: pd.DataFrame) -> TextTable:
@@ -226,17 +167,18 @@ def _scaling_table(growth: pd.DataFrame) -> TextTable:
     return _table(rows, texts)
 
 
-def _columns(rows: pd.DataFrame, columns: Columns, label: str = "label") -> TextTable:
+def _columns(rows: pd.DataFrame, columns: Columns, label: str = "label") -> Tables:
+    """One table without a title; none where there are no rows."""
+    if rows.empty:
+        return []
     texts = {name: rows[column].map(written) for name, (column, written) in columns.items()}
-    return _table(rows.assign(label=rows[label]), pd.DataFrame(texts))
+    return [("", _table(rows.assign(label=rows[label]), pd.DataFrame(texts)))]
 
 
 def _table(rows: pd.DataFrame, texts: pd.DataFrame, is_best: pd.DataFrame | None = None) -> TextTable:
     """A line for each of the rows; columns that hold a dash alone are left out."""
     texts = texts.loc[:, (texts != "-").any()]
-    best = pd.DataFrame(False, texts.index, texts.columns)
-    if is_best is not None:
-        best.update(is_best)
+    best = texts.isna() if is_best is None else is_best.reindex(columns=texts.columns).eq(True)
     lines = [
         (Text(label), *map(Text, line, marks))
         for label, line, marks in zip(rows["label"], texts.to_numpy(), best.to_numpy(dtype=bool), strict=True)

@@ -1,27 +1,26 @@
 """Pictures of speed: windows per second, the roofline, cliffs and scaling, as charts for PNG files and the page."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from zoo.report.chart import Chart, Figure, Mark, Series, looks, png
+from zoo.report.chart import Chart, Figure, Series, looks
 from zoo.speed import table
 from zoo.speed.table import PHASES, RATE, TIME
 
 PICTURES = {
-    "windows-per-second": "Windows per second over batch size, with the range from the 5th to the 95th percentile",
-    "roofline": "Achieved FLOP/s over FLOP per byte, under the measured ceilings",
-    "cliffs": "Time per window over the size of the model",
-    "scaling": "Step time over batch size and over lookback",
+    "windows-per-second.png": "Windows per second over batch size, with the range from the 5th to the 95th percentile",
+    "roofline.png": "Achieved FLOP/s over FLOP per byte, under the measured ceilings",
+    "cliffs.png": "Time per window over the size of the model",
+    "scaling.png": "Step time over batch size and over lookback",
 }
 MOST_COLUMNS, MOST_PANELS = 4, 6
 Looks = dict[str, dict[str, Any]]
 
 
 def speed_charts(rows: pd.DataFrame) -> dict[str, Figure]:
-    """The figures of PICTURES for which speed rows have data, by name.
+    """The figures of PICTURES for which speed rows have data, by file.
 
     They show the first place in its main mode and dtype, with one set of parameters for each variant (but for the
     cliffs), and leave out baselines, which are so fast that the other lines would fall together.
@@ -34,24 +33,12 @@ def speed_charts(rows: pd.DataFrame) -> dict[str, Figure]:
     shown = shown if shown["is_baseline"].all() else shown[~shown["is_baseline"]]
     styles = looks(shown["label"])
     figures = {
-        "windows-per-second": _throughput(shown, styles),
-        "roofline": _roofline(shown, styles),
-        "cliffs": _cliffs(main),
-        "scaling": _scaling(shown, styles),
+        "windows-per-second.png": _throughput(shown, styles),
+        "roofline.png": _roofline(shown, styles),
+        "cliffs.png": _cliffs(main),
+        "scaling.png": _scaling(shown, styles),
     }
     return {name: figure for name, figure in figures.items() if figure}
-
-
-def draw_speed(rows: pd.DataFrame, folder: Path) -> list[str]:
-    """Write the figures as PNG files into the folder and return their names; deletes PICTURES without data."""
-    figures = speed_charts(rows)
-    for name in PICTURES:
-        path = folder / f"{name}.png"
-        if name in figures:
-            png(figures[name], path)
-        else:
-            path.unlink(missing_ok=True)
-    return [f"{name}.png" for name in figures]
 
 
 def _throughput(rows: pd.DataFrame, styles: Looks) -> Figure:
@@ -86,18 +73,13 @@ def _roofline(rows: pd.DataFrame, styles: Looks) -> Figure:
         if group.empty:
             continue
         left, right = min(ridge, group["intensity"].min()) / 2, 2 * max(ridge, group["intensity"].max())
-        middle = (left * ridge) ** 0.5
-        ceiling = Series("", [left, ridge, right], [left * memory, peak, peak], colour="grey", width=2)
-        marks = (
-            Mark(f"{peak:,.0f} GFLOP/s", right, peak, "right"),
-            Mark(f"{memory:,.0f} GB/s", middle, middle * memory),
-        )
+        x = [left, (left * ridge) ** 0.5, ridge, (ridge * right) ** 0.5, right]
+        names = ["", f"{memory:,.0f} GB/s", "", f"{peak:,.0f} GFLOP/s", ""]
+        ceiling = Series("", x, [min(peak, at * memory) for at in x], colour="grey", width=2, text=names)
         title = f"{word.capitalize()}, lookback {lookback}: from small to large batches"
         ends = (min(left * memory, group["achieved"].min()) / 1.5, 2 * max(peak, group["achieved"].max()))
         series = [*_lines(group, "intensity", "achieved", styles), ceiling]
-        charts.append(
-            _chart(title, "FLOP per byte", "GFLOP/s", series, marks=marks, y_range=ends, width=4.6, height=4.0)
-        )
+        charts.append(_chart(title, "FLOP per byte", "GFLOP/s", series, y_range=ends, width=4.6, height=4.0))
     return _without_empty([charts])
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from zoo.report.board import Board
 from zoo.report.board_section import board_section
-from zoo.report.section import Captioned
+from zoo.report.section import Captioned, Section
 from zoo.report.tables import INTERVAL
 from zoo.report.text_table import Text, TextTable, fits, rich_table
 
@@ -19,15 +19,21 @@ WIDER = "A wider terminal shows more columns, as does report.md."
 MOST_TARGETS = 3  # columns of a table that is printed in parts
 
 
-def show(console: Console, boards: Sequence[Board]) -> None:
-    """Print each board: the answer, the table, how to read it, and then the details."""
-    for section in map(board_section, boards):
+def show(console: Console, boards: Sequence[Board], speed: Section | None = None) -> None:
+    """Print each board, and then speed: the answer, the main table, how to read it, and then the details."""
+    for section in [*map(board_section, boards), *([speed] if speed is not None else [])]:
         answer, *findings = section.sentences
         console.print(f"[bold]{escape(section.title)}[/bold]\n\n[bold]{escape(answer)}[/bold]\n", highlight=False)
-        for number, block in enumerate(section.blocks):
+        is_whole = True
+        for number, block in enumerate(section.blocks or [None]):
             if isinstance(block, Captioned):
-                is_whole = show_table(console, block.table, *block.narrow)
-                print_dim(console, block.caption if is_whole else f"{block.caption} {WIDER}")
+                if block.title:
+                    console.print(block.title, style="bold", markup=False, highlight=False)
+                is_whole &= show_table(console, block.table, *block.narrow)
+                if block.caption:
+                    caption = block.caption if is_whole else f"{block.caption} {WIDER}"
+                    console.print(caption, style="dim", markup=False, highlight=False)
+                    is_whole = True
             if number == 0:
                 console.print("", *findings, "", sep="\n", markup=False, highlight=False)
         for sentence in section.failures:
@@ -64,8 +70,3 @@ def _narrow(console: Console, table: TextTable) -> Table:
         if name == INTERVAL and needed > console.width:
             column.no_wrap, column.max_width = False, len("interval")
     return drawn
-
-
-def print_dim(console: Console, text: str) -> None:
-    """Print how to read a table."""
-    console.print(text, style="dim", markup=False, highlight=False)

@@ -69,9 +69,9 @@ def latex_table(table: TextTable, caption: str) -> str:
     return str(styler.to_latex(column_format=columns, hrules=True, position_float="centering", caption=caption))
 
 
-def rich_table(table: TextTable, title: str | None = None) -> Table:
+def rich_table(table: TextTable) -> Table:
     """The table for a terminal, baselines dim."""
-    drawn = Table(title=escape(title) if title else None, title_justify="left", title_style="bold")
+    drawn = Table()
     first, *figures = table.header
     drawn.add_column(escape(first), min_width=16, max_width=32, overflow="fold")  # labels may carry settings
     for name in figures:

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.speed.rows import GPU, bare_row, changed, frame, largest_row, many_rows, speed_row, tabled
+from zoo.report.section import Captioned
 from zoo.report.speed import cost_table, speed_section, throughput_table
 from zoo.report.speed_verdict import short
 from zoo.speed.table import fullest, kernel_rows, labels, sheets, speed_rows, usual
@@ -16,9 +17,9 @@ def text_of(table):
     return [[cell.text for cell in cells] for cells in table.rows]
 
 
-def chapter(rows, heading):
-    (shown,) = [part for part in speed_section(frame(rows)).chapters if part.heading == heading]
-    return shown
+def blocks(rows):
+    """The tables of the report with their captions, by heading."""
+    return {block.title: block for block in speed_section(frame(rows)).blocks if isinstance(block, Captioned)}
 
 
 def test_labels_name_only_what_differs():
@@ -61,8 +62,9 @@ def test_rows_of_earlier_code_are_left_out_and_counted():
     oldest = changed(speed_row(key="none", started="2026-03-01T00:00:00+00:00"), code=None)
     rows = tabled([*old, oldest, new])
     assert dict(zip(rows["variant"], rows["step_seconds.median"], strict=True)) == {"lstm": 1e-3, "bilstm": 9.0}
-    assert speed_section(frame([*old, oldest, new])).left_out == ["2 speed rows of earlier code of a variant left out"]
-    assert speed_section(frame([new])).left_out == []
+    sentences = speed_section(frame([*old, oldest, new])).sentences
+    assert sentences[-1] == "2 speed rows of earlier code of a variant left out."
+    assert not any("left out" in sentence for sentence in speed_section(frame([new])).sentences)
 
 
 def test_one_set_of_parameters_stands_for_a_variant():
@@ -120,16 +122,16 @@ def test_columns_that_no_row_has_a_value_for_are_left_out():
 
 
 def test_the_largest_batch_and_what_limits_it_are_told():
-    ((_, table),) = chapter([*many_rows(), largest_row()], "Largest batch").tables
+    table = blocks([*many_rows(), largest_row()])["Largest batch"].table
     assert text_of(table) == [["lstm", "training", "24", "8,192", "out of memory", "8,192", "4,096", "98.3"]]
-    assert "Largest batch" not in [part.heading for part in speed_section(frame(many_rows())).chapters]
+    assert "Largest batch" not in blocks(many_rows())
 
 
 def test_at_most_three_kernels_of_the_largest_cell_are_shown():
     seen = [["cell", 0.5], ["gemm", 0.2], ["copy", 0.1], ["fill", 0.05]]
     rows = [speed_row(batch=512, kernels_seen=seen), speed_row(batch=64)]
     assert len(kernel_rows(tabled(rows))) == 1
-    ((_, table),) = chapter(rows, "Where the time goes").tables
+    table = blocks(rows)["Where the time goes"].table
     assert text_of(table) == [["lstm", "training", "cell 50%, gemm 20%, copy 10%"]]
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.speed.rows import GPU, changed, frame, many_rows, scaling_rows, speed_row, sweep_rows, tabled
-from zoo.report.speed import speed_section
+from tests.report.speed.test_tables import blocks
+from tests.speed.rows import GPU, changed, many_rows, scaling_rows, speed_row, sweep_rows, tabled
 from zoo.report.speed_verdict import cliff_sentence, failures, provenance, subject, verdict
 from zoo.speed.table import cliffs, exponents
 
@@ -101,13 +101,13 @@ def test_a_gain_within_the_intervals_is_no_cliff():
 def test_the_largest_cliffs_are_told_and_the_rest_counted():
     rows = [speed_row(seconds=1 / (size + 64 * number), params={"hidden_size": size}, lookback=7 + number)
             for number in range(8) for size in (16, 32, 64, 128)]  # fmt: skip
-    (chapter,) = [part for part in speed_section(frame(rows)).chapters if part.heading == "Cliffs"]
-    ((_, table),) = chapter.tables
+    cliff_block = blocks(rows)["Cliffs"]
+    table = cliff_block.table
     assert len(table.rows) == 20
     values = dict(zip(table.header, (cell.text for cell in table.rows[0]), strict=True))
     assert (values["smaller"], values["bigger"], values["ratio"], values["lookback"]) == ("16", "32", "0.50", "7")
     more = len(cliffs(tabled(rows))) - 20
-    assert more > 0 and chapter.note.endswith(f"{more} more with smaller gains are left out.")
+    assert more > 0 and cliff_block.caption.endswith(f"{more} more with smaller gains are left out.")
 
 
 @pytest.mark.parametrize("exponent", [0.4, 1.0, 1.3])
@@ -116,9 +116,7 @@ def test_the_exponent_of_a_power_law_is_recovered(exponent):
     assert list(values["over"]) == ["batch_size"] * 2 + ["lookback"] * 2
     assert list(values["part"]) == ["k", "k, largest half"] * 2
     assert list(values["k"]) == pytest.approx([exponent] * 4)
-    (chapter,) = [part for part in speed_section(frame(scaling_rows(exponent))).chapters if part.heading == "Scaling"]
-    (title, table), _ = chapter.tables
-    assert title == "Step time over batch size"
+    table = blocks(scaling_rows(exponent))["Scaling: Step time over batch size"].table
     assert table.header == ("variant", "lookback", "training: k", "training: k, largest half")
     assert [[cell.text for cell in cells] for cells in table.rows] == [
         ["lstm", "48", f"{exponent:.2f} (16-4096)", f"{exponent:.2f} (256-4096)"]

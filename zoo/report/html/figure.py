@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.report.chart import GREY, Chart, Mark, Series, Values, plain
+from zoo.report.chart import Chart, Series, Values, plain
 from zoo.report.sides import text_sides
 
 SYMBOLS = {
@@ -38,8 +38,6 @@ def plotly(chart: Chart) -> dict[str, Any]:
         "xaxis": x_axis,
         "yaxis": y_axis,
         "hovermode": "x unified" if chart.is_unified else "closest",
-        "shapes": [_shape(mark) for mark in chart.marks if mark.x is None or mark.y is None],
-        "annotations": [_annotation(mark, chart) for mark in chart.marks if mark.text],
     }
     return {"data": traces, "layout": layout}
 
@@ -79,24 +77,6 @@ def _traces(series: Series, sides: list[str], *, is_listed: bool) -> Iterator[di
         outline = {"x": [*x, *x[::-1]], "y": [*high, *low[::-1]], "fill": "toself", "mode": "lines"}
         look = {"line": {"color": series.hexadecimal, "width": 0}, "opacity": 0.2}
         yield _known(shared | outline | look | {"hoverinfo": "skip", "showlegend": False})
-
-
-def _shape(mark: Mark) -> dict[str, Any]:
-    line = {"type": "line", "line": {"dash": "dash", "width": 1, "color": GREY}}
-    if mark.y is None:
-        return line | {"yref": "paper", "x0": mark.x, "x1": mark.x, "y0": 0, "y1": 1}
-    return line | {"xref": "paper", "x0": 0, "x1": 1, "y0": mark.y, "y1": mark.y}
-
-
-def _annotation(mark: Mark, chart: Chart) -> dict[str, Any]:
-    x = math.log10(mark.x) if mark.x is not None and chart.log_x else mark.x
-    y = math.log10(mark.y) if mark.y is not None and chart.log_y else mark.y
-    text = {"text": _html(mark.text), "showarrow": False, "font": {"color": GREY, "size": 11}, "xanchor": mark.side}
-    if x is None:
-        return text | {"x": 0, "xref": "paper", "y": y, "yanchor": "bottom"}
-    if y is None:
-        return text | {"x": x, "y": 0, "yref": "paper", "yanchor": "bottom", "textangle": -90}
-    return text | {"x": x, "y": y, "yanchor": "top" if mark.side == "left" else "bottom"}
 
 
 def _html(text: str) -> str:

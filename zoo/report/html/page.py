@@ -15,7 +15,7 @@ from zoo.report.html.figure import plotly
 from zoo.report.leaderboard import leaderboard, leaderboard_section
 from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade
 from zoo.report.section import Captioned, Section
-from zoo.report.speed import SpeedSection, speed_section
+from zoo.report.speed import speed_section
 from zoo.report.text_table import table_of
 from zoo.run.predictions import Stored
 
@@ -28,9 +28,8 @@ def html_page(frame: pd.DataFrame) -> str:
     sections = [_all_problems(boards)] if len(boards) > 1 else []
     sections += map(_with_charts, boards)
     if speed is not None:
-        sections.append(_speed(speed))
-    left_out = [*frame.attrs.get("left_out", ()), *(speed.left_out if speed is not None else ())]
-    if left_out:
+        sections.append(speed)
+    if left_out := frame.attrs.get("left_out"):
         sections.append(Section("Left out", left_out))
     return _rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
 
@@ -56,18 +55,6 @@ def _with_charts(board: Board) -> Section:
         learning(board, stored),
     ]
     return replace(section, blocks=[*section.blocks, *(block for block in blocks if block is not None)])
-
-
-def _speed(speed: SpeedSection) -> Section:
-    """Everything about speed: the verdict, each chapter's charts and tables, failures and provenance."""
-    figures = speed.charts
-    blocks: list[Captioned | Chart] = []
-    for chapter in speed.chapters:
-        panels = [chart for row in figures.get(chapter.picture, ()) for chart in row]
-        blocks += [replace(panel, title=f"{chapter.heading}: {panel.title}") for panel in panels]
-        blocks += [Captioned(title or chapter.heading, table, chapter.note) for title, table in chapter.tables]
-    texts = [*speed.verdict, speed.subject]
-    return Section(f"Speed: {speed.title}", texts, blocks, speed.failures, speed.provenance, speed.commands)
 
 
 def extreme_windows(stored: Mapping[str, Stored]) -> Captioned | None:
