@@ -102,6 +102,7 @@ def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
     for place, (line, series) in enumerate(zip(board.lines, dots, strict=True)):
         assert list(series.x) == pytest.approx([100 * value for value in line.runs["skill"]])
         assert list(series.y) == [place] * 3
+    assert chart.series[0].x == [0.0, 0.0] and chart.series[0].y == [-0.5, 1.5]  # as good as naive
     bars = [list(series.x) for series in chart.series if series.label == "95 % interval"]
     assert bars == [pytest.approx([100 * end for end in line.interval]) for line in board.lines]
 
@@ -125,6 +126,14 @@ def test_the_dotted_line_joins_the_best_trade_offs():
     ]
     front = named(trade(boards(frame(rows))[0]))["best trade-offs"]
     assert (front.x, front.y, front.dash) == ([50.0, 100.0], [0.4, 0.5], "dot")
+
+
+def test_naive_is_a_level_line_where_it_is_near():
+    rates = {"lstm": 100.0, "bilstm": 50.0}
+    rows = [row(name, 0, 0.1, **{"windows_per_second": rate}) for name, rate in rates.items()]
+    level = trade(boards(frame([NAIVE, *rows]))[0]).series[-1]
+    naive = NAIVE["metrics"]["rmse"]
+    assert (level.x, level.y, level.text) == ([50.0, NAIVE["windows_per_second"]], [naive, naive], ["naive", ""])
 
 
 def test_forecasts_are_the_stored_ones_and_only_the_best_is_shown(board):

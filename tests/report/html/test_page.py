@@ -143,6 +143,7 @@ def test_every_point_of_a_roofline_lies_below_its_ceiling():
         points = [point for line in lines for point in zip(line["x"], line["y"], strict=True)]
         assert points and all(y < 1.05 * peak for _, y in points)
         assert ceiling["x"][2] == pytest.approx(peak / memory, rel=1e-4)
+        assert [bool(text) for text in ceiling["text"]] == [False, True, False, True, False]
 
 
 def test_lines_left_out_are_named_on_the_page(tmp_path):
