@@ -84,7 +84,7 @@ def test_cuda_graph_needs_cuda(data):
         zoo.fit(zoo.create("lstm", data.problem), data.train, None, zoo.FitConfig(mode="cuda-graph", device="cpu"))
 
 
-@pytest.mark.slow
+@pytest.mark.process  # the C++ compiler
 @pytest.mark.filterwarnings("ignore")  # the compiler's own, of what it imports
 def test_a_compiled_step_trains_as_the_step_itself_does(data):
     pytest.importorskip("torch._inductor")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.cell import Alone, BatchSearch, Ceilings, Latency, PartSeconds, Rate, SpeedCell, StepSeconds
+from zoo.cell import Alone, BatchSearch, Ceilings, Latency, PartSeconds, Rate, SpeedCell, SpeedRow, StepSeconds
 from zoo.records import Record
 from zoo.run.results import newest_code
 
@@ -49,7 +49,8 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     machine, is_baseline, is_measured, model (the variant with the parameters in which its namesakes differ), form (mode
     and dtype), and label (the model with its form, where that is not eager float32).
     """
-    every = frame[frame["kind"] == "speed"]
+    own = [name for name in frame if name == "folder" or name.split(".")[0] in SpeedRow.model_fields]
+    every = frame.loc[frame["kind"] == "speed", own]
     rows = newest_code(every)
     rows = rows.reindex(columns=[*rows.columns, *(name for name in FIGURES if name not in rows)])
     rows[NUMBERS] = rows[NUMBERS].apply(pd.to_numeric)  # a column without any value holds None
