@@ -86,6 +86,7 @@ def test_time_left_follows_the_pace_and_ends_with_the_timeout():
     assert left_text(60.0, 2, 6) == "about 2:00 left"
     assert left_text(60.0, 2, 6, 45.0) == "about 0:45 left"
     assert left_text(60.0, 2, 6, -3.0) == "about 0:00 left"
+    assert left_text(59.8, 1, 3) == "about 2:00 left"
 
 
 def test_list_and_show(zoo_command):
@@ -202,7 +203,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         (["bench", "absent.toml"], "no such suite file: absent.toml"),
         (["bench", "{csv}"], "name what to forecast with --targets, one or more of: open, high, low, close, volume"),
         (["bench", "{csv}", "--targets", "clsoe"], "unknown column 'clsoe' of .*; did you mean 'close'"),
-        (["bench", "{csv}", "--targets", ","], "a list of names is needed"),
+        (["bench", "{csv}", "--targets", ","], "a list must hold at least one name"),
         ([*BENCH[:-1], "lsmt"], "unknown variant 'lsmt'; did you mean 'lstm'"),
         ([*BENCH, "--split", "0.5,0.4"], "three shares, three row counts, or two dates"),
         ([*BENCH, "--lookback", "1000"], "too few rows"),
@@ -239,7 +240,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         (["tune", "naive", "{csv}", "--targets", "close"], "nothing to tune in naive: no range is declared"),
         ([*TUNE, "--storage", "postgresql://u:secret@host:abc/db"], "is not a storage URL"),
         (["tune", "lstm,naive", "{csv}", "--targets", "close"], "nothing to tune in naive"),
-        ([*TUNE, "--fix", "cnn-lstm.kernel_size=5"], "is of a variant that is not tuned here"),
+        ([*TUNE, "--fix", "cnn-lstm.kernel_size=5"], "belongs to a variant that is not tuned here"),
         ([*TUNE, "--range", "max_epochs=1:4", "--fix", "max_epochs=2"], "fit.max_epochs is the training budget"),
         (["tune", "ltsm", "{csv}", "--targets", "close"], "unknown variant 'ltsm'; did you mean 'lstm'"),
         (["tune", "lstm", "{csv}"], "name what to forecast with --targets"),

@@ -335,7 +335,7 @@ def test_table_shows_the_twenty_most_changed_rows_unless_all_are_asked_for(zoo_c
     code, printed, _ = zoo_compare(old, new)
     shown = [line.split("│")[5].strip() for line in printed.splitlines() if "lstm" in line]
     assert (code, shown) == (0, ["100", *(str(100 + number) for number in range(2, 20)), "101"])
-    assert "These are the 20 most changed of 30 rows: --all shows the rest." in printed
+    assert "These are the 20 most changed of 30 rows; --all shows all." in printed
     whole = run_zoo_here("compare", tmp_path / "old", tmp_path / "new", "--all").stdout
     assert sum("lstm" in line for line in whole.splitlines()) == 30
     assert "most changed" not in whole

@@ -96,13 +96,13 @@ def test_given_range_may_leave_the_declared_one(data):
         ({}, {"hidden_size": ","}, "range of hidden_size is empty"),
         ({}, {"hidden_size": "a:b"}, "low and high must be numbers, got 'a:b'"),
         ({}, {"hidden_size": "1.5:3"}, "hidden_size must be a whole number, got 1.5"),
-        ({}, {"hidden_size": "8:16:lin"}, "after low:high comes log or nothing, got 'lin'"),
+        ({}, {"hidden_size": "8:16:lin"}, "only :log may follow low:high, got '8:16:lin'"),
         ({}, {"dropout": "0:0.5:log"}, "a log scale needs low > 0, got 0"),
         ({}, {"fit.optimizer": "adam,adagrad"}, "fit.optimizer"),
         ({}, {"fit.learning_rate": "-1:1"}, "learning_rate must be > 0, got -1.0"),
         ({}, {"hidden_size": "0:8"}, "variant 'lstm' cannot be built with hidden_size=0"),
         ({}, {"fit.max_epochs": "5:50"}, "is the training budget, the same for every trial"),
-        ({}, {"fit.loss": "mse,mae"}, "is what trials are compared by"),
+        ({}, {"fit.loss": "mse,mae"}, "trials are compared by fit.loss"),
         ({"seed": 3}, {}, "'seed': the random seed is never a hyperparameter"),
         ({}, {"seed": "0:9"}, "'seed': the random seed is never a hyperparameter"),
         ({"hidden_size": 8}, {"hidden_size": "8:16"}, "is both fixed and given a range"),
@@ -135,7 +135,7 @@ def test_keys_go_to_the_variants_that_take_them():
         applicable({"ltsm.hidden_size": 2}, "lstm", names)
     with pytest.raises(LookupError, match="unknown parameter 'kernl_size' of variant 'cnn-lstm'; did you mean"):
         applicable({"cnn-lstm.kernl_size": 2}, "lstm", names)
-    with pytest.raises(zoo.InputError, match="'bilstm.hidden_size' is of a variant that is not tuned here"):
+    with pytest.raises(zoo.InputError, match="'bilstm.hidden_size' belongs to a variant that is not tuned here"):
         applicable({"bilstm.hidden_size": 2}, "lstm", names)
 
 

@@ -12,7 +12,7 @@ from tests.tuning.studies import trials_of, tuned
 from zoo.cell import best_from
 from zoo.space import Int
 from zoo.tuning.result import earlier_runs
-from zoo.tuning.storage import DATABASE, JOURNAL, opened_storage, shown
+from zoo.tuning.storage import DATABASE, JOURNAL, opened_storage, storage_name
 from zoo.tuning.study import quiet
 
 pytestmark = pytest.mark.process
@@ -177,5 +177,5 @@ def test_storage_that_cannot_be_reached_is_one_line_and_exit_code_2(url, message
 
 
 def test_password_is_not_shown():
-    assert shown("postgresql://me:secret@host/db", None) == "postgresql://me:***@host/db"
-    assert "secret" not in shown("no url me:secret@host/db", None)
+    assert storage_name("postgresql://me:secret@host/db", None) == "postgresql://me:***@host/db"
+    assert "secret" not in storage_name("no url me:secret@host/db", None)

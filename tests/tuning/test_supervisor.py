@@ -189,7 +189,7 @@ def test_several_workers_meet_the_budget_and_say_that_they_do_not_repeat(data):
     result = tuned(data, trials=21, jobs=2, pruner="none", config=config)
     assert result.cost.trials == 21 == len(result.study.trials)
     assert not result.is_reproducible
-    assert "another run will give other trials" in result.notes[0]
+    assert "another run would give other trials" in result.notes[0]
 
 
 def test_trials_are_handed_no_row_of_the_test_part(data, monkeypatch):

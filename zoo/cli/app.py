@@ -19,7 +19,7 @@ app = typer.Typer(
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's --help: command lines to copy, at most 78 characters each, to stay whole at 80 columns."""
+    """The epilog of a command's --help: command lines to copy, each at most 78 characters, to fit in 80 columns."""
     return "\n\n".join(["Examples:", *lines])
 
 
@@ -56,13 +56,13 @@ def _warning_text(
 
 def _fail(message: str, code: int) -> None:
     line = " ".join(message.split())
-    if line:  # empty after the help that `zoo` alone prints
+    if line:  # empty after the help that `zoo` prints when it gets no arguments
         print(f"zoo: {line}", file=sys.stderr)
     sys.exit(code)
 
 
-def _print_version(is_asked: bool) -> None:
-    if is_asked:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         print(__version__)
         raise typer.Exit
 

@@ -49,11 +49,13 @@ def bench(
     ] = None,
     device: options.Device = "auto",
     jobs: Annotated[int | None, option(options.RUN, "Worker processes (default: cores on CPU, else 1).")] = None,
-    force: Annotated[bool, option(options.RUN, "Measure cells again that already have rows.", "--force")] = False,
-    out: Annotated[Path | None, option(options.OUTPUT, "Folder to write (default: results/NAME).")] = None,
+    force: Annotated[
+        bool, option(options.RUN, "Measure cells again even if they already have rows.", "--force")
+    ] = False,
+    out: Annotated[Path | None, option(options.OUTPUT, "Output folder (default: results/NAME).")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Run a suite, or every variant on a data file; a stopped run goes on where it was."""
+    """Run a suite, or every variant on a data file; repeat the command to resume a stopped run."""
     from zoo.run.bench import run_suite
 
     changes = {
@@ -75,7 +77,7 @@ def bench(
             on_plan=lambda plan: _listener(plan, bar),
         )
     if run.is_stopped:
-        print(f"stopped: {len(run.rows)} of {run.cells} cells are done; the same command goes on", file=sys.stderr)
+        print(f"stopped: {len(run.rows)} of {run.cells} cells are done; repeat the command to resume", file=sys.stderr)
         sys.exit(130)
     _report(folder, run.rows, as_json=as_json)
     sys.exit(1 if any(row.error for row in run.rows) else 0)
@@ -98,30 +100,30 @@ def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", *, as_json: bool) -> 
 
 
 def _listener(plan: "Plan", bar: "Progress") -> "Callable[[Event], None]":
-    """Print the plan's notes; the result prints each cell that ends, and shows epochs and the time left in the bar."""
+    """Print the plan's notes; return a listener that prints each finished cell and keeps the bar up to date."""
     from rich.markup import escape
 
     options.print_notes(plan.notes)
     count, ended, started = len(plan.waiting), 0, clock.monotonic()
     task = bar.add_task("", total=count, left="", counter=counter(0, count), visible=count > 0)
-    workers: dict[int, str] = {}  # by number: what each does now
+    activities: dict[int, str] = {}  # by the worker's number
 
     def on_event(event: "Event") -> None:
         nonlocal ended
         name = f"{event.cell.variant} seed {event.cell.seed}"
         if event.row is not None:
             ended += 1
-            workers.pop(event.worker, None)
+            activities.pop(event.worker, None)
             line = f"[{counter(ended, count)}] {name}: {_outcome(event.row)}"
             bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif event.epoch is not None:
             loss = event.epoch["valid_loss"]
-            shown = f"validation loss {loss:.3g}" if loss is not None else f"loss {event.epoch['train_loss']:.3g}"
-            workers[event.worker] = f"{name} epoch {event.epoch['epoch']}, {shown}"
+            losses = f"validation loss {loss:.3g}" if loss is not None else f"loss {event.epoch['train_loss']:.3g}"
+            activities[event.worker] = f"{name} epoch {event.epoch['epoch']}, {losses}"
         else:
-            workers[event.worker] = f"{name} starts"
+            activities[event.worker] = f"{name} starts"
         left = left_text(clock.monotonic() - started, ended, count)
-        text = escape(" | ".join(workers[worker] for worker in sorted(workers)))
+        text = escape(" | ".join(activities[worker] for worker in sorted(activities)))
         bar.update(task, completed=ended, description=text, left=left, counter=counter(ended, count))
 
     return on_event
@@ -130,6 +132,5 @@ def _listener(plan: "Plan", bar: "Progress") -> "Callable[[Event], None]":
 def _outcome(row: "AccuracyRow") -> str:
     if row.error is not None or row.metrics is None or row.train_seconds is None:
         return f"failed: {row.error}" + (f" (details: {row.traceback})" if row.traceback else "")
-    rmse = "undefined" if row.metrics.rmse is None else f"{row.metrics.rmse:.5g}"
-    skill = options.skill_text(row.metrics.skill)
+    rmse, skill = options.error_text(row.metrics.rmse), options.skill_text(row.metrics.skill)
     return f"rmse {rmse}, skill {skill}, {row.epochs} epochs, {row.train_seconds:.1f} s"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli.app import app
-from zoo.cli.options import Json, print_json, table_console
+from zoo.cli.app import app, examples
+from zoo.cli.options import Json, option, print_json, print_notes, table_console
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,28 +18,29 @@ if TYPE_CHECKING:
     from zoo.report.compare import Comparison
     from zoo.speed.compare import Change
 
-USUAL = 0.05  # below this share a change of speed is no news
+USUAL = 0.05  # smaller changes of speed are noise
 MOST = 20  # rows of speed without --all
-NARROW = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
-VERDICT = ("variant", "new rmse", "gain %", "95 % interval", "p", "verdict")
-GATE = "For scripts"
-EXAMPLES = """
-Examples:\n
-  zoo compare results/sp500 results/sp500-tuned\n
-  zoo compare results/speed-before results/speed-after --fail-on 5%
-"""
+# Columns that stay in a narrow terminal.
+SPEED = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
+ACCURACY = ("variant", "new rmse", "gain %", "95 % interval", "p", "verdict")
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(
+    epilog=examples(
+        "zoo compare results/sp500 results/sp500-tuned",
+        "zoo compare results/speed-before results/speed-after --fail-on 5%",
+    )
+)
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder that zoo bench or zoo speed wrote.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one, of the same data or the same shapes.")],
-    show_all: Annotated[bool, typer.Option("--all", help="Show all rows of speed, not the most changed.")] = False,
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Another such folder, for the same data or the same shapes.")
+    ],
+    show_all: Annotated[bool, typer.Option("--all", help="Show all rows of speed, not only the most changed.")] = False,
     fail_on: Annotated[
         str | None,
-        typer.Option(
-            help="Exit with 1 where NEW is slower or worse by more than this (5% or 0.05), or alone fails.",
-            rich_help_panel=GATE,
+        option(
+            "For scripts", "Exit with 1 if NEW is slower or worse by more than this (5% or 0.05), or only NEW fails."
         ),
     ] = None,
     as_json: Json = False,
@@ -55,8 +56,7 @@ def compare(
     usual = 0.0 if kind is accuracy else USUAL
     share = usual if fail_on is None else _share(fail_on)
     comparison = kind.compare(old, new)
-    for note in comparison.notes:
-        print(f"note: {note}", file=sys.stderr)
+    print_notes(comparison.notes)
     if as_json:
         print_json(kind.summary(comparison, share))
     else:
@@ -78,7 +78,7 @@ def _show(comparison: "Comparison", share: float) -> None:
     tables = comparison_tables(comparison, share)
     for problem, table in tables.items():
         console.print(f"[bold]{escape(problem)}[/bold]", highlight=False)
-        show_table(console, table, VERDICT)
+        show_table(console, table, ACCURACY)
     if tables:
         console.print(LEGEND, style="dim", markup=False, highlight=False)
 
@@ -91,13 +91,13 @@ def _show_speed(changes: "Sequence[Change]", share: float, *, most: int) -> None
     changed = sorted(changes, key=lambda change: -abs(math.log(change.ratio)))[:most]
     cells = [_cells(change, share) for change in sorted(changed, key=lambda change: change.ratio)]
     rows = tuple(tuple(map(Text, texts.values())) for texts in cells)
-    is_whole = show_table(console, TextTable(tuple(cells[0]), rows, (False,) * len(rows)), NARROW)
+    is_whole = show_table(console, TextTable(tuple(cells[0]), rows, (False,) * len(rows)), SPEED)
     legend = [
-        "ratio: throughput, NEW / OLD, below 1 is slower. p: Mann-Whitney after Holm's correction, or busy where other "
-        "work disturbed a run."
+        "ratio: NEW's throughput / OLD's; below 1 is slower. p: Mann-Whitney test with Holm's correction, or busy if "
+        "other work disturbed a run."
     ]
     if len(changed) < len(changes):
-        legend.append(f"These are the {len(changed)} most changed of {len(changes)} rows: --all shows the rest.")
+        legend.append(f"These are the {len(changed)} most changed of {len(changes)} rows; --all shows all.")
     if not is_whole:
         legend.append("A wider terminal shows more columns, as does --json.")
     console.print("\n".join(legend), style="dim", markup=False, highlight=False)

@@ -42,7 +42,7 @@ def list_command(
 
 @app.command(epilog=examples("zoo show cnn-lstm", "zoo show cnn-lstm --json", "zoo show ./mine.py"))
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with some.")],
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file that registers some.")],
     as_json: Json = False,
 ) -> None:
     """Show a variant: what it computes, parameters and ranges, weights by layer, source, limits."""
@@ -90,7 +90,7 @@ def _text(v: "Variant") -> str:
     if not layers:
         return "\n".join([*lines, "  no weights"])
     width = max(len(layer.name) for layer in layers)
-    lines.append("  weights, with these, 5 channels, lookback 7 and 1 step ahead of 1 target")
+    lines.append("  weights with these parameters, 5 channels, lookback 7 and 1 step ahead of 1 target")
     lines += [f"    {layer.name:<{width}}  {layer.formula} = {layer.count:,}" for layer in layers]
     if len(layers) > 1:
         lines.append(f"    {'in all':<{width}}  {sum(layer.count for layer in layers):,}")

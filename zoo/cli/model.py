@@ -70,8 +70,8 @@ def fit(
         )
     metrics = outcome["metrics"]
     if metrics is not None:
-        skill = options.skill_text(metrics["skill"])
-        print(f"test: rmse {metrics['rmse']:.5g}, mae {metrics['mae']:.5g}, skill over naive {skill}")
+        rmse, mae = options.error_text(metrics["rmse"]), options.error_text(metrics["mae"])
+        print(f"test: rmse {rmse}, mae {mae}, skill over naive {options.skill_text(metrics['skill'])}")
 
 
 def _epoch_text(epoch: "Epoch") -> str:

@@ -23,7 +23,7 @@ FORECAST, COLUMNS, MODELS, RUN, OUTPUT = (
 
 
 def option(panel: str, text: str, *names: str) -> Any:
-    """An option in a panel of --help; names: where they are not the parameter's."""
+    """An option in a panel of --help; names: its flags, where they differ from the parameter's name."""
     return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
@@ -49,7 +49,7 @@ Set = Annotated[
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
 Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
-Json = Annotated[bool, option(OUTPUT, "Print JSON for a program to read.", "--json")]
+Json = Annotated[bool, option(OUTPUT, "Print JSON.", "--json")]
 
 
 def data_changes(
@@ -76,12 +76,12 @@ def names_in(text: str | None) -> list[str] | None:
         return None
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"a list of names is needed, got {text!r}")
+        raise InputError(f"a list must hold at least one name, such as a,b, got {text!r}")
     return names
 
 
 def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str]) -> "Suite":
-    """The suite in a .toml file, or one for a data source, with changes and `--set` settings over it.
+    """The suite in a .toml file, or one for a data source, changed by options and `--set` settings.
 
     changes: values by section and key, None where unchanged. Raises InputError.
     """
@@ -112,8 +112,8 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         owner, dot, parameter = name.strip().rpartition(".")
         if not (equals and dot and owner and parameter):
             raise InputError(f"--set takes VARIANT.PARAMETER=VALUE or fit.SETTING=VALUE, got '{setting}'")
-        settings_of = base if owner == "fit" else base.setdefault("models", {})
-        settings_of.setdefault(owner, {})[parameter] = scalar(value.strip())
+        tables = base if owner == "fit" else base.setdefault("models", {})
+        tables.setdefault(owner, {})[parameter] = scalar(value.strip())
     return suite_of(base, source)
 
 
@@ -147,7 +147,7 @@ def _portable(path: str) -> str:
 
 
 def table_console() -> "Console":
-    """Standard output; where that is no terminal, so wide that no table folds."""
+    """A console on standard output; outside a terminal it is wide enough for every table."""
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(width=160)
@@ -162,6 +162,11 @@ def print_notes(notes: Sequence[str]) -> None:
     """Print each note as a line on standard error."""
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def error_text(error: float | None) -> str:
+    """An error metric with five digits."""
+    return "undefined" if error is None else f"{error:.5g}"
 
 
 def skill_text(skill: float | None) -> str:

@@ -11,7 +11,7 @@ def progress_line() -> Progress:
     """A progress line on standard error, where that is a terminal.
 
     Tasks have the fields `counter` and `left`, and a description. Counter and time left come first, so that a narrow
-    terminal cuts the description alone.
+    terminal cuts only the description.
     """
     return Progress(
         TextColumn("{task.fields[counter]}", table_column=Column(no_wrap=True)),
@@ -26,7 +26,7 @@ def progress_line() -> Progress:
 
 
 def counter(ended: int, count: int) -> str:
-    """How many of how many have ended."""
+    """How many have ended, and how many there are, as `3/10`."""
     return f"{ended}/{count}"
 
 
@@ -39,4 +39,4 @@ def left_text(seconds: float, ended: int, count: int, longest: float | None = No
         return ""
     left = seconds * (count - ended) / ended
     left = left if longest is None else max(0.0, min(left, longest))
-    return f"about {left // 60:.0f}:{left % 60:02.0f} left"
+    return "about {}:{:02} left".format(*divmod(round(left), 60))

@@ -8,18 +8,11 @@ from typing import Annotated
 
 import typer
 
-from zoo.cli.app import app
-from zoo.cli.options import Json, table_console
+from zoo.cli.app import app, examples
+from zoo.cli.options import Json, option, print_notes, table_console
 from zoo.errors import InputError
 
-ONE_TEXT, RANKS = "One report of all folders", "Over several problems"
-EXAMPLES = """
-Examples:\n
-  zoo report results/sp500\n
-  zoo report results/sp500 results/nasdaq --format html --out report.html\n
-  zoo report results/sp500 --format csv --out table.csv\n
-  zoo report results --leaderboard
-"""
+ONE_TEXT = "One report of all folders"
 
 
 class Format(StrEnum):
@@ -32,22 +25,25 @@ class Format(StrEnum):
     json = "json"
 
 
-@app.command(epilog=EXAMPLES)
+@app.command(
+    epilog=examples(
+        "zoo report results/sp500",
+        "zoo report results/sp500 results/nasdaq --format html --out report.html",
+        "zoo report results/sp500 --format csv --out table.csv",
+        "zoo report results --leaderboard",
+    )
+)
 def report(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that zoo bench or zoo speed wrote.")],
     form: Annotated[
         Format | None,
-        typer.Option("--format", help="Write one text in this format, and no report.md.", rich_help_panel=ONE_TEXT),
+        option(ONE_TEXT, "Write one text in this format, and no report.md.", "--format"),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The file for it (default: standard output).", rich_help_panel=ONE_TEXT)
-    ] = None,
+    out: Annotated[Path | None, option(ONE_TEXT, "File to write (default: standard output).")] = None,
     ranked: Annotated[
         bool,
-        typer.Option(
-            "--leaderboard",
-            help="Rank the variants over all runs below DIR, into DIR/README.md.",
-            rich_help_panel=RANKS,
+        option(
+            "Over several problems", "Rank the variants over all runs in DIR; write DIR/README.md.", "--leaderboard"
         ),
     ] = False,
     as_json: Json = False,
@@ -62,7 +58,7 @@ def report(
             raise InputError("--leaderboard takes one DIR and no other option")
         text, left_out = write_leaderboard(folders[0])
         print(text)
-        _note(left_out)
+        print_notes(left_out)
         return
     form = Format.json if as_json else form
     if form is None and out is not None:
@@ -70,7 +66,7 @@ def report(
     readable, skipped = _readable(folders)
     if form is None:
         for folder in readable:
-            _renew(folder)
+            _write_and_show(folder)
     else:
         from zoo.report.formats import as_text
 
@@ -81,11 +77,11 @@ def report(
             sys.stdout.write(text)
         else:
             write_text(out, text)
-    _note(skipped)
+    print_notes(skipped)
 
 
 def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Of several paths those with rows, so that results/* works, and a sentence on each of the others."""
+    """The folders with rows, and a sentence on each other path, so that results/* works; a single path stays."""
     from zoo.run.store import NAME, read_rows
 
     if len(folders) == 1:
@@ -103,7 +99,7 @@ def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return readable, skipped
 
 
-def _renew(folder: Path) -> None:
+def _write_and_show(folder: Path) -> None:
     """Write the report and pictures of a folder, and print its tables."""
     from zoo.report.folder import write_report
     from zoo.report.speed import speed_section
@@ -111,9 +107,4 @@ def _renew(folder: Path) -> None:
 
     report = write_report(folder)
     show(table_console(), report.boards, speed_section(report.frame, is_brief=True))
-    _note(report.frame.attrs["left_out"])
-
-
-def _note(sentences: Sequence[str]) -> None:
-    for sentence in sentences:
-        print(f"note: {sentence}", file=sys.stderr)
+    print_notes(report.frame.attrs["left_out"])

@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, examples
-from zoo.cli.options import Device, Json, names_in, table_console, typed_line
+from zoo.cli.options import OUTPUT, Device, Json, names_in, option, table_console, typed_line
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from zoo.speed.cells import SpeedSuite
     from zoo.speed.run import SpeedEvent
 
-WHAT, HOW, OUTPUT = "What is timed", "How long", "Output"
+WHAT, HOW = "What is timed", "How long"
 SpeedSet = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set",
-        help="A parameter: lstm.hidden_size=128, or a sweep: lstm.hidden_size=64,128; repeatable.",
-        rich_help_panel=WHAT,
-    ),
+    option(WHAT, "A parameter: lstm.hidden_size=128, or a sweep: lstm.hidden_size=64,128; repeatable.", "--set"),
 ]
-
-
-def _option(panel: str, text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel=panel)
 
 
 @app.command(
@@ -41,23 +33,23 @@ def _option(panel: str, text: str) -> Any:
 )
 def speed(
     source: Annotated[str | None, typer.Argument(metavar="[SUITE.toml]", help="A speed suite.")] = None,
-    models: Annotated[str | None, _option(WHAT, "Variants: lstm,naive (default: all).")] = None,
-    phase: Annotated[str | None, _option(WHAT, "infer, train or both: infer,train (default).")] = None,
+    models: Annotated[str | None, option(WHAT, "Variants: lstm,naive (default: all).")] = None,
+    phase: Annotated[str | None, option(WHAT, "infer, train or both: infer,train (default).")] = None,
     device: Device = "auto",
-    dtype: Annotated[str | None, _option(WHAT, "float32, tf32, bfloat16, float16 (default: float32).")] = None,
-    mode: Annotated[str | None, _option(WHAT, "eager, compile, cuda-graph (default: eager).")] = None,
+    dtype: Annotated[str | None, option(WHAT, "float32, tf32, bfloat16, float16 (default: float32).")] = None,
+    mode: Annotated[str | None, option(WHAT, "eager, compile, cuda-graph (default: eager).")] = None,
     batch_size: Annotated[
-        str | None, _option(WHAT, "Windows a step: 64,512 or max, the largest that fits (default: 64,512,4096).")
+        str | None, option(WHAT, "Windows per step: 64,512 or max, the largest that fits (default: 64,512,4096).")
     ] = None,
-    lookback: Annotated[str | None, _option(WHAT, "Steps that the model sees: 7,96 (default).")] = None,
-    horizon: Annotated[int | None, _option(WHAT, "Steps that it forecasts (default: 1).")] = None,
-    channels: Annotated[int | None, _option(WHAT, "Input channels (default: 5).")] = None,
-    threads: Annotated[int | None, _option(WHAT, "CPU threads of a step (default: 1).")] = None,
+    lookback: Annotated[str | None, option(WHAT, "Steps that the model sees: 7,96 (default).")] = None,
+    horizon: Annotated[int | None, option(WHAT, "Steps that it forecasts (default: 1).")] = None,
+    channels: Annotated[int | None, option(WHAT, "Input channels (default: 5).")] = None,
+    threads: Annotated[int | None, option(WHAT, "CPU threads of a step (default: 1).")] = None,
     settings: SpeedSet = None,
-    seconds: Annotated[float | None, _option(HOW, "Time limit of one cell (default: 3).")] = None,
-    passes: Annotated[int | None, _option(HOW, "Fresh processes that time each cell (default: 3).")] = None,
-    out: Annotated[Path | None, _option(OUTPUT, "Output folder (default: results/NAME).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Time existing rows again.", rich_help_panel=OUTPUT)] = False,
+    seconds: Annotated[float | None, option(HOW, "Time limit of one cell (default: 3).")] = None,
+    passes: Annotated[int | None, option(HOW, "Fresh processes that time each cell (default: 3).")] = None,
+    out: Annotated[Path | None, option(OUTPUT, "Output folder (default: results/NAME).")] = None,
+    force: Annotated[bool, option(OUTPUT, "Time cells again even if they already have rows.", "--force")] = False,
     as_json: Json = False,
 ) -> None:
     """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them."""
@@ -81,7 +73,7 @@ def speed(
         run = run_speed(suite, folder, device=device, force=force, command=typed_line(), on_event=on_event)
     if run.is_stopped:
         complete = f"{run.complete} of {run.cells} cells are complete"
-        print(f"stopped: {complete}; run the same command again to go on", file=sys.stderr)
+        print(f"stopped: {complete}; repeat the command to resume", file=sys.stderr)
         sys.exit(130)
     write_report(folder)
     frame = frame_of([(folder, row) for row in run.rows])
@@ -96,7 +88,7 @@ def speed(
 def speed_suite_from(
     source: str | None, changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str]
 ) -> "SpeedSuite":
-    """The speed suite in a .toml file, or the default settings, with changes and `--set` settings over it.
+    """The speed suite in a .toml file, or the default settings, changed by options and `--set` settings.
 
     changes: values of `speed` and `method` by key, None where unchanged; a batch_size or lookback among them
     replaces the file's grids. Raises InputError.
@@ -132,7 +124,7 @@ def speed_suite_from(
 
 @contextmanager
 def progress() -> Iterator[Callable[["SpeedEvent"], None]]:
-    """A callback for the events of a run: one line with the time left on a terminal, a plain line a row elsewhere."""
+    """A listener for the events of a run: a line with the time left on a terminal, elsewhere a line for each row."""
     if not sys.stderr.isatty():
 
         def on_plain_event(event: "SpeedEvent") -> None:
@@ -180,7 +172,7 @@ def _news(event: "SpeedEvent") -> str:
 
 
 def _sizes(text: str | None, name: str, word: str | None = None) -> list[int | str] | None:
-    """Whole numbers with commas between; the word is left as it is."""
+    """The whole numbers in a list with commas; `word` may stand among them."""
     parts = names_in(text) or []
     for part in parts:
         if not part.isdecimal() and part != word:

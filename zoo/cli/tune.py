@@ -5,13 +5,15 @@ import sys
 import threading
 import time as clock
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli import options
-from zoo.cli.app import app
+from zoo.cli.app import app, examples
+from zoo.cli.options import option
 from zoo.cli.progress import counter, left_text, progress_line
 from zoo.errors import InputError
 
@@ -22,41 +24,41 @@ if TYPE_CHECKING:
     from zoo.tuning.study import Listener, Studies
     from zoo.tuning.supervisor import TrialEvent
 
-EXAMPLES = """
-Examples:\n
-  zoo tune lstm prices.csv --targets close --trials 30 --out results/tune-lstm\n
-  zoo tune all benchmarks/suites/sp500.toml --trials 30\n
-  zoo tune bilstm sp500 --targets close --range lookback=7:60
-"""
+study_option = partial(option, "The study")
 Text = str | None
 Texts = list[str] | None
 
 
-def _option(text: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel="The study")
-
-
-@app.command(epilog=EXAMPLES)
+@app.command(
+    epilog=examples(
+        "zoo tune lstm prices.csv --targets close --trials 30 --out results/tune-lstm",
+        "zoo tune all benchmarks/suites/sp500.toml --trials 30",
+        "zoo tune bilstm sp500 --targets close --range lookback=7:60",
+    )
+)
 def tune(
     names: Annotated[str, typer.Argument(metavar="NAME|all", help="A variant, several (a,b), or all of the suite's.")],
     source: Annotated[
         str, typer.Argument(metavar="SUITE.toml | DATA", help="A suite file, a data file or a built-in name.")
     ],
-    trials: Annotated[int | None, _option("Trials of each variant (default: 50).")] = None,
-    timeout: Annotated[float | None, _option("Seconds after which a variant begins no further trial.")] = None,
-    fix: Annotated[Texts, _option("Fix a parameter: hidden_size=64 or fit.max_epochs=50; repeatable.")] = None,
+    trials: Annotated[int | None, study_option("Trials of each variant (default: 50).")] = None,
+    timeout: Annotated[float | None, study_option("Seconds after which a variant starts no new trial.")] = None,
+    fix: Annotated[Texts, study_option("Fix a parameter: hidden_size=64 or fit.max_epochs=50; repeatable.")] = None,
     ranges: Annotated[
-        Texts, _option("Search a range: dropout=0:0.3, lookback=7:60, fit.optimizer=adam,sgd; repeatable.", "--range")
+        Texts,
+        study_option("Search a range: dropout=0:0.3, lookback=7:60, fit.optimizer=adam,sgd; repeatable.", "--range"),
     ] = None,
-    repeats: Annotated[int | None, _option("Trainings of each trial, whose mean is its value (default: 1).")] = None,
-    sampler: Annotated[Text, _option("tpe, random, grid, gp or cmaes (default: tpe).")] = None,
-    pruner: Annotated[Text, _option("median, hyperband or none (default: median; several objectives: none).")] = None,
+    repeats: Annotated[int | None, study_option("Trainings per trial; their mean is its value (default: 1).")] = None,
+    sampler: Annotated[Text, study_option("tpe, random, grid, gp or cmaes (default: tpe).")] = None,
+    pruner: Annotated[
+        Text, study_option("median, hyperband or none (default: median; several objectives: none).")
+    ] = None,
     objectives: Annotated[
-        Text, _option("valid_loss (default), latency_ms, parameter_count or train_seconds; or several.")
+        Text, study_option("valid_loss (default), latency_ms, parameter_count or train_seconds; or several.")
     ] = None,
-    storage: Annotated[Text, _option("URL of a database for several machines (default: a file in OUT).")] = None,
-    study: Annotated[Text, _option("Name of the study (default: SUITE-VARIANT).")] = None,
-    seed: Annotated[int | None, _option("Seed of the search and its trainings (default: 0).")] = None,
+    storage: Annotated[Text, study_option("URL of a database for several machines (default: a file in OUT).")] = None,
+    study: Annotated[Text, study_option("Name of the study (default: SUITE-VARIANT).")] = None,
+    seed: Annotated[int | None, study_option("Seed of the search and its trainings (default: 0).")] = None,
     targets: options.Targets = None,
     lookback: options.Lookback = None,
     horizon: options.Horizon = None,
@@ -68,14 +70,17 @@ def tune(
     time: options.Time = None,
     missing: options.Missing = None,
     device: options.Device = "auto",
-    jobs: Annotated[int | None, _option("Worker processes (default: one per variant, at most one per core).")] = None,
+    jobs: Annotated[
+        int | None, study_option("Worker processes (default: one per variant, at most one per core).")
+    ] = None,
     out: Annotated[
-        Path | None, _option("Folder, with one for each of several variants (default: results/tune).")
+        Path | None,
+        study_option("Output folder; each of several variants gets a folder in it (default: results/tune)."),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Search hyperparameters on the validation part, each variant on the same budget; a stopped study goes on."""
-    from zoo.tuning.storage import shown
+    """Search hyperparameters on validation rows, each variant on the same budget; repeat the command to resume."""
+    from zoo.tuning.storage import storage_name
     from zoo.tuning.study import studies_of, tune_all
 
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
@@ -88,9 +93,8 @@ def tune(
     }
     suite, variants = options.suite_from(source, changes, []), options.names_in(names) or []
     studies = studies_of(suite, variants, out, fix=_settings("--fix", fix), ranges=_settings("--range", ranges))
-    for note in studies.notes:
-        print(f"note: {note}", file=sys.stderr)
-    stop, command = threading.Event(), options.typed_line({storage: shown(storage, None)} if storage else {})
+    options.print_notes(studies.notes)
+    stop, command = threading.Event(), options.typed_line({storage: storage_name(storage, None)} if storage else {})
     bar = progress_line()
     with bar if sys.stderr.isatty() else nullcontext():
         on_event = _listener(studies, bar)
@@ -99,11 +103,10 @@ def tune(
         )
     if stop.is_set():
         counts = ", ".join(f"{name} {result.cost.trials} of {result.plan.trials}" for name, result in results.items())
-        print(f"stopped after trials: {counts or 'none'}; the same command goes on", file=sys.stderr)
+        print(f"stopped after trials: {counts or 'none'}; repeat the command to resume", file=sys.stderr)
         sys.exit(130)
     for name, result in results.items():
-        for note in result.notes:
-            print(f"note: {name}: {note}", file=sys.stderr)
+        options.print_notes([f"{name}: {note}" for note in result.notes])
     if as_json:
         paths = [folder / "best.json" for folder in studies.folders.values()]
         options.print_json([json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()])
@@ -132,7 +135,7 @@ def _show(results: "dict[str, StudyResult]", studies: "Studies") -> None:
     from rich.table import Table
 
     objective = next(iter(results.values())).objectives[0]
-    table = Table(title=f"{objective} at the start and at best", title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=f"{objective}: start settings and best trial", title_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.collapse_padding = False, True
     for header in ("variant", "start", "best", "lower by", "trials", "pruned", "failed", "seconds"):
         table.add_column(header, justify="left" if header == "variant" else "right", no_wrap=True)
@@ -169,7 +172,7 @@ def _number(value: float | None) -> str:
 
 
 def _listener(studies: "Studies", bar: "Progress") -> "Listener":
-    """Prints each trial that ends, and keeps a line of the bar for each study that runs."""
+    """A listener that prints each trial that ends, and keeps a progress line for each running study."""
     from rich.markup import escape
 
     tasks: dict[str, TaskID] = {}

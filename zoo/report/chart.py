@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.report.sides import SIDES, text_sides
 
-# Okabe and Ito's colours, which the colour-blind can tell apart and which read on white and on black.
+# Okabe and Ito's colours: the colour-blind can tell them apart, and they are legible on white and on black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GREY = "#8C8C8C"
 DASHES = {"solid": "-", "dash": "--", "dot": ":"}  # plotly's names and matplotlib's
@@ -125,7 +125,7 @@ def plain(number: float) -> str:
 
 
 def png(figure: Figure, path: Path) -> None:
-    """Write the panels as one PNG of 256 colours, a third of the size, and no eye sees it."""
+    """Write the panels as one PNG of 256 colours: a third of the size, and no visible loss."""
     import matplotlib
     from matplotlib.figure import Figure as Canvas
     from PIL import Image

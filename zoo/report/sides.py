@@ -1,4 +1,4 @@
-"""Sides: where the texts of a chart stand, so that they cover each other and the markers least."""
+"""Sides: where the texts of a chart stand, so that they overlap each other and the markers least."""
 
 from typing import TYPE_CHECKING
 

@@ -1,1 +1,1 @@
-"""Benchmarks: executors and the worker, accuracy, rows (a JSONL store)."""
+"""Runs: worker processes, the executor that feeds them, and the rows and predictions that they leave."""

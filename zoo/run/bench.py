@@ -26,7 +26,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """The rows of a suite's cells that have ended, in the suite's order; is_stopped: by Ctrl-C, before the last."""
+    """The rows of a suite's finished cells, in the suite's order; is_stopped: Ctrl-C ended the run early."""
 
     rows: tuple[AccuracyRow, ...]
     cells: int
@@ -47,7 +47,7 @@ def run_suite(
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
-    stored in the rows. on_plan: called once with the plan; what it returns is called with each event.
+    stored in the rows. on_plan: called once with the plan; it returns the listener for all events.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:
@@ -58,12 +58,12 @@ def run_suite(
         names = list(dict.fromkeys(cell.variant for cell in cells))
         best = read_tuned(tuned, names)
         cells += tuned_cells(cells, data, best)
-        without = [name for name in names if name not in best and variant(name).parameters]
-        notes += [f"{tuned} holds no tuned settings of {', '.join(without)}"] if without else []
+        untuned = [name for name in names if name not in best and variant(name).parameters]
+        notes += [f"{tuned} has no tuned settings for {', '.join(untuned)}"] if untuned else []
     store = RowStore(folder)
     try:
         waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
-        for cell in cells:  # the study went on and confirmed its settings: the cost is newer
+        for cell in cells:  # a study that went on and confirmed its settings has a newer cost
             row = store.rows.get(cell.key)
             if isinstance(row, AccuracyRow) and row.error is None and row.tuning != cell.tuning:
                 store.append(row.model_copy(update={"tuning": cell.tuning}))

@@ -1,7 +1,7 @@
 """Predictions: the test forecasts of a cell, stored beside its row and read when a report needs them.
 
 OUT/predictions/<key>.npz holds forecast, train_loss and valid_loss in float32. The arrays that all cells of a problem
-share stand once, in truth-<hash>.npz. Stored lists their shapes and units.
+share are stored once, in truth-<hash>.npz. Stored lists their shapes and units.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class Stored:
         return self._losses(self.forecast)
 
     def naive_losses(self) -> np.ndarray | None:
-        """[n]: the same of repeating the last values."""
+        """[n]: the same for naive, which repeats the last values."""
         return self._losses(self.last[:, None])
 
     def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
@@ -67,7 +67,7 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     try:
         shared = _shared(folder / truth, (folder / truth).stat().st_mtime_ns)
         own = _arrays(folder / predictions)
-        whole = Stored(
+        predicted = Stored(
             forecast=own["forecast"].astype(np.float64),
             truth=shared["truth"],
             last=shared["last"],
@@ -79,7 +79,7 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
         )
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
-    return whole if whole.forecast.shape == whole.truth.shape and whole.truth.ndim == 3 else None
+    return predicted if predicted.forecast.shape == predicted.truth.shape and predicted.truth.ndim == 3 else None
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -95,10 +95,10 @@ def _shared(path: Path, _: int) -> dict[str, np.ndarray]:
 
 def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history: "History") -> dict[str, str]:
     """Write the forecasts [n, T, D] of a cell; returns the file names for its row."""
-    place = folder / "predictions"
-    place.mkdir(parents=True, exist_ok=True)
+    directory = folder / "predictions"
+    directory.mkdir(parents=True, exist_ok=True)
     problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
-    shared = place / f"truth-{hashlib.sha256(problem.encode()).hexdigest()[:16]}.npz"
+    shared = directory / f"truth-{hashlib.sha256(problem.encode()).hexdigest()[:16]}.npz"
     if not shared.exists() or b"deviation.npy" not in shared.read_bytes():  # an earlier version stored less
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
@@ -112,7 +112,7 @@ def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history
         "valid_loss": [loss for loss in valid if loss is not None],
     }
     arrays = {"forecast": forecasts, **{name: np.array(values) for name, values in losses.items()}}
-    own = place / f"{cell.key}.npz"
+    own = directory / f"{cell.key}.npz"
     write_atomically(own, _npz({name: values.astype(np.float32) for name, values in arrays.items()}))
     return {"predictions": f"predictions/{own.name}", "truth": f"predictions/{shared.name}"}
 

@@ -43,9 +43,9 @@ class WorkerDied(Exception):
 
 
 class WorkerProcess:
-    """A process that answers with MODULE.answer; it starts with the first request, and again after it died.
+    """A process that answers with MODULE.answer; it starts at the first request, and again after it died.
 
-    threads: of numerical libraries.
+    threads: how many its numerical libraries use.
     """
 
     def __init__(self, module: str, *, threads: int = 1) -> None:

@@ -20,8 +20,8 @@ def results(*folders: str | Path) -> pd.DataFrame:
 
     Columns: what a row holds, with a dot where it is nested: variant, seed, params.hidden_size, fit.learning_rate,
     data.source, machine.cpu, tuning.cost.seconds, step_seconds.median. Metrics and the problem have bare names: rmse,
-    skill, targets.close.rmse, lookback, horizon. folder: where the row lies. A column that a row has no value for holds
-    None or NaN. Each key stands once: the first folder with a row that did not fail wins.
+    skill, targets.close.rmse, lookback, horizon. folder: the one with the row. A column without a value for a row
+    holds None or NaN. Each key appears once: the first folder with a row that did not fail wins.
 
     frame.attrs["left_out"]: a sentence for each line that could not be read. Raises InputError for a folder without
     rows.
@@ -49,7 +49,7 @@ def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
     frame = pd.DataFrame([{**_flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
     names = list(frame.columns)
     nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
-    empty = {name for name in nested.intersection(names) if frame[name].isna().all()}  # the object that a row lacks
+    empty = {name for name in nested.intersection(names) if frame[name].isna().all()}  # None in every row
     first = [name for name in FIRST if name in names]
     return frame[[*first, *(name for name in names if name not in first and name not in empty)]]
 

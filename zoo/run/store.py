@@ -100,7 +100,7 @@ class RowStore:
         write_text(path, content)
 
     def close(self) -> None:
-        """Rewrite the file with each key once, and let go of it and of the folder."""
+        """Rewrite the file with each key once, and unlock the folder."""
         os.close(self._file)
         try:
             with self._safely():

@@ -40,7 +40,7 @@ def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Best]) ->
 
     Raises InputError for settings that come from another problem or another code, or that cannot be built.
     """
-    again = []
+    extra_cells = []
     for name, best in tuned.items():
         own = [cell for cell in cells if cell.variant == name]
         if own:
@@ -61,8 +61,8 @@ def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Best]) ->
                     command=best.command,
                 ),
             }
-            again.append(cell.model_copy(update=changes).keyed())
-    return again
+            extra_cells.append(cell.model_copy(update=changes).keyed())
+    return extra_cells
 
 
 def _check_same(best: Best, cell: Cell) -> None:
@@ -79,7 +79,7 @@ def _check_same(best: Best, cell: Cell) -> None:
         if problem[field] != value:
             raise InputError(
                 f"variant '{name}' was tuned with {field} {_plain(value)}, the suite has {_plain(problem[field])}: "
-                "tune it with the suite's"
+                "tune it with the suite's settings"
             )
     code = best.study.code  # an earlier version did not record that of the zoo's own variants
     if code is not None and cell.code is not None and code.sha256 != cell.code.sha256:

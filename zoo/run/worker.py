@@ -71,7 +71,7 @@ def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) ->
 
 
 def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:
-    """The row of a cell with what was measured, and where."""
+    """The row of a cell: its figures, and where and when they were measured."""
     fields = {
         **cell.model_dump(),
         **figures,

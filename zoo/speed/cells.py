@@ -55,7 +55,7 @@ class SpeedSettings(Grid):
 
 
 class Method(Record):
-    """[method]: how long and how often; no part of what a row is.
+    """[method]: how long and how often cells are timed; no part of a row's key.
 
     seconds: time limit of one cell, shared by its passes. passes: visits to each cell, each in a fresh process; up to
     as many again where the machine was always busy. precision: half width of the median's 95 % interval, as a share,
@@ -134,14 +134,14 @@ def expand_speed(suite: SpeedSuite, *, device: str = "auto") -> tuple[list[Speed
 
 @torch.no_grad()
 def has_step(cell: SpeedCell) -> bool:
-    """Whether the variant descends a gradient. Builds it and runs it once: raises InputError where that fails."""
+    """Whether gradient descent trains the variant. Builds it and runs it once: raises InputError where that fails."""
     model = create(cell.variant, cell.problem, **cell.params).eval()
     try:
         model(torch.zeros(1, cell.lookback, cell.channels))
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in cell.params.items())
+        params = ", ".join(f"{key}={value!r}" for key, value in cell.params.items())
         raise InputError(
-            f"variant '{cell.variant}' cannot run with lookback {cell.lookback}, {given}: {error}"
+            f"variant '{cell.variant}' cannot run with lookback {cell.lookback}, {params}: {error}"
         ) from error
     return model.is_trainable
 

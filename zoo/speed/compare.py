@@ -120,10 +120,11 @@ def sentences(comparison: Comparison, share: float) -> list[str]:
     lines = ["No row ended in both OLD and NEW."]
     if comparison.changes:
         calm = [change.verdict(share) for change in comparison.changes if change.is_calm]
-        some = f"; {calm.count('within')} of the {len(calm)} that met a calm machine both times"
+        of_calm = f"; {calm.count('within')} of the {len(calm)} that met a calm machine both times"
+        within = f"{counts['within']} of {total} lie within {percent} of 1"
         lines = [
             f"{total} matched; the median ratio is {comparison.median_ratio:.3f}.",
-            f"{counts['within']} of {total} lie within {percent} of 1{some * (len(calm) < len(comparison.changes))}.",
+            f"{within}{of_calm if len(calm) < len(comparison.changes) else ''}.",
             f"Beyond {percent} and significant: {counts['slower']} slower, {counts['faster']} faster.",
         ]
     if counts["unclear"]:

@@ -18,8 +18,8 @@ CLOSE = 1.1  # the search ends where the ratio of the smallest that fails to the
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception says that memory ran out, on the device or on the host."""
     texts = ("out of memory", "can't allocate memory")
-    is_said = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
-    return is_said or isinstance(error, torch.OutOfMemoryError | MemoryError)
+    is_reported = isinstance(error, RuntimeError) and any(text in str(error).lower() for text in texts)
+    return is_reported or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def free_memory() -> None:

@@ -40,7 +40,7 @@ class SpeedEvent:
 
 @dataclass(frozen=True)
 class SpeedRun:
-    """What a run leaves: the rows of the suite's cells, of a stopped one those that exist.
+    """What a run leaves: the rows of the suite's cells, or of a stopped run those that exist.
 
     cells, complete: how many cells the suite has, and how many of them need no further visit.
     """
@@ -117,7 +117,7 @@ class _Run:
     cells: int
     visit: int = 0
     ended: int = 0
-    tops: dict[str, dict[str, Any]] = field(default_factory=dict)  # by dtype: ceilings and the best reference reading
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)  # by dtype: ceilings and the best reference reading
 
     def tell(self, text: str = "", **cell: Any) -> None:
         self.on_event(SpeedEvent(self.visit, self.visits, self.ended, self.cells, text, **cell))
@@ -128,7 +128,7 @@ class _Run:
         Cells that met no calm machine in their passes are visited in further ones.
         """
         order, passes = random.Random(self.method.seed), self.method.passes
-        self._measure_tops(waiting[0], list(dict.fromkeys(cell.dtype for cell in waiting)))
+        self._measure_limits(waiting[0], list(dict.fromkeys(cell.dtype for cell in waiting)))
         for number in range(1, 2 * passes + 1):
             left = [
                 cell for cell in order.sample(waiting, len(waiting)) if not is_complete(cell, self.rows, self.method)
@@ -154,7 +154,7 @@ class _Run:
 
     def _visit_together(self, group: Sequence[SpeedCell]) -> None:
         """Visit cells that share a process; one that kills it gets a failure row, and the rest a new process."""
-        top = self.tops[group[0].dtype]
+        limits = self.limits[group[0].dtype]
         left = {cell.key: cell for cell in group}
         running = group[0].key
 
@@ -171,15 +171,15 @@ class _Run:
             cell = left.pop(row.key)
             self._store(row, traceback)
             if row.reference is not None:
-                top["reference"] = min(row.reference, top["reference"] or row.reference)
+                limits["reference"] = min(row.reference, limits["reference"] or row.reference)
             is_over = is_complete(cell, self.rows, self.method)
             self.ended += is_over
             self.tell(cell=cell, row=self.rows[row.key], is_complete=is_over)
 
         while left:
-            context = self.context | top
+            context = self.context | limits
             try:
-                self._ask_for(list(left.values()), self.rows, context, on_event)
+                self._visit_once(list(left.values()), self.rows, context, on_event)
             except WorkerDied as death:
                 cell = left.get(running) or next(iter(left.values()))
                 end(failed_row(cell, context, str(death)), death.log or None)
@@ -195,7 +195,9 @@ class _Run:
 
         while not is_complete(cell, again, self.method):
             try:
-                self._ask_for([cell], again, {**self.context, "ceilings": None, "reference": row.reference}, on_event)
+                self._visit_once(
+                    [cell], again, {**self.context, "ceilings": None, "reference": row.reference}, on_event
+                )
             except WorkerDied:
                 return
         if (step := again[cell.key].step_seconds) is not None and row.step_seconds is not None:
@@ -213,7 +215,7 @@ class _Run:
         self.store.append(row)
         self.rows[row.key] = row
 
-    def _ask_for(
+    def _visit_once(
         self,
         cells: Sequence[SpeedCell],
         rows: Mapping[str, SpeedRow],
@@ -226,14 +228,14 @@ class _Run:
         method = self.method.model_dump()
         _answer({"visits": visits, "method": method, "context": context, "threads": cells[0].threads}, on_event)
 
-    def _measure_tops(self, cell: SpeedCell, dtypes: Sequence[str]) -> None:
+    def _measure_limits(self, cell: SpeedCell, dtypes: Sequence[str]) -> None:
         self.tell(f"measuring what this device can do in {', '.join(dtypes)}")
         try:
             answer = _answer({"ceilings": cell.device, "dtypes": dtypes, "threads": cell.threads}, lambda _: None)
         except WorkerDied:
             answer = {"ceilings": dict.fromkeys(dtypes), "reference": None}
         for dtype in dtypes:
-            self.tops[dtype] = {"ceilings": answer["ceilings"][dtype], "reference": answer["reference"]}
+            self.limits[dtype] = {"ceilings": answer["ceilings"][dtype], "reference": answer["reference"]}
 
 
 def _answer(request: Message, on_event: Callable[[Message], None]) -> Message:

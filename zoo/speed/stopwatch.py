@@ -108,7 +108,7 @@ def ceilings(device: str, dtype: str) -> dict[str, float]:
 def clocks(device: str) -> dict[str, Any]:
     """The processor's clock in MHz, and on CUDA the GPU's clocks, temperature and reasons to throttle."""
     values: dict[str, Any] = {"cpu_mhz": None}
-    with suppress(OSError, ZeroDivisionError):  # not Linux, or a processor that does not tell
+    with suppress(OSError, ZeroDivisionError):  # not Linux, or a processor that does not report its clock
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         speeds = [float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")]
         values["cpu_mhz"] = round(sum(speeds) / len(speeds), 1)

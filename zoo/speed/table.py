@@ -134,7 +134,7 @@ def fullest(every: Sequence[Sheet]) -> list[Sheet]:
 
 
 def usual(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one set of parameters for each variant: the one measured most, of several the middle in size."""
+    """For each variant the rows of one set of parameters: the most measured, or of several the middle one in size."""
     sets = rows.groupby(["variant", "model"]).agg(count=("is_measured", "sum"), size=("parameter_count", "max"))
     most = sets[sets["count"] == sets.groupby("variant")["count"].transform("max")].fillna(0).reset_index()
     by_size = most.sort_values("size", kind="stable").groupby("variant")["model"]

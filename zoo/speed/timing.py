@@ -47,7 +47,7 @@ class Timing:
 
         Those are the calm repeats (all, where fewer than six are) of the passes whose medians lie within 5 % of
         the fastest, and of the next fastest until there are six. A slower pass met a slow spell that the reference
-        does not see, or a process whose memory lies badly: another run would not measure it again.
+        does not see, or a process whose memory is laid out badly: another run would not measure it again.
         """
         is_calm = self.is_calm
         ends = [0, *itertools.accumulate(self.passes), len(self.all_repeats)]

@@ -47,14 +47,14 @@ def answer(request: Message, say: Say, _: Hear) -> Message:
     for cell_fields, row_fields in request["visits"]:
         cell = record_from(SpeedCell, cell_fields)
         say({"started": cell.key})
-        text = None
+        details = None
         try:
             so_far = None if row_fields is None else record_from(SpeedRow, row_fields)
             row = visited(cell, so_far, method, reference, context)
         except Exception as error:  # whatever a variant does wrong costs its own cell only
             kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
-            row, text = failed_row(cell, context, f"{kind}: {error}"), traceback.format_exc()
-        say({"row": row.model_dump(mode="json"), "traceback": text})
+            row, details = failed_row(cell, context, f"{kind}: {error}"), traceback.format_exc()
+        say({"row": row.model_dump(mode="json"), "traceback": details})
         free_memory()
     return {}
 
@@ -69,8 +69,8 @@ def visited(
 ) -> SpeedRow:
     """The row of a cell after one more pass, with the model and the inputs built again for it.
 
-    The first visit also takes everything else that a row says; of latencies and parts of a step the fastest visit's
-    count. context: commit, command, ceilings, reference (the best reading so far): what the cells of a run share.
+    The first visit also measures everything else in the row; latencies and parts of a step are those of the fastest
+    visit. context: commit, command, ceilings, reference (the best reading so far): what the cells of a run share.
     """
     if cell.code is not None and variant(cell.variant).code.sha256 != cell.code.sha256:
         raise RuntimeError(
@@ -166,10 +166,11 @@ def _explained(work: Workload) -> dict[str, Any]:
 
 def _rates(fields: dict[str, Any]) -> dict[str, Any]:
     """Achieved FLOP/s, and the least possible step time as a share of the measured one."""
-    step, top = fields["step_seconds"]["median"], fields["ceilings"]
+    step, limits = fields["step_seconds"]["median"], fields["ceilings"]
     flops, share = fields["flops_per_window"] * fields["batch_measured"], None
-    if top is not None:
-        share = max(flops / top["flops_per_second"], fields["bytes_per_step"] / top["bytes_per_second"]) / step
+    if limits is not None:
+        least = max(flops / limits["flops_per_second"], fields["bytes_per_step"] / limits["bytes_per_second"])
+        share = least / step
     return {"flops_per_second": flops / step, "ceiling_share": share}
 
 

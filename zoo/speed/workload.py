@@ -1,4 +1,4 @@
-"""Workload: a cell made real - model, inputs and the step that is timed."""
+"""Workload: the model, the inputs and the timed step of a cell."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -35,7 +35,7 @@ class Workload:
         self._open.enter_context(float32_rounding(cell.dtype))
         self.device = torch.device(cell.device)
         random = torch.Generator(self.device).manual_seed(seed)  # there, since it draws gigabytes for large batches
-        self.model = _shaken(create(cell.variant, cell.problem, **cell.params).to(self.device), random)
+        self.model = _without_zeros(create(cell.variant, cell.problem, **cell.params).to(self.device), random)
         self.parts: tuple[Part, ...] = ()
         self.optimizer: torch.optim.Optimizer | None = None
         self.mode = Mode(lambda index: index, cell.mode)
@@ -118,7 +118,7 @@ class Workload:
         return run
 
 
-def _shaken(model: Normalised, random: torch.Generator) -> Normalised:
+def _without_zeros(model: Normalised, random: torch.Generator) -> Normalised:
     """Give weights that start at zero (heads, linear maps) small random values: zeros could be cheaper."""
     with torch.no_grad():
         for parameter in model.parameters():

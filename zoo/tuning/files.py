@@ -27,7 +27,7 @@ _pyplot = threading.Lock()  # pyplot has one current figure for all threads
 def write_files(result: StudyResult, folder: Path, *, storage: str, command: str | None) -> list[str]:
     """Write the files of a study and return sentences on those that could not be written.
 
-    storage: its name for readers. Without a complete trial there is no best.json.
+    storage: its name, without a password. Without a complete trial there is no best.json.
     """
     trials = result.study.get_trials(deepcopy=False)
     lines = [json.dumps(_line(trial, result)) + "\n" for trial in trials if trial.state.is_finished()]
@@ -84,7 +84,7 @@ def _best(result: StudyResult, storage: str, command: str | None) -> Best:
 
 
 def _line(trial: FrozenTrial, result: StudyResult) -> dict[str, Any]:
-    """A trial as a line of trials.jsonl; seconds: None where its storage does not know when it began."""
+    """A trial as a line of trials.jsonl; seconds: None where the storage does not know when it began."""
     state, started, earlier = trial.state.name.lower(), trial.datetime_start, earlier_runs(trial)
     return {
         "trial": trial.number,

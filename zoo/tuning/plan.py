@@ -55,8 +55,8 @@ class Plan:
     def sampler(self, place: int) -> BaseSampler:
         """The sampler of one trial, drawn from the seed and the trial's place in the study.
 
-        A study that was interrupted so goes on with the trials that it would have had, where one sampler for all would
-        repeat the first ones.
+        So an interrupted study resumes with the trials that it would have had; one sampler for all trials would repeat
+        the first ones.
         """
         name, seed = self.settings.sampler, self.settings.seed
         sampler = SAMPLERS[name](stream_seed(seed, f"sampler {place}") % 2**32)
@@ -71,7 +71,7 @@ class Plan:
         )
 
     def request(self) -> dict[str, Any]:
-        """What makes it this study and no other: a study in storage goes on only where all of it is the same."""
+        """What identifies the study: a study in storage is resumed only if all of this is equal."""
         data, search, settings = self.data, self.search, self.settings
         request = {
             "variant": self.variant,

@@ -91,8 +91,8 @@ class StudyResult:
 def cost_of(trials: Sequence[FrozenTrial]) -> CostFields:
     """The cost of the trials that have ended.
 
-    seconds: of all trials together, on all workers; busy_seconds: of the clock while any of them ran. Trials of a
-    process that died are not in them: nobody saw when they ended.
+    seconds: of all trials together, on all workers; busy_seconds: of the clock while at least one of them ran. Neither
+    contains trials of a process that died, because nobody saw when they ended.
     """
     lost = _lost(trials)
     states = [trial.state for trial in counted_trials(trials) if trial.state.is_finished()]
@@ -113,7 +113,7 @@ def cost_of(trials: Sequence[FrozenTrial]) -> CostFields:
 
 
 def counted_trials(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that count against the budget, running or ended: not those that were run again, nor one too many."""
+    """Trials that count against the budget, running or ended: no lost trial that was run again, no surplus one."""
     lost = _lost(trials)
     waiting = TrialState.WAITING
     return [t for t in trials if t.state != waiting and t.number not in lost and not t.user_attrs.get("surplus")]
@@ -130,6 +130,6 @@ def _lost(trials: Sequence[FrozenTrial]) -> set[int]:
 
 
 def _spans(trials: Sequence[FrozenTrial]) -> list[tuple[float, float]]:
-    """When each trial began and ended, of those of which both are known."""
+    """When each trial began and ended, in order; trials without one of the two are left out."""
     times = [(trial.datetime_start, trial.datetime_complete) for trial in trials]
     return sorted((start.timestamp(), end.timestamp()) for start, end in times if start and end)

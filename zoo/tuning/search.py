@@ -26,7 +26,7 @@ from zoo.tuning.trial import Point
 BUDGET = ("fit.max_epochs", "fit.max_batches", "fit.max_seconds")
 GRID_POINTS = 5  # of a numeric range in a grid search
 MOST_CORNERS = 64
-START = "start"  # of the trial that runs the settings a study starts from
+START = "start"  # the user attribute of the trial that runs the settings a study starts from
 LOOKBACK = Parameter("lookback", (int,), None, None)
 
 
@@ -55,7 +55,9 @@ class StudySettings(Record):
     @field_validator("objectives", mode="before")
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value)
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def search_for(name: str, data: Data, settings: StudySettings) -> Search:
         if key in BUDGET:
             raise InputError(f"{key} is the training budget, the same for every trial: set it with --fix")
         if key == "fit.loss":
-            raise InputError("fit.loss is what trials are compared by, so it has no range: set it with --fix")
+            raise InputError("trials are compared by fit.loss, so it cannot have a range: set it with --fix")
         if key in fix:
             raise InputError(f"{key} is both fixed and given a range: leave out one of them")
         if (key.startswith("fit.") and not is_trained) or not chosen.parameters:
@@ -160,7 +162,7 @@ def applicable(keys: Mapping[str, Any], name: str, names: Sequence[str]) -> dict
             if parameter not in variant(owner).parameters:
                 raise unknown("parameter", parameter, variant(owner).parameters, f"of variant '{owner}'")
             if owner not in names:
-                raise InputError(f"'{key}' is of a variant that is not tuned here (tuned: {', '.join(names)})")
+                raise InputError(f"'{key}' belongs to a variant that is not tuned here (tuned: {', '.join(names)})")
             own = parameter if owner == name else None
         if own is not None:
             taken[own] = value
@@ -186,7 +188,7 @@ def range_of(given: Any, parameter: Parameter, key: str) -> Range:
     elif isinstance(options, str) and ":" in options:
         first, second, *scale = options.split(":")
         if scale not in ([], ["log"], ["linear"]):
-            raise InputError(f"range {key}={options}: after low:high comes log or nothing, got '{':'.join(scale)}'")
+            raise InputError(f"range of {key}: only :log may follow low:high, got '{options}'")
         low, high, log = scalar(first.strip()), scalar(second.strip()), scale == ["log"]
     else:
         if not isinstance(options, list | tuple):

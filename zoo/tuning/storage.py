@@ -59,7 +59,7 @@ def opened_storage(url: str | None, folder: Path | None) -> Iterator[BaseStorage
                 weakref.finalize(storage, storage.engine.dispose)
 
 
-def shown(url: str | None, folder: Path | None) -> str:
+def storage_name(url: str | None, folder: Path | None) -> str:
     """A name of the storage for readers, without a password."""
     if url is None:
         return "memory" if folder is None else DATABASE
@@ -133,7 +133,7 @@ def _import_journal(path: Path, database: Path) -> None:
 def _shared(url: str) -> BaseStorage:
     if url.startswith(("postgresql://", "postgres://")):
         url = f"postgresql+pg8000://{url.partition('://')[2]}"
-    name = shown(url, None)
+    name = storage_name(url, None)
     try:
         if url.startswith("redis"):
             return journal.JournalStorage(journal.JournalRedisBackend(url))

@@ -26,7 +26,7 @@ from zoo.tuning.files import write_files
 from zoo.tuning.plan import Plan, plan_of
 from zoo.tuning.result import StudyResult, cost_of
 from zoo.tuning.search import StudySettings, applicable
-from zoo.tuning.storage import REQUEST, cause_of, opened_storage, shown
+from zoo.tuning.storage import REQUEST, cause_of, opened_storage, storage_name
 from zoo.tuning.supervisor import Supervisor, TrialEvent, wait_for
 
 Listener = Callable[[str, TrialEvent], None]  # called with the variant and the event
@@ -77,7 +77,7 @@ def tune(
             finally:
                 result = _result(plan, study)
                 if folder is not None:
-                    notes = write_files(result, folder, storage=shown(storage, folder), command=command)
+                    notes = write_files(result, folder, storage=storage_name(storage, folder), command=command)
                     result = replace(result, notes=(*result.notes, *notes))
             return result
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
@@ -213,7 +213,7 @@ def _opened_study(storage: optuna.storages.BaseStorage, name: str, plan: Plan) -
         if len(objectives) > 1:
             study.set_metric_names(list(objectives))
     elif not isinstance(first_request, dict):
-        raise InputError(f"study '{name}' in this storage is not one of zoo tune: choose another --study or --out")
+        raise InputError(f"study '{name}' in this storage was not made by zoo tune: choose another --study or --out")
     else:
         first_request = {"code": request["code"], **first_request}  # an earlier version did not record it
         differing = [key for key, value in request.items() if first_request.get(key) != value]
@@ -235,7 +235,6 @@ def _result(plan: Plan, study: optuna.Study) -> StudyResult:
         notes.append(f"the timeout of {timeout:g} s ended the study after {result.cost.trials} of {plan.trials} trials")
     if not result.is_reproducible:
         notes.append(
-            "another run will give other trials: they ran side by side, depended on a clock, or one was lost and the "
-            "others moved up"
+            "another run would give other trials: these ran side by side, depended on a clock, or one was lost"
         )
     return replace(result, notes=tuple(notes))

@@ -59,7 +59,7 @@ class Supervisor:
     stop: threading.Event
 
     def __post_init__(self) -> None:
-        self.gate = threading.Lock()  # from counting the trials to taking one
+        self.gate = threading.Lock()  # held from counting the trials to taking one
         self.is_pruning = not isinstance(self.plan.pruner, optuna.pruners.NopPruner)
 
     def run_here(self) -> None:

@@ -27,7 +27,7 @@ from zoo.train.fit import Epoch, fit, resolve_device, validation_loss
 # latency_ms: median of one forecast at batch 1
 OBJECTIVES = ("valid_loss", "latency_ms", "parameter_count", "train_seconds")
 LATENCY_SECONDS = 0.1  # of forecasts, of which the median counts
-# Called after every epoch, and in the end with None, when the answers to all epochs are known: whether to go on.
+# Whether to go on; called after every epoch, and once more with None, which waits for an answer that is still due.
 GoesOn = Callable[[Epoch | None], bool]
 
 
@@ -52,7 +52,7 @@ class TrialRequest:
 
 
 class Pruned(Exception):
-    """The study wants no more of this trial."""
+    """The study pruned this trial."""
 
 
 def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, Any]:
