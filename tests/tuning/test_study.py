@@ -180,6 +180,7 @@ def test_study_of_something_else_under_the_same_name_is_refused(data, prices, tm
         ({"pruner": "medain"}, "unknown pruner 'medain'; did you mean 'median'"),
         ({"objectives": ["loss"]}, "unknown objective 'loss'"),
         ({"objectives": []}, "objectives must be different names"),
+        ({"objectives": 5}, "objectives must be a list, got 5"),
         ({"objectives": ["valid_loss", "latency_ms"], "pruner": "median"}, "needs valid_loss as the only objective"),
         ({"objectives": ["valid_loss", "latency_ms"], "sampler": "cmaes"}, "sampler cmaes takes one objective"),
     ],

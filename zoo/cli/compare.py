@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.report.compare import Comparison
     from zoo.speed.compare import Change
 
-USUAL = 0.05  # smaller changes of speed are noise
+SPEED_NOISE = 0.05  # a smaller change of speed means nothing
 MOST = 20  # rows of speed without --all
 # Columns that stay in a narrow terminal.
 SPEED = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
@@ -53,8 +53,8 @@ def compare(
         from zoo.speed import compare as speed
 
         kind = speed
-    usual = 0.0 if kind is accuracy else USUAL
-    share = usual if fail_on is None else _share(fail_on)
+    noise = 0.0 if kind is accuracy else SPEED_NOISE
+    share = noise if fail_on is None else _share(fail_on)
     comparison = kind.compare(old, new)
     print_notes(comparison.notes)
     if as_json:

@@ -99,9 +99,9 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             table = load(source, columns=changes["data"].get("columns"), time=changes["data"].get("time"))
             raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
     for section, values in changes.items():
-        given = {key: value for key, value in values.items() if value is not None}
-        if given:
-            base[section] = {**base.get(section, {}), **given}
+        changed = {key: value for key, value in values.items() if value is not None}
+        if changed:
+            base[section] = {**base.get(section, {}), **changed}
     names = changes["run"].get("models")
     if names is not None:  # they replace the file's tags; settings of variants that no longer run go
         base["run"].pop("tags", None)

@@ -100,17 +100,17 @@ def speed_suite_from(
     base: dict[str, Any] = {"name": "speed"}
     if source is not None:
         base = read_speed_suite(Path(source)).model_dump(exclude_unset=True)
-    given = {
+    changed = {
         section: {key: value for key, value in values.items() if value is not None}
         for section, values in changes.items()
     }
-    base |= {section: base.get(section, {}) | values for section, values in given.items()}
+    base |= {section: base.get(section, {}) | values for section, values in changed.items()}
     parameters: dict[str, dict[str, Any]] = base.setdefault("models", {})
-    if names := given["speed"].get("models"):
+    if names := changed["speed"].get("models"):
         base["speed"].pop("tags", None)
         if names != ["all"]:
             parameters = base["models"] = {name: parameters[name] for name in names if name in parameters}
-    if given["speed"].keys() & {"batch_size", "lookback"}:
+    if changed["speed"].keys() & {"batch_size", "lookback"}:
         base.pop("grid", None)
     for setting in settings:
         name, equals, value = setting.partition("=")

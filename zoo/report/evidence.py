@@ -30,10 +30,10 @@ def losses_of(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
     naive = None
     for _, run in runs.iterrows():
         predictions = stored_of(run)
-        own = predictions.losses() if predictions is not None else None
-        if predictions is None or own is None or (losses and len(losses[0]) != len(own)):
+        own_losses = predictions.losses() if predictions is not None else None
+        if predictions is None or own_losses is None or (losses and len(losses[0]) != len(own_losses)):
             return None
-        losses.append(own)
+        losses.append(own_losses)
         naive = predictions.naive_losses()
     return None if naive is None else (np.stack(losses), naive)
 

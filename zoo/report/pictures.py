@@ -210,9 +210,9 @@ def first_seeds(board: Board) -> dict[str, Stored]:
     """The stored forecasts of each line's first seed, best line first, without naive, whose forecast is known."""
     stored: dict[str, Stored] = {}
     for line in board.lines:
-        own = stored_of(line.runs.iloc[0]) if len(line.runs) and not line.is_naive else None
-        if own is not None and all(np.array_equal(own.truth, other.truth) for other in list(stored.values())[:1]):
-            stored[line.label] = own
+        first = stored_of(line.runs.iloc[0]) if len(line.runs) and not line.is_naive else None
+        if first is not None and all(np.array_equal(first.truth, other.truth) for other in list(stored.values())[:1]):
+            stored[line.label] = first
     return stored
 
 

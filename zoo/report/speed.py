@@ -87,16 +87,16 @@ def cost_table(sheet: Sheet) -> TextTable:
     rows = sheet.rows[sheet.rows["batch_size"] == sheet.common[-1]].set_index("label")
     if sheet.phase == "train":
         parts = rows[[f"part_seconds.{part}" for part in PARTS]]
-        own = (100 * parts.div(parts.sum(axis=1), axis=0)).set_axis([f"{part} %" for part in PARTS], axis=1)
+        details = (100 * parts.div(parts.sum(axis=1), axis=0)).set_axis([f"{part} %" for part in PARTS], axis=1)
     else:
         singles = sheet.rows[sheet.rows["batch_size"] == 1].set_index("label").reindex(rows.index)
-        own = 1e3 * singles[[f"latency_seconds.{rank}" for rank in RANKS]].set_axis(
+        details = 1e3 * singles[[f"latency_seconds.{rank}" for rank in RANKS]].set_axis(
             [f"{rank} ms" for rank in RANKS], axis=1
         )
     figures = {
         "ms/step": 1e3 * rows[TIME],
         "± %": 50 * (rows["step_seconds.high"] - rows["step_seconds.low"]) / rows[TIME],
-        **own,
+        **details,
         "peak MB": 1e-6 * rows["peak_memory_bytes"],
         "kFLOP/window": 1e-3 * rows["flops_per_window"],
         "GFLOP/s": 1e-9 * rows["flops_per_second"],
@@ -108,9 +108,9 @@ def cost_table(sheet: Sheet) -> TextTable:
 
 
 def _brief(rows: pd.DataFrame) -> list[Captioned]:
-    every = speed.sheets(rows)
-    full = speed.fullest(every)
-    caption = THROUGHPUT + " Lookbacks of few variants are in report.md." * (len(full) < len(every))
+    sheets = speed.sheets(rows)
+    full = speed.fullest(sheets)
+    caption = THROUGHPUT + " Lookbacks of few variants are in report.md." * (len(full) < len(sheets))
     return _captioned("Windows per second", caption, [(sheet.title, throughput_table(sheet)) for sheet in full])
 
 
@@ -126,9 +126,9 @@ def _blocks(rows: pd.DataFrame) -> Iterator[Captioned | Chart | Picture]:
 
 def _chapters(rows: pd.DataFrame) -> Iterator[tuple[str, str, str, Tables]]:
     """(heading, file of its picture, caption, tables) of each chapter."""
-    every = speed.sheets(rows)
-    full = speed.fullest(every)
-    ordered = sorted(every, key=lambda sheet: sheet not in full)  # lookbacks of few variants last
+    sheets = speed.sheets(rows)
+    full = speed.fullest(sheets)
+    ordered = sorted(sheets, key=lambda sheet: sheet not in full)  # lookbacks of few variants last
     rates = [(sheet.title, throughput_table(sheet)) for sheet in ordered]
     yield "Windows per second", "windows-per-second.png", THROUGHPUT, rates
     costs = [(f"{sheet.title}, batch {sheet.common[-1]:,}", cost_table(sheet)) for sheet in full if sheet.common]

@@ -66,9 +66,9 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
         lines.append(("repeats", f"{span(timed['repeats'].map(len))} in a cell, each the fastest of its blocks {how}"))
         lines.append(("settled", f"{timed['is_settled'].eq(True).sum()} of {counted(len(timed), 'cell')}"))
     if (aside := timed["disturbed"].sum()) > 0:
-        every = timed["passes"].dropna().map(sum).sum()
+        repeats = timed["passes"].dropna().map(sum).sum()
         why = "the machine was slower than at its best, or their process was slower than another by over 5 %"
-        lines.append(("repeats set aside", f"{aside:,.0f} of {every:,}: {why}"))
+        lines.append(("repeats set aside", f"{aside:,.0f} of {repeats:,}: {why}"))
     if busy := timed["is_calm"].eq(False).sum():
         lines.append(("busy machine in every pass", counted(busy, "cell")))
     if len(ratios := timed["alone.ratio"].dropna()):

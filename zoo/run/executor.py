@@ -5,12 +5,13 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 from zoo.cell import AccuracyRow, Cell
-from zoo.run.process import WorkerDied, WorkerProcess
+from zoo.run.process import Message, WorkerDied, WorkerProcess
 from zoo.run.store import RowStore
 from zoo.run.worker import failed
 
@@ -42,13 +43,16 @@ def run(
     waiting, events = deque(cells), Queue[Event]()
     workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(cells)))]
 
+    def on_epoch(number: int, cell: Cell, epoch: Message) -> None:
+        events.put(Event(number, cell, workers[number].pid, epoch))
+
     def serve(number: int) -> None:
         """Have one worker measure cells until none waits; it ends with the thread that runs this."""
         try:
             while not workers[number].is_stopped:
                 cell = waiting.popleft()
                 events.put(Event(number, cell))
-                row = _measured(workers[number], cell, store.folder, context, lambda e: events.put(Event(number, **e)))
+                row = _measured(workers[number], cell, store.folder, context, partial(on_epoch, number, cell))
                 events.put(Event(number, cell, row=row))
         except IndexError:  # none waits
             pass
@@ -76,14 +80,11 @@ def run(
 
 
 def _measured(
-    worker: WorkerProcess, cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callable[[dict[str, Any]], None]
+    worker: WorkerProcess, cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callable[[Message], None]
 ) -> AccuracyRow:
     """The row that a worker gives a cell, or a failure row: the suite waits for one, whatever happened here."""
     try:
-        row: AccuracyRow = worker.ask(
-            {"cell": cell, "folder": folder, "context": context},
-            lambda epoch: on_epoch({"cell": cell, "pid": worker.pid, "epoch": epoch}),
-        )["row"]
+        row: AccuracyRow = worker.ask({"cell": cell, "folder": folder, "context": context}, on_epoch)["row"]
         return row
     except WorkerDied as death:
         return failed(cell, folder, context, str(death), death.log)

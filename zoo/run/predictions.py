@@ -98,23 +98,23 @@ def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history
     directory = folder / "predictions"
     directory.mkdir(parents=True, exist_ok=True)
     problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
-    shared = directory / f"truth-{hashlib.sha256(problem.encode()).hexdigest()[:16]}.npz"
-    if not shared.exists() or b"deviation.npy" not in shared.read_bytes():  # an earlier version stored less
+    shared_path = directory / f"truth-{hashlib.sha256(problem.encode()).hexdigest()[:16]}.npz"
+    if not shared_path.exists() or b"deviation.npy" not in shared_path.read_bytes():  # an earlier version stored less
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
         arrays["deviation"] = data.test.units.deviation
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
-        write_atomically(shared, _npz(arrays))
+        write_atomically(shared_path, _npz(arrays))
     valid = [history.initial_valid_loss, *(epoch.valid_loss for epoch in history.epochs)]
     losses = {
         "train_loss": [epoch.train_loss for epoch in history.epochs],
         "valid_loss": [loss for loss in valid if loss is not None],
     }
     arrays = {"forecast": forecasts, **{name: np.array(values) for name, values in losses.items()}}
-    own = directory / f"{cell.key}.npz"
-    write_atomically(own, _npz({name: values.astype(np.float32) for name, values in arrays.items()}))
-    return {"predictions": f"predictions/{own.name}", "truth": f"predictions/{shared.name}"}
+    own_path = directory / f"{cell.key}.npz"
+    write_atomically(own_path, _npz({name: values.astype(np.float32) for name, values in arrays.items()}))
+    return {"predictions": f"predictions/{own_path.name}", "truth": f"predictions/{shared_path.name}"}
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

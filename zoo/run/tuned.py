@@ -42,12 +42,12 @@ def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Best]) ->
     """
     extra_cells = []
     for name, best in tuned.items():
-        own = [cell for cell in cells if cell.variant == name]
-        if own:
-            _check_same(best, own[0])
+        default_cells = [cell for cell in cells if cell.variant == name]
+        if default_cells:
+            _check_same(best, default_cells[0])
             try_out(name, data.with_lookback(best.lookback), best.params)
             FitConfig.of(best.fit)
-        for cell in own:
+        for cell in default_cells:
             changes = {
                 "params": resolve(variant(name).build, best.params, f"variant '{name}'"),
                 "fit": None if cell.fit is None else best.fit,

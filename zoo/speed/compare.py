@@ -9,7 +9,7 @@ from typing import Any
 from zoo.cell import SpeedCell, SpeedRow
 from zoo.errors import InputError
 from zoo.run.results import frame_of
-from zoo.run.store import read_rows
+from zoo.run.store import NAME, read_rows
 from zoo.speed.table import cell_name, form_text, models, parameters
 from zoo.stats.timings import difference_p, holm, ratio_interval
 
@@ -92,10 +92,10 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
             f"no cell of {new_folder} is in {old_folder} too{_disjoint(old, new)}: "
             "run zoo speed with the same settings for both"
         )
-    every = {**old, **new}
-    frame = frame_of([(new_folder, row) for row in every.values()])
-    label_of = dict(zip(every, models(frame, [*SETTINGS, *parameters(frame)]), strict=True))
-    names = {key: cell_name(label_of[key] + form_text(row.mode, row.dtype), row) for key, row in every.items()}
+    rows = {**old, **new}
+    frame = frame_of([(new_folder, row) for row in rows.values()])
+    label_of = dict(zip(rows, models(frame, [*SETTINGS, *parameters(frame)]), strict=True))
+    names = {key: cell_name(label_of[key] + form_text(row.mode, row.dtype), row) for key, row in rows.items()}
     ended = [key for key in both if old[key].error is None and new[key].error is None]
     notes = [*old_notes, *new_notes, *_differences([(old[key], new[key]) for key in ended])]
     variants = {old[key].variant for key in ended if old[key].code and new[key].code and old[key].code != new[key].code}
@@ -151,7 +151,7 @@ def summary(comparison: Comparison, share: float) -> dict[str, Any]:
 def _speed_rows(folder: Path) -> tuple[dict[str, SpeedRow], list[str]]:
     """The speed rows of a folder by what was timed, whatever the code, and sentences on what was left out."""
     rows, left_out = read_rows(folder)
-    path = folder / "rows.jsonl"
+    path = folder / NAME
     if not rows:
         why = f" ({left_out[0]})" if left_out else ""
         raise InputError(f"no rows in {path}{why}: run zoo speed --out {folder} first")

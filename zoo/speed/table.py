@@ -49,9 +49,9 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     machine, is_baseline, is_measured, model (the variant with the parameters in which its namesakes differ), form (mode
     and dtype), and label (the model with its form, where that is not eager float32).
     """
-    own = [name for name in frame if name == "folder" or name.split(".")[0] in SpeedRow.model_fields]
-    every = frame.loc[frame["kind"] == "speed", own]
-    rows = newest_code(every)
+    columns = [name for name in frame if name == "folder" or name.split(".")[0] in SpeedRow.model_fields]
+    all_rows = frame.loc[frame["kind"] == "speed", columns]
+    rows = newest_code(all_rows)
     rows = rows.reindex(columns=[*rows.columns, *(name for name in FIGURES if name not in rows)])
     rows[NUMBERS] = rows[NUMBERS].apply(pd.to_numeric)  # a column without any value holds None
     rows = rows.assign(
@@ -65,7 +65,7 @@ def speed_rows(frame: pd.DataFrame) -> pd.DataFrame:
     )
     rows = rows.sort_values([*PLACE, "variant", "phase", "form", "lookback", "batch", "model", "started"])
     rows = rows.drop_duplicates([*SHAPE, "label"], keep="last").reset_index(drop=True)
-    rows.attrs = {"earlier": len(every) - len(newest_code(every))}
+    rows.attrs = {"earlier": len(all_rows) - len(newest_code(all_rows))}
     return rows
 
 

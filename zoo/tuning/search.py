@@ -148,7 +148,7 @@ def search_for(name: str, data: Data, settings: StudySettings) -> Search:
 def applicable(keys: Mapping[str, Any], name: str, names: Sequence[str]) -> dict[str, Any]:
     """Those of `keys` that variant `name` takes, by its own keys; raises InputError for one that none of `names`
     takes."""
-    taken = {}
+    settings = {}
     for key, value in keys.items():
         owner, _, parameter = key.rpartition(".")
         if parameter == "seed":
@@ -157,16 +157,16 @@ def applicable(keys: Mapping[str, Any], name: str, names: Sequence[str]) -> dict
             own_keys = {other: _own_key(key, other) for other in names}
             if not any(own_keys.values()):
                 raise unknown("parameter", key, known_keys(names[0]), f"of variant '{names[0]}'")
-            own = own_keys[name]
+            own_key = own_keys[name]
         else:
             if parameter not in variant(owner).parameters:
                 raise unknown("parameter", parameter, variant(owner).parameters, f"of variant '{owner}'")
             if owner not in names:
                 raise InputError(f"'{key}' belongs to a variant that is not tuned here (tuned: {', '.join(names)})")
-            own = parameter if owner == name else None
-        if own is not None:
-            taken[own] = value
-    return taken
+            own_key = parameter if owner == name else None
+        if own_key is not None:
+            settings[own_key] = value
+    return settings
 
 
 def known_keys(name: str) -> dict[str, Parameter]:
@@ -228,10 +228,10 @@ def _points(span: Range) -> list[Any]:
 
 def _check_corners(search: Search, data: Data, changed: set[str]) -> None:
     """Build the variant at the corners of the box, and FitConfig at the ends of each changed range of its own."""
-    own = [name for name in search.ranges if not name.startswith("fit.")]
-    corners = product(*(_ends(search.ranges[name]) for name in own))
+    names = [name for name in search.ranges if not name.startswith("fit.")]
+    corners = product(*(_ends(search.ranges[name]) for name in names))
     for corner in islice(corners, MOST_CORNERS):
-        point = search.point(dict(zip(own, corner, strict=True)))
+        point = search.point(dict(zip(names, corner, strict=True)))
         try_out(search.variant, data.with_lookback(point.lookback), point.params)
     FitConfig.of(search.point({}).fit)
     for name in changed & set(search.ranges):
