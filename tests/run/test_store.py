@@ -70,6 +70,13 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
     RowStore(tmp_path).close()
 
 
+def test_a_folder_that_cannot_be_read_is_not_left_locked(tmp_path):
+    (tmp_path / "rows.jsonl").mkdir()
+    for _ in range(2):
+        with pytest.raises(InputError, match="rows.jsonl cannot be read"):
+            RowStore(tmp_path)
+
+
 def test_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=r"cannot write to .*file.*; choose another --out"):

@@ -53,6 +53,18 @@ def test_a_size_that_takes_too_long_is_the_last(monkeypatch):
     assert (search.largest, search.limit) == (256, "time")  # 5 + 4 s against 5 + 1 s
 
 
+def test_the_smallest_size_fits_at_every_try_or_there_is_no_answer():
+    measure, sizes = machine(100)
+
+    def fails_at_the_second(*arguments, **options):
+        if sizes:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return measure(*arguments, **options)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        largest(None, seconds=9.0, seed=0, measure=fails_at_the_second)
+
+
 def test_an_error_that_is_not_memorys_is_not_hidden():
     def measure(*_, **__):
         raise RuntimeError("expected 3 dimensions")

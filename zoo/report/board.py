@@ -35,9 +35,9 @@ class Spread:
 class Line:
     """One variant with one set of parameters; runs: the rows of its seeds that ended, failed: those that did not.
 
-    settings: what a user can set, by key. From stored predictions, None without: interval, the 95 % interval of skill
-    over seeds and test windows; p_naive and p_best, the corrected p-values of equal accuracy with naive and with the
-    board's best line.
+    settings: what a user can set, by key. From stored predictions (None without them): interval, the 95 % interval
+    of skill over seeds and test windows; p_naive and p_best, the corrected p-values of equal accuracy with naive and
+    with the board's best line.
     """
 
     label: str

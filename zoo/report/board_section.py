@@ -25,7 +25,7 @@ TESTS = (
 
 
 def board_section(board: Board, number: int = 1) -> Section:
-    """Everything about one problem but its charts; number: of the board in its report, from 1, for its pictures."""
+    """Everything about one problem but its charts; number: its place in the report, which names its pictures."""
     narrow = ((*VERDICT, "seeds", "train s"), VERDICT)
     blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:

@@ -82,7 +82,7 @@ class Comparison:
 
 
 def compare(old_folder: Path, new_folder: Path) -> Comparison:
-    """The accuracy rows of both folders, matched by problem, data and variant, and the same settings where there are.
+    """The accuracy rows of both folders, matched by problem, data and variant, and by settings where both have them.
 
     A tuned line of NEW that OLD has no tuned line for is set against OLD's default: what tuning bought. Raises
     InputError where nothing matches.

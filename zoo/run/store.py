@@ -65,10 +65,14 @@ class RowStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.rows, faults = _read(self.path)
-            self._move_aside([number for number, _ in faults])
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.rows, faults = _read(self.path)
+                self._move_aside([number for number, _ in faults])
+                self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            except BaseException:
+                os.close(self._lock)
+                raise
         except BlockingIOError as error:
             raise InputError(f"another run is writing to {folder}: wait for it, or choose another --out") from error
         except OSError as error:

@@ -53,7 +53,7 @@ def largest(
         try:
             rates[batch_size] = measure(cell, batch_size, seed=seed)
         except Exception as error:
-            if not rates or not is_out_of_memory(error):
+            if batch_size == FIRST or not is_out_of_memory(error):
                 raise
             rates[batch_size] = 0.0
         finally:

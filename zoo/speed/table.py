@@ -33,7 +33,7 @@ class Sheet:
     """The rows of one phase, lookback and place; the fastest label at the largest common batch first."""
 
     phase: str
-    where: str  # lookback, and in what its place differs from those of other sheets
+    where: str  # the lookback, and what sets its place apart from those of other sheets
     rows: pd.DataFrame
     common: list[int]  # the batch sizes that the most labels have, of those at which anything was measured
 
@@ -165,7 +165,7 @@ def kernel_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweeps(rows: pd.DataFrame, over: str, at_least: int) -> Iterator[pd.DataFrame]:
-    """Measured rows that differ in the number `over` alone, in its order, where it has so many values.
+    """Groups of measured rows that differ only in the number `over`, sorted by it, with `at_least` values of it.
 
     line: their label without `over`.
     """

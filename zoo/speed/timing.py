@@ -21,7 +21,7 @@ DISTURBED = 1.05  # times the reference's best, before or after a repeat; times 
 
 @dataclass
 class Timing:
-    """The repeats of one cell so far: each as (seconds per step, the slower reading beside it).
+    """The repeats of one cell so far: each as (seconds per step, the slower of the readings around it).
 
     A repeat is the fastest of `blocks` consecutive blocks of `steps` steps. On a CPU, where others slow the machine
     in spells, it waits for a reading of `reference` near its best, and is calm if the reading after it is near it

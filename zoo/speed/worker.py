@@ -1,7 +1,7 @@
 """The worker of speed cells; zoo.speed.run starts a fresh process for each group of cells and pass.
 
 Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what the device can do at most, and
-{"visits": [[CELL, ROW or null], ...]} visits each cell once, see `visited`; each start and each row is an event.
+{"visits": [[CELL, ROW or null], ...]} visits each cell once: `row_after_visit`; each start and row is an event.
 """
 
 import resource
@@ -50,7 +50,7 @@ def answer(request: Message, say: Say, _: Hear) -> Message:
         details = None
         try:
             so_far = None if row_fields is None else record_from(SpeedRow, row_fields)
-            row = visited(cell, so_far, method, reference, context)
+            row = row_after_visit(cell, so_far, method, reference, context)
         except Exception as error:  # whatever a variant does wrong costs its own cell only
             kind = "out of memory" if is_out_of_memory(error) else type(error).__name__
             row, details = failed_row(cell, context, f"{kind}: {error}"), traceback.format_exc()
@@ -64,7 +64,7 @@ def failed_row(cell: SpeedCell, context: dict[str, Any], error: str) -> SpeedRow
     return record_from(SpeedRow, _origin(cell, context) | {"error": error})
 
 
-def visited(
+def row_after_visit(
     cell: SpeedCell, so_far: SpeedRow | None, method: Method, reference: Reference | None, context: dict[str, Any]
 ) -> SpeedRow:
     """The row of a cell after one more pass, with the model and the inputs built again for it.
@@ -86,13 +86,13 @@ def visited(
         timing = Timing(reference) if so_far is None else Timing.of(so_far, reference)
         share, least = method.seconds / method.visits(cell), -(-LEAST_REPEATS // method.visits(cell))
         add_pass(timing, work.run, work.device, seconds=share, least=least, precision=method.precision)
-        fields |= _timed(timing, batch_size, method)
+        fields |= _time_fields(timing, batch_size, method)
         before = so_far or SpeedRow.model_construct()
         fields["latency_seconds"] = _faster(before.latency_seconds, _latency(work), lambda waits: waits.p50)
         parts = _parts(work, fields["step_seconds"]["median"])
         fields["part_seconds"] = _faster(before.part_seconds, parts, lambda p: p.forward + p.backward + p.optimizer)
         if so_far is None:
-            fields |= _explained(work)
+            fields |= _lasting_fields(work)
         return record_from(SpeedRow, fields | _rates(fields))
     finally:
         work.close()
@@ -108,7 +108,7 @@ def _origin(cell: SpeedCell, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _timed(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
+def _time_fields(timing: Timing, batch_size: int, method: Method) -> dict[str, Any]:
     repeats = timing.repeats
     low, high = timing.interval() or (None, None)
     median, p5, p95 = np.percentile(repeats, [50, 5, 95]).tolist()
@@ -151,7 +151,8 @@ def _faster(before: Any, now: Any, seconds: Callable[[Any], float]) -> Any:
     return min([value for value in (before, now) if value is not None], key=seconds, default=None)
 
 
-def _explained(work: Workload) -> dict[str, Any]:
+def _lasting_fields(work: Workload) -> dict[str, Any]:
+    """What the first visit alone measures."""
     return {
         "peak_memory_bytes": cost.peak_bytes(work),
         "kernels_seen": cost.kernels(work),

@@ -36,7 +36,7 @@ RUNGS = 27  # hyperband's longest training over its shortest
 
 @dataclass(frozen=True)
 class Plan:
-    """A study that can run. trials: at most the points of a grid; repeats: 1 where nothing is learnt at random."""
+    """A study that can run. trials: at most the points of a grid; repeats: 1 for a variant without randomness."""
 
     variant: str
     data: Data
