@@ -64,7 +64,7 @@ def test_a_best_that_does_not_beat_naive_is_not_called_better_than_it(tmp_path):
     ridge = [("ridge", 0, forecasts(0.0, 5, noise=0.01), BASELINE)]
     _, first, second, *_ = verdict(board_of(tmp_path, ridge, [("lstm", 0, -0.5 * STEPS, {})]))
     assert first.startswith("No variant beats naive")
-    assert second == "ridge is significantly better than all others but naive."
+    assert second == "ridge is significantly better than all others except naive."
 
 
 def test_forecasters_that_are_alike_are_not_ordered(tmp_path):

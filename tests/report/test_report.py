@@ -87,7 +87,7 @@ def test_rows_of_an_earlier_code_are_left_out_and_counted():
     (board,) = boards(frame(rows))
     (line,) = [line for line in board.lines if line.label == "mine"]
     assert list(line.runs["skill"]) == [0.1] and board.earlier == {"mine": 2}
-    assert f"from file mine.py, source sha256 {'b' * 16}; 2 rows of an earlier code left out" in markdown([board])
+    assert f"from file mine.py, source sha256 {'b' * 16}; 2 rows of earlier code left out" in markdown([board])
     assert len(boards(frame(LSTM))[0].lines[0].runs) == 3
 
 
@@ -98,7 +98,7 @@ def test_rows_without_a_code_are_the_oldest_whenever_they_ran():
     ]
     (board,) = boards(frame(rows))
     assert list(board.lines[0].runs["skill"]) == [0.1]
-    assert "- lstm: 1 row of an earlier code left out" in markdown([board])
+    assert "- lstm: 1 row of earlier code left out" in markdown([board])
 
 
 def test_several_targets_have_their_own_table():

@@ -19,8 +19,8 @@ TUNING_LEGEND = (
     "windows that tuning did not see. Bold: a gain or loss above this deviation. tuning s: seconds of all trials."
 )
 TESTS = (
-    " 95 % interval: of skill, for other test windows and seeds (paired moving-block bootstrap). p: how likely "
-    "chance alone gives such a difference from naive (Diebold-Mariano on squared errors, Holm's correction)."
+    " 95 % interval: the range of skill to expect on other test windows and seeds (paired moving-block bootstrap). p: "
+    "how likely chance alone gives such a difference from naive (Diebold-Mariano on squared errors, Holm's correction)."
 )
 
 
@@ -102,7 +102,7 @@ def _code(board: Board) -> Iterator[tuple[str, str]]:
             source = f"{first['code.kind']} {first['code.name']}".strip()
             parts.append(f"from {source}, source sha256 {first['code.sha256'][:16]}")
         if earlier:
-            parts.append(f"{counted(earlier, 'row')} of an earlier code left out")
+            parts.append(f"{counted(earlier, 'row')} of earlier code left out")
         if parts:
             yield str(variant), "; ".join(parts)
 

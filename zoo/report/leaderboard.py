@@ -23,14 +23,13 @@ WHOLE = 0.8  # of all variants: a problem with fewer would rank others than the 
 LEGEND = (
     "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
     "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
-    "rmse, over all other variants and problems; a tie counts half. best on, beats naive on: problems on which it has "
-    "the lowest rmse, and an rmse below naive's, whether or not by chance. All with the settings of their suite, "
-    "untuned; rmse is the mean over seeds."
+    "rmse, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest "
+    "rmse. beats naive on: problems on which its rmse is below naive's; chance is not ruled out. All with the settings "
+    "of their suite, untuned; rmse is the mean over seeds."
 )
 PROBLEMS_LEGEND = (
-    "The percentages are skill: how much lower rmse is than naive's. use one?: the first word of the answer in the "
-    "problem's own report, which tests whether a recurrent model is better than naive, and than a baseline, by more "
-    "than chance."
+    "The percentages are skill: how much lower rmse is than naive's. use one?: the answer of the problem's own report, "
+    "which tests whether a recurrent model is better than naive and than the baselines by more than chance."
 )
 
 

@@ -105,7 +105,7 @@ def trade(board: Board) -> Chart | None:
         series.append(Series("", x, [naive, naive], text=["naive", ""], **LEVEL))
     return Chart(
         "Error and training throughput",
-        "training throughput, windows/s\ndots grow with the number of parameters",
+        "training throughput, windows/s\ndot size: number of parameters",
         "rmse",
         series,
         log_x=True,

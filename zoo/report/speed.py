@@ -22,8 +22,8 @@ RANKS = ["p50", "p95", "p99"]
 Columns = dict[str, tuple[str, Callable[[Any], Any]]]
 Tables = list[tuple[str, TextTable]]  # with their titles
 THROUGHPUT = (
-    "Windows per second at each batch size, the median over repeats. Bold: the fastest that is no baseline; (b): a "
-    "baseline; ~: not settled, the 95 % interval was still wider than ± 2 % when the time was up; †: measured in "
+    "Windows per second at each batch size, the median over repeats. Bold: the fastest model that is not a baseline; "
+    "(b): a baseline; ~: not settled, because time ran out before the 95 % interval was within ± 2 %; †: measured in "
     "another mode, because the requested one failed; -: not requested."
 )
 COST = (
@@ -66,7 +66,7 @@ def speed_section(frame: pd.DataFrame, *, is_brief: bool = False) -> Section | N
 
 
 def throughput_table(sheet: Sheet) -> TextTable:
-    """Windows per second of each label at each batch size; the fastest that is no baseline is bold."""
+    """Windows per second of each label at each batch size; the fastest model that is not a baseline is bold."""
     rows = sheet.rows.assign(text=_marked(sheet.rows, sheet.rows[RATE].map("{:,.0f}".format)))
     lines = rows.drop_duplicates("label").set_index("label")
     rates, texts = (

@@ -67,7 +67,7 @@ def provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
         lines.append(("settled", f"{timed['is_settled'].eq(True).sum()} of {counted(len(timed), 'cell')}"))
     if (aside := timed["disturbed"].sum()) > 0:
         repeats = timed["passes"].dropna().map(sum).sum()
-        why = "the machine was slower than at its best, or their process was slower than another by over 5 %"
+        why = "the machine was slower than at its best, or their process was over 5 % slower than the fastest one"
         lines.append(("repeats set aside", f"{aside:,.0f} of {repeats:,}: {why}"))
     if busy := timed["is_calm"].eq(False).sum():
         lines.append(("busy machine in every pass", counted(busy, "cell")))
@@ -152,7 +152,7 @@ def _forms(rows: pd.DataFrame, main: str) -> str:
     for form, figures in speedups.items():
         words = [f"{figures[phase]:.2f} in {word}" for phase, word in PHASES.items() if figures.get(phase, np.nan) > 0]
         parts += [f"{form} {' and '.join(words)}"] if words else []
-    return f"Times as fast as {main} at the median: {'; '.join(parts)}." if parts else ""
+    return f"Median speed relative to {main}: {'; '.join(parts)}." if parts else ""
 
 
 def _busy(rows: pd.DataFrame) -> str:

@@ -136,7 +136,7 @@ def _against_the_best(scored: list[Line]) -> list[str]:
     if not worse:
         return [f"No clear winner: nothing is significantly worse than {best.label}, the best of {len(tested)}."]
     if not alike:
-        aside = "" if beats_naive(best) else " but naive"
+        aside = "" if beats_naive(best) else " except naive"
         return [f"{best.label} is significantly better than all others{aside}."]
     others = f"{len(alike)} others are" if len(alike) > 1 else f"{alike[0].label} is"
     return [f"{best.label} is significantly better than {listed(worse)}; {others} not clearly different from it."]

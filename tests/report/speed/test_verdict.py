@@ -42,7 +42,7 @@ def test_verdict_compares_modes_cell_by_cell_and_leaves_out_fallbacks():
         rows += [speed_row(batch=batch, seconds=0.012), speed_row(batch=batch, seconds=0.012 / times, mode="compile")]
     rows.append(speed_row("bilstm"))
     rows.append(speed_row("bilstm", mode="compile", seconds=1e-9, fallback="compile: it broke; measured eager"))
-    assert answers(rows)[-1] == "Times as fast as eager float32 at the median: compile float32 3.00 in training."
+    assert answers(rows)[-1] == "Median speed relative to eager float32: compile float32 3.00 in training."
 
 
 def test_verdict_compares_one_set_of_parameters_of_each_variant():
