@@ -107,6 +107,7 @@ EXAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", EXAMPLES)
 def test_any_field_of_a_row_may_be_damaged(what, tmp_path):
     content = EXAMPLES[what]

@@ -61,6 +61,7 @@ def test_equal_errors_share_ranks_and_differ_in_nothing():
     assert (ranked.friedman_p, ranked.differing, ranked.groups) == (1.0, (), (("a", "b", "c"),))
 
 
+@pytest.mark.slow
 def test_chance_differs_in_at_most_seven_percent_of_simulations():
     false_alarms = 0
     for number in range(400):

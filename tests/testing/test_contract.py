@@ -233,6 +233,7 @@ def test_every_check_has_a_wrong_variant():
     assert {name for name, *_ in WRONG} | {"gpu"} == set(CHECKS)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_a_variant_with_nothing_wrong(registered):
     results = check(registered(Right))
     assert {result.status for result in results if result.check not in ("gpu", *LACKING)} == {"holds"}

@@ -92,6 +92,7 @@ def test_grid_runs_each_point_once(data):
     assert result.cost.trials == 10
 
 
+@pytest.mark.slow
 def test_several_objectives_give_a_pareto_front(data, tmp_path):
     names = ("valid_loss", "parameter_count")
     result = tuned(data, objectives=names, trials=8, out=tmp_path, ranges={**LITTLE, "hidden_size": Int(2, 40)})

@@ -76,16 +76,13 @@ def parameters(rows: pd.DataFrame) -> list[str]:
 
 def models(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """For each row its variant, with those of the columns in which its namesakes differ."""
-    differing = {
-        variant: [name for name in columns if group[name].nunique(dropna=False) > 1]
-        for variant, group in rows.groupby("variant")
-    }
-
-    def model(row: Any) -> str:
-        shown = [f"{name.removeprefix('params.')}={plain(row[name])}" for name in differing[row["variant"]]]
-        return f"{row['variant']} ({', '.join(shown)})" if shown else str(row["variant"])
-
-    return pd.Series([model(row) for _, row in rows.iterrows()], rows.index, dtype=object)
+    names = rows["variant"].astype(object)
+    for variant, group in rows.groupby("variant"):
+        differing = [name for name in columns if group[name].nunique(dropna=False) > 1]
+        for index, row in group[differing].iterrows() if differing else ():
+            settings = (f"{name.removeprefix('params.')}={plain(row[name])}" for name in differing)
+            names[index] = f"{variant} ({', '.join(settings)})"
+    return names
 
 
 def labels(rows: pd.DataFrame, columns: Sequence[str]) -> pd.Series:

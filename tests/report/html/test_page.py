@@ -131,6 +131,7 @@ def test_tuning_has_its_table_and_its_command(tmp_path):
     assert page.index("zoo tune lstm x.csv") < page.index("zoo bench x.csv")
 
 
+@pytest.mark.slow
 def test_every_point_of_a_roofline_lies_below_its_ceiling():
     rows = results("results/speed")
     page = html_page(rows)
