@@ -145,8 +145,8 @@ def test_death_of_a_worker_costs_its_own_cell_and_is_told(machine, tmp_path):
     assert (tmp_path / "out" / dead.traceback).read_text() == "a stack of C"
     assert all(row.error is None and row.passes == (6, 6) for row in rows.values())
     assert [key for key, _ in machine.visits].count(dead.key) == 1  # it is not tried again in this run
-    (told,) = [event for event in events if event.row is not None and event.row.error]
-    assert told.is_complete and told.cell == CELLS[0]
+    (failure,) = [event for event in events if event.row is not None and event.row.error]
+    assert failure.is_complete and failure.cell == CELLS[0]
 
 
 def test_a_failed_cell_keeps_its_traceback_until_a_later_run_times_it(machine, tmp_path):
