@@ -19,7 +19,7 @@ TUNING_LEGEND = (
     "windows that tuning did not see. Bold: a gain or loss above this deviation. tuning s: seconds of all trials."
 )
 TESTS = (
-    " 95 % interval: the range of skill to expect on other test windows and seeds (paired moving-block bootstrap). p: "
+    " 95 % interval: for the mean skill, allowing for other test windows and seeds (paired moving-block bootstrap). p: "
     "how likely chance alone gives such a difference from naive (Diebold-Mariano on squared errors, Holm's correction)."
 )
 
