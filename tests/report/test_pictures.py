@@ -103,7 +103,7 @@ def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
         assert list(series.x) == pytest.approx([100 * value for value in line.runs["skill"]])
         assert list(series.y) == [place] * 3
     assert chart.series[0].x == [0.0, 0.0] and chart.series[0].y == [-0.5, 1.5]  # as good as naive
-    bars = [list(series.x) for series in chart.series if series.label == "95 % interval"]
+    bars = [list(series.x) for series in chart.series if series.label == "interval of skill"]
     assert bars == [pytest.approx([100 * end for end in line.interval]) for line in board.lines]
 
 

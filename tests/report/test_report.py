@@ -127,7 +127,8 @@ def test_markdown_begins_with_the_answer_and_holds_table_provenance_and_failures
     parts = (
         "# mine", "## close of x.csv: 1 step ahead from the last 7",
         "**Unclear. The best recurrent model, lstm, is 2.00 % better",
-        "**9.8000 ± 0.1000**", "| naive (b) ", "How to read it: ", "- 1 of 1 end ahead of naive: lstm",
+        "**9.8000 ± 0.1000**", "| naive (b) ", "How to read it: ",
+        "- 1 of 1 ends ahead of naive by at least 0.5 %: lstm",
         "- bilstm, seed 0: Boom: it broke (traceback: errors/abc.txt)", "fingerprint ffffffffffffffff",
         "70 train, 10 validation, 20 test", "- note: a note", "a cpu, 2 cores, an OS; device cpu, 1 thread a run",
         "- commit: abc", "torch 2", "    zoo bench x.csv", "- rows.jsonl line 3: not a row; the line is left out",

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli.app import app, examples
-from zoo.cli.options import Json, option, print_json, print_notes, table_console
-from zoo.errors import InputError
+from zoo.cli.options import Json, option, print_json, print_notes, share_of, table_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +21,7 @@ SPEED_NOISE = 0.05  # a smaller change of speed means nothing
 MOST = 20  # rows of speed without --all
 # Columns that stay in a narrow terminal.
 SPEED = ("variant", "phase", "lookback", "batch", "ratio", "verdict")
-ACCURACY = ("variant", "new rmse", "gain %", "95 % interval", "p", "verdict")
+ACCURACY = ("variant", "new rmse", "gain %", "interval", "verdict")
 
 
 @app.command(
@@ -54,7 +53,7 @@ def compare(
 
         kind = speed
     noise = 0.0 if kind is accuracy else SPEED_NOISE
-    share = noise if fail_on is None else _share(fail_on)
+    share = noise if fail_on is None else share_of(fail_on, "--fail-on")
     comparison = kind.compare(old, new)
     print_notes(comparison.notes)
     if as_json:
@@ -128,15 +127,3 @@ def _is_speed(folder: Path) -> bool:
     from zoo.run.store import read_rows
 
     return any(row.kind == "speed" for row in read_rows(folder)[0])
-
-
-def _share(text: str) -> float:
-    """5%, 5 % and 0.05 as 0.05."""
-    number = text.strip().removesuffix("%")
-    try:
-        share = float(number) / (100 if number != text.strip() else 1)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share < 1:
-        raise InputError(f"--fail-on takes a share below 1, such as 5% or 0.05, got '{text}'")
-    return share

@@ -10,19 +10,17 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.metrics import METRICS
-from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted
-from zoo.report.evidence import loss_p, losses_of
-from zoo.report.tables import interval_text, p_value
+from zoo.report.board import Board, Line, boards, counted
+from zoo.report.evidence import losses_of
+from zoo.report.tables import INTERVAL, interval_text
 from zoo.report.text_table import TextTable, table_of
 from zoo.run.results import results
-from zoo.stats.intervals import skill_interval
-from zoo.stats.timings import holm
+from zoo.stats.intervals import skill_interval, table_level
 
 LEGEND = (
-    "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds. 95 % interval: of the gain, for other "
-    "test windows and seeds (paired moving-block bootstrap). p: how likely chance alone gives such a difference "
-    "(Diebold-Mariano, Holm's correction). verdict: better or worse where p and interval exclude chance, else unclear; "
-    "within: no more than the threshold (0 without --fail-on)."
+    "gain: 1 - NEW's mean rmse over seeds / OLD's, on the same test windows. interval: of the gain, for other test "
+    "windows and seeds; all intervals of a comparison hold together with 95 %. verdict: better or worse where the "
+    "interval excludes zero, else unclear; within: no more than the threshold (0 without --fail-on)."
 )
 
 
@@ -30,8 +28,8 @@ LEGEND = (
 class Change:
     """A line of both folders, over the seeds that both have; labels as on their boards.
 
-    gain: 1 - NEW's rmse / OLD's, the mean over seeds, above 0 is better; with its 95 % interval (low, high) and Holm's
-    p of equal accuracy, None where predictions are missing, too few or of other windows.
+    gain: 1 - NEW's mean rmse / OLD's, above 0 is better; with its interval (low, high), None where predictions are
+    missing, too few or of other windows.
     """
 
     problem: str
@@ -43,14 +41,12 @@ class Change:
     gain: float
     low: float | None
     high: float | None
-    p: float | None
 
     def verdict(self, share: float) -> str:
         """`within` the share of no change; else `better` or `worse`, or `unclear` where that may be chance."""
         if abs(self.gain) <= share:
             return "within"
-        excludes_zero = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-        if self.p is None or self.p >= SIGNIFICANT or not excludes_zero:
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
             return "unclear"
         return "better" if self.gain > 0 else "worse"
 
@@ -95,18 +91,17 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
             "split, scaler, normalise and device must be the same in both"
         )
     comparison = Comparison(notes=[*notes, *more])
-    for key in both:
-        pairs = list(_pairs(old[key], new[key]))
+    partners = {key: list(_pairs(old[key], new[key])) for key in both}
+    level = table_level(sum(map(len, partners.values())))
+    for key, pairs in partners.items():
         comparison.only_old.extend(line.label for line in old[key].lines if line not in [before for before, _ in pairs])
         comparison.only_new.extend(line.label for line in new[key].lines if line not in [after for _, after in pairs])
         for before, after in pairs:
-            _sort_in(comparison, new[key], before, after)
-    corrected = iter(holm([change.p for change in comparison.changes if change.p is not None]))
-    changes = [change if change.p is None else replace(change, p=next(corrected)) for change in comparison.changes]
-    return replace(comparison, changes=sorted(changes, key=lambda change: -change.gain))
+            _sort_in(comparison, new[key], before, after, level)
+    return replace(comparison, changes=sorted(comparison.changes, key=lambda change: -change.gain))
 
 
-def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line) -> None:
+def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line, level: float) -> None:
     """Add a pair of lines to the list where it belongs, and to those that failed if a seed did in NEW alone."""
     lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
     if len(lost):
@@ -114,7 +109,7 @@ def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line) ->
         comparison.failed.append(f"{after.label}{seeds} ({lost.iloc[0]['error']})")
     if len(before.runs) and _outcomes(before).equals(_outcomes(after)):
         comparison.same.append(after.label)
-    elif change := _change(board, before, after):
+    elif change := _change(board, before, after, level):
         comparison.changes.append(change)
     elif lost.empty:
         comparison.apart.append(f"{after.label} ({_why_apart(before, after)})")
@@ -155,8 +150,7 @@ def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTab
                 "old rmse": f"{change.old_rmse:.5g}",
                 "new rmse": f"{change.new_rmse:.5g}",
                 "gain %": f"{100 * change.gain:+.2f}",
-                "95 % interval": interval_text(interval),
-                "p": p_value(change.p),
+                INTERVAL: interval_text(interval),
                 "verdict": change.verdict(share),
                 "seeds": str(change.seeds),
             }
@@ -197,22 +191,21 @@ def _why_apart(before: Line, after: Line) -> str:
     return "OLD makes no error" if before.runs["seed"].isin(after.runs["seed"]).any() else "no seed in common"
 
 
-def _change(board: Board, before: Line, after: Line) -> Change | None:
+def _change(board: Board, before: Line, after: Line, level: float) -> Change | None:
     """None where there is no seed that ended in both, or where OLD makes no error."""
     seeds = [seed for seed in after.runs["seed"] if seed in set(before.runs["seed"])]
     olds, news = (line.runs.set_index("seed").loc[seeds] for line in (before, after))
     if not seeds or olds["rmse"].isna().any() or news["rmse"].isna().any() or olds["rmse"].min() <= 0:
         return None
-    gain = float((1 - news["rmse"] / olds["rmse"]).mean())
-    interval, p = None, None
+    means = float(olds["rmse"].mean()), float(news["rmse"].mean())
+    interval = None
     other, own = losses_of(olds), losses_of(news)
     if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
-        interval = skill_interval(own[0], other[0], horizon=board.horizon)
-        p = loss_p(own[0].mean(axis=0), other[0].mean(axis=0), gain > 0, board.horizon)
+        interval = skill_interval(own[0], other[0], horizon=board.horizon, level=level)
     low, high = interval or (None, None)
-    means = float(olds["rmse"].mean()), float(news["rmse"].mean())
+    gain = 1 - means[1] / means[0]
     problem = f"{', '.join(board.targets)} of {Path(board.source).name}"
-    return Change(problem, before.label, after.label, len(seeds), *means, gain, low, high, p)
+    return Change(problem, before.label, after.label, len(seeds), *means, gain, low, high)
 
 
 def _outcomes(line: Line) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def skill(board: Board) -> Chart | None:
             continue
         if line.interval is not None:
             ends = [100 * end for end in line.interval]
-            series.append(Series("95 % interval", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
+            series.append(Series("interval of skill", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
         points = zip(line.runs["seed"], skills, strict=True)
         hover = [f"{line.label}, seed {seed}: {share:+.2f} %" for seed, share in points]
         series.append(Series(kind, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
@@ -78,7 +78,7 @@ def skill(board: Board) -> Chart | None:
         x_range=(edge - 0.02 * (high - low), high + 0.06 * (high - low)),
         y_names=[line.label for line in lines],
         height=1.3 + 0.27 * len(lines),
-        note="A dot is a seed; the bar is the 95 % interval of the mean skill over seeds and test windows. "
+        note="A dot is a seed; the bar is the interval of skill for other seeds and test windows, as in the table. "
         "An arrow is a skill too low to fit.",
     )
 
