@@ -64,7 +64,10 @@ def test_rows_of_another_version_alone_are_refused_and_nothing_is_overwritten(tm
     [
         (["report", "{mine}", "--out", "x.md"], "--out needs --format: md, html, latex, csv or json"),
         (["report", "{mine}", "--format", "pdf"], "'pdf' is not one of 'md', 'html', 'latex', 'csv', 'json'"),
-        (["report", "{mine}", "--leaderboard", "--json"], "--leaderboard takes one DIR, and no --format, --out or --json"),
+        (
+            ["report", "{mine}", "--leaderboard", "--json"],
+            "--leaderboard takes one DIR, and no --format, --out or --json",
+        ),
         (["report", "nowhere"], "no rows in nowhere/rows.jsonl"),
         (["report", "{mine}", "--format", "md", "--out", "no/such/folder.md"], "cannot write no/such/folder.md"),
         (["report", "{mine}", "--leaderboard"], "holds results of zoo bench"),

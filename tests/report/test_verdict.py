@@ -160,17 +160,6 @@ def test_rounding_is_no_gain():
     assert "No variant ends ahead of naive" in second and "as accurate as repeating the last value" in first
 
 
-def test_trade_offs_are_the_lines_that_nothing_beats_in_both():
-    fast = [one | {"windows_per_second": 5000.0, "variant": "bilstm", "key": f"fast{one['seed']}"} for one in LSTM]
-    slower = [row("lstm", seed, 0.05 + seed / 100, windows_per_second=1000.0) for seed in range(3)]
-    beaten = [row("cnn-lstm", seed, 0.01, windows_per_second=900.0) for seed in range(3)]
-    sentences = verdict(boards(frame([NAIVE, *fast, *slower, *beaten]))[0])
-    assert (
-        "Best trade-offs (nothing else both trains faster and is more accurate), fastest first: bilstm, lstm."
-        in sentences
-    )
-
-
 @pytest.mark.parametrize("word", ["cannot be told", "what came", "front of"])
 def test_verdicts_avoid_words_of_our_own(word, tmp_path):
     groups = [entries("lstm", 0.5, 0), entries("bilstm", 0.5, 5), baseline("ridge", 0.5)]

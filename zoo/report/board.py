@@ -241,18 +241,3 @@ def _labels(groups: Sequence[tuple[str, bool, Settings]], digits: int) -> list[s
                 notes.append(f"{name}={value:.{digits}g}" if isinstance(value, float) else f"{name}={value}")
         labels.append(f"{variant} ({', '.join(notes)})" if notes else variant)
     return labels
-
-
-def trades(board: Board) -> pd.DataFrame:
-    """What each line that trains by descent trades, slowest first: label, windows_per_second, rmse, parameter_count,
-    is_baseline, and is_best: no other line is as fast and as accurate, and better in one of them."""
-    columns = ("windows_per_second", "rmse", "parameter_count")
-    figures = []
-    for line in board.lines:
-        means = {column: spread.mean for column in columns if (spread := line.spread(column)) is not None}
-        if len(means) == len(columns):
-            figures.append({"label": line.label, "is_baseline": line.is_baseline, **means})
-    trades = pd.DataFrame(figures, columns=["label", "is_baseline", *columns])
-    trades = trades.sort_values(["windows_per_second", "rmse", "label"], ascending=[False, True, True])
-    of_faster_lines = trades["rmse"].cummin().shift(fill_value=float("inf"))
-    return trades.assign(is_best=trades["rmse"] < of_faster_lines)[::-1]

@@ -43,8 +43,8 @@ def legend(board: Board) -> str:
     return (
         f"How to read it: rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same "
         "windows; above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds."
-        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run. windows/s: training "
-        "speed. Bold: best of its column."
+        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run, "
+        "while other runs may have shared the machine; zoo speed compares speed. Bold: best of its column."
     )
 
 

@@ -27,7 +27,6 @@ def accuracy_table(board: Board) -> TextTable:
             "seeds": _seeds(line),
             "parameters": _whole(line.spread("parameter_count")),
             "train s": "-" if seconds is None else f"{seconds.mean:.2f}",
-            "windows/s": _whole(line.spread("windows_per_second")),
         }
         if board.tuned:
             cells["tuning s"] = tuning_seconds(line) if line.is_tuned else "-"

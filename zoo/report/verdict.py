@@ -1,6 +1,6 @@
 """The verdict: should one use a recurrent model here, what beats naive, and what may be the best."""
 
-from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed, trades
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed
 from zoo.report.gain import tuning_verdict
 from zoo.report.tables import skill_percent
 
@@ -13,12 +13,6 @@ def verdict(board: Board) -> list[str]:
     sentences = [answer(board)]
     if scored:
         sentences += [_ahead_of_naive(board), *_best_set(board), *_caveats(board)]
-        best_trades = trades(board).query("is_best")["label"][::-1]
-        if len(best_trades) > 1:
-            sentences.append(
-                "Best trade-offs (nothing else both trains faster and is more accurate), fastest first: "
-                f"{', '.join(best_trades)}."
-            )
     return sentences + tuning_verdict(board) + _failures(board)
 
 

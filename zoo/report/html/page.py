@@ -13,7 +13,7 @@ from zoo.report.chart import Chart
 from zoo.report.evidence import judged
 from zoo.report.html.figure import plotly
 from zoo.report.leaderboard import leaderboard, leaderboard_section
-from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade
+from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill
 from zoo.report.section import Captioned, Section
 from zoo.report.speed import speed_section
 from zoo.report.text_table import table_of
@@ -47,7 +47,6 @@ def _with_charts(board: Board) -> Section:
     stored, section = first_seeds(board), board_section(board)
     blocks = [
         skill(board),
-        trade(board),
         *forecasts(board, stored),
         *residuals(board, stored),
         *by_step(board, stored),
