@@ -64,6 +64,11 @@ class Windows:
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
         return self.raw[rows][..., list(self.targets)]
 
+    def scaled_truth(self) -> Tensor:
+        """The actual values in scaled units: float32 [n, T, D] on the device."""
+        steps = torch.arange(self.lookback, self.lookback + self.horizon, device=self.starts.device)
+        return columns(self.values[self.starts[:, None] + steps], self.targets)
+
     def last(self) -> np.ndarray:
         """The targets' last observed values: float64 [n, D] in the data's units."""
         return self.raw[self.target_rows() - 1][:, list(self.targets)]
