@@ -251,7 +251,8 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     policy of the fit). Raises InputError.
     """
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
-    values, is_used, _ = clean(table.select(names), names, missing or saved.file.missing, table.source)
+    cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
+    values, is_used = cleaned.values, cleaned.is_used
     problem = saved.model.problem
     if len(values) < problem.lookback:
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
