@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
 from zoo.data.split import Split, split_rows
-from zoo.data.table import Table, clean, fingerprint, match_columns
+from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
 from zoo.errors import InputError, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
@@ -85,7 +85,8 @@ def prepare(
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
 
-    channels: the model's inputs (default: every numeric column); targets must be among them. A window
+    channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
+    over the training rows are left out. A window
     belongs to the part in which all its target rows lie, and to none where one of them was filled. scaler,
     split: see fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse).
 
@@ -105,12 +106,20 @@ def prepare(
     is_filled: np.ndarray = np.any(cleaned.is_filled[: bounds.test_end, list(positions)], axis=1)
     _check_parts(bounds, lookback, horizon, len(values))
     train_values = values[: bounds.train_end]
+    constant = [name for name, column in zip(chosen, train_values.T, strict=True) if np.ptp(column) == 0]
     for name, position in zip(target_names, positions, strict=True):
-        if np.ptp(train_values[:, position]) == 0:
+        if name in constant:
             raise InputError(
                 f"target '{name}' of {table.source} is constant ({train_values[0, position]:g}) over the "
                 f"{bounds.train_end} training rows: nothing to learn; choose another target or split"
             )
+    if constant:  # without them other rows may be complete, so all begins again
+        data = prepare(
+            table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
+            horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing,
+        )  # fmt: skip
+        note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
+        return replace(data, notes=(*data.notes, note))
     fitted = fit_scaler(scaler, train_values)
     units = fit_units(target_names, positions, fitted, train_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
@@ -130,7 +139,12 @@ def prepare(
         fingerprint=fingerprint(values, is_filled),
         missing=policy,
         time=time[: bounds.test_end] if time is not None else None,
-        notes=(*table.notes, *cleaned.notes, *_left_out(bounds, (train, valid, test))),
+        notes=(
+            *table.notes,
+            *cleaned.notes,
+            *_classes(target_names, train_values[:, list(positions)]),
+            *_left_out(bounds, (train, valid, test)),
+        ),
     )
 
 
@@ -143,6 +157,13 @@ def choose_columns(
     known = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
     chosen = match_columns(channels, known, table.source) if channels else table.columns
     named = match_columns(targets, known, table.source)
+    for name in named:
+        problem = table.unusable.get(name, "")
+        if name not in table.columns and "holds text" in problem:
+            raise InputError(
+                f"{problem.split(';')[0]}; a text label is a class, and zoo forecasts numbers: name a numeric target "
+                f"({', '.join(table.columns)}), or write the label as a number"
+            )
     table.select(named)
     for name in named:
         if name not in chosen:
@@ -169,6 +190,17 @@ def _parts(
             )
     train, valid, test = parts
     return train, valid if bounds.valid_end > bounds.train_end else None, test
+
+
+def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, ...]:
+    """A note on each target that looks like a class."""
+    classes = [(name, class_values(column)) for name, column in zip(targets, train_values.T, strict=True)]
+    return tuple(
+        f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is forecast "
+        "as a number; errors and skill are those of the number"
+        for name, found in classes
+        if found is not None
+    )
 
 
 def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> tuple[str, ...]:

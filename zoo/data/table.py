@@ -62,6 +62,12 @@ def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tu
     return tuple(matched)
 
 
+def class_values(values: np.ndarray) -> tuple[float, float] | None:
+    """The two whole numbers that a column holds, where it holds no others: then it looks like a class."""
+    found = np.unique(values[np.isfinite(values)])
+    return (float(found[0]), float(found[1])) if len(found) == 2 and (found == np.floor(found)).all() else None
+
+
 def fingerprint(values: np.ndarray, is_filled: np.ndarray) -> str:
     """SHA-256 over values as little-endian float64 in row order, and their shape.
 
