@@ -17,6 +17,7 @@ from zoo.run.store import read_rows
 from zoo.speed.passes import NOISE, pass_rates, why_undecided
 from zoo.stats.timings import ratio_interval
 
+ZOO = str(Path(sys.executable).with_name("zoo"))
 CELLS = ["--models", "all", "--batch-size", "64", "--lookback", "7,96"]
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         old, new = Path(folder) / "old", Path(folder) / "new"
         for out in (old, new):
-            subprocess.run([sys.executable, "-m", "zoo", "speed", *CELLS, "--out", str(out)], check=True)
+            subprocess.run([ZOO, "speed", *CELLS, "--out", str(out)], check=True)
         comparison = compare(old, new)
         singly = [interval for interval in _single_intervals(old, new) if interval is not None]
     decided = [change for change in comparison.changes if change.interval is not None]

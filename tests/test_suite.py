@@ -127,6 +127,16 @@ def test_command_line_changes_come_over_the_file(suite):
     assert (lstm.params["hidden_size"], lstm.fit["learning_rate"], len(cells)) == (32, 0.01, 3)
 
 
+@pytest.mark.parametrize(
+    ("lookback", "settings", "period"), [(7, "", 5), (4, "", None), (7, "[models.seasonal-naive]\nperiod = 2", 2)]
+)
+def test_seasonal_naive_repeats_the_season_of_the_spacing(suite, lookback, settings, period):
+    text = BASE.replace('"ridge"', '"seasonal-naive"') + f"[problem]\nlookback = {lookback}\n{settings}"
+    cells, data = expand(read_suite(suite(text)))
+    assert next(cell for cell in cells if cell.variant == "seasonal-naive").params["period"] == period
+    assert any("suggests a season of 5 steps" in note for note in data.notes) == (lookback < 5)
+
+
 def test_fewer_models_on_the_command_line_need_fewer_settings(suite):
     path = suite(BASE + "[models.lstm]\nhidden_size = 32")
     changes = {"data": {}, "problem": {}, "run": {"models": ["naive"]}}

@@ -218,3 +218,27 @@ def test_part_of_filled_targets_alone_is_refused(prices):
     assert len(zoo.prepare(zoo.load(prices), **how).test) == 30
     with pytest.raises(zoo.InputError, match=r"every window of the test part has a filled target \(close\)"):
         zoo.prepare(zoo.load(prices), horizon=2, **how)
+
+
+def test_constant_channel_is_fed_to_no_model(prices):
+    plain = zoo.prepare(zoo.load(prices), targets=["close"])
+    prices["flat"] = 4.0
+    prices.loc[290:, "flat"] = 5.0  # it varies in the test rows alone
+    data = zoo.prepare(zoo.load(prices), targets=["close"])
+    assert (data.channels, data.fingerprint) == (plain.channels, plain.fingerprint)
+    assert "constant over the training rows, so no model sees them: flat" in data.notes
+
+
+def test_target_of_two_whole_numbers_is_named_as_a_class(prices):
+    prices["up"] = (prices["close"].diff() > 0).astype(int)
+    assert any(
+        note.startswith("target 'up' is 0 or 1 in every training row: it looks like a class")
+        for note in zoo.prepare(zoo.load(prices), targets=["up"]).notes
+    )
+    assert not any("class" in note for note in zoo.prepare(zoo.load(prices), targets=["close"]).notes)
+
+
+def test_text_target_is_named_as_a_class(prices):
+    prices["mood"] = ["good" if row % 3 else "bad" for row in range(len(prices))]
+    with pytest.raises(zoo.InputError, match=r"mood.* a text label is a class, and zoo forecasts numbers"):
+        zoo.prepare(zoo.load(prices), targets=["mood"], channels=["close", "mood"])

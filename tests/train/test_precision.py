@@ -45,7 +45,7 @@ def test_float32_is_exact_inside_and_left_as_it_was_outside(wish):
             assert settings_of_the_process() == EXACT
         assert settings_of_the_process() == before
     finally:
-        backends.fp32_precision = "none"
+        backends.cuda.matmul.fp32_precision = backends.fp32_precision = "none"
         torch.set_float32_matmul_precision("highest")
 
 

@@ -66,7 +66,8 @@ def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
     width = max((len(name) for name in facts["columns"]), default=0)
     for name, column in facts["columns"].items():
         values = [f"{column[key]:.6g}" if column[key] is not None else "-" for key in ("min", "mean", "max")]
-        extra = [f"{column[key]} {key}" for key in ("missing", "infinite", "jumps") if column[key]]
+        extra = [f"{column[key]} {key}" for key in ("missing", "infinite") if column[key]]
+        extra += [f"{column['jumps']} jump{'s' * (column['jumps'] > 1)}"] if column["jumps"] else []
         extra += ["constant: not an input"] if column["constant"] else []
         extra += ["looks like a class"] if column["class"] else []
         text.append(f"  {name:<{width}}  {' .. '.join(values)}" + (f"  ({', '.join(extra)})" if extra else ""))

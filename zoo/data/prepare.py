@@ -86,9 +86,9 @@ def prepare(
     """Windows of the three parts of a table, ready to fit and to evaluate.
 
     channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
-    over the training rows are left out. A window
-    belongs to the part in which all its target rows lie, and to none where one of them was filled. scaler,
-    split: see fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse).
+    over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
+    where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
+    source declares, else refuse).
 
     Raises InputError for a setting or values that cannot be used.
     """
@@ -196,8 +196,8 @@ def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, .
     """A note on each target that looks like a class."""
     classes = [(name, class_values(column)) for name, column in zip(targets, train_values.T, strict=True)]
     return tuple(
-        f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is forecast "
-        "as a number; errors and skill are those of the number"
+        f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is "
+        "forecast as a number; errors and skill are those of the number"
         for name, found in classes
         if found is not None
     )

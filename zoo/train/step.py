@@ -93,7 +93,7 @@ def float32_rounding(precision: str) -> Iterator[None]:
     """
     backends: Any = torch.backends
     cuda, cudnn, mkldnn = backends.cuda, backends.cudnn, backends.mkldnn
-    general = (backends, cudnn, mkldnn, mkldnn.conv, mkldnn.rnn)
+    general = (backends, cudnn, mkldnn.conv, mkldnn.rnn)  # mkldnn's own setting cannot be set: it sets that of backends
     every = (*general, cuda.matmul, mkldnn.matmul, cudnn.conv, cudnn.rnn)
     before = [place.fp32_precision for place in every]
     older = _told(torch.get_float32_matmul_precision, "highest"), _told(lambda: cudnn.allow_tf32, True)

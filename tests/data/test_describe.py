@@ -1,0 +1,63 @@
+"""zoo data says what its figures mean and suggests a benchmark that runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import zoo
+from zoo.data.describe import describe, lines
+
+
+def frame(freq="h", rows=400, **columns):
+    time = pd.date_range("2021-03-01", periods=rows, freq=freq)
+    series = np.random.default_rng(0).normal(size=rows).cumsum()
+    return pd.DataFrame({"date": time, "load": series, **columns})
+
+
+@pytest.mark.parametrize(
+    ("freq", "lookback", "season"), [("h", 24, 24), ("D", 7, 7), ("B", 10, 5), ("MS", 12, 12), ("YS", 7, None)]
+)
+def test_spacing_suggests_season_and_lookback(freq, lookback, season):
+    facts = describe(zoo.load(frame(freq, rows=150 if freq == "YS" else 400)))
+    assert (facts["season"], facts["suggestion"]) == (season, {"targets": "load", "lookback": lookback})
+
+
+def test_season_too_long_for_the_rows_is_no_lookback():
+    facts = describe(zoo.load(frame("5min")))
+    assert (facts["season"], facts["suggestion"]["lookback"]) == (288, 7)
+
+
+def test_target_is_a_likely_name_or_the_last_column_that_is_a_number():
+    onoff = np.arange(400) % 2
+    assert describe(zoo.load(frame(on=onoff, flat=1.0)))["suggestion"]["targets"] == "load"
+    assert describe(zoo.load(frame(Price=onoff + 0.5, more=np.arange(400.0))))["suggestion"]["targets"] == "Price"
+    assert describe(zoo.load(frame().drop(columns="load").assign(flat=1.0)))["suggestion"] is None
+
+
+def test_suggested_command_runs_on_a_table_with_text_gaps_and_constants():
+    table = frame(place=["n/a?", *map(str, range(399))], flat=1.0)
+    table.loc[7, "load"] = np.nan
+    suggestion = describe(zoo.load(table))["suggestion"]
+    assert suggestion == {"targets": "load", "lookback": 24, "channels": "load,flat", "missing": "ffill"}
+    data = zoo.prepare(
+        zoo.load(table), targets=["load"], channels=["load", "flat"], lookback=suggestion["lookback"], missing="ffill"
+    )
+    assert data.channels == ("load",)
+
+
+def test_figures_are_explained_once_and_jumps_only_where_there_are_some():
+    plain = "\n".join(lines(describe(zoo.load(frame()))))
+    assert "each column: least .. mean .. largest value" in plain and "jump" not in plain
+    jumped = frame()
+    jumped.loc[200:, "load"] += 1000
+    told = lines(describe(zoo.load(jumped)))
+    assert any("(1 jump)" in line for line in told)
+    assert (
+        sum(line.startswith("a jump: a step to the next row more than 10 interquartile ranges") for line in told) == 1
+    )
+
+
+def test_columns_that_are_constant_or_look_like_a_class_are_marked():
+    told = lines(describe(zoo.load(frame(on=np.arange(400) % 2, flat=1.0))))
+    assert any("on " in line and "looks like a class" in line for line in told)
+    assert any("flat" in line and "constant: not an input" in line for line in told)
