@@ -102,7 +102,7 @@ def test_slower_passes_count_until_there_are_six_repeats():
 
 
 def test_a_pass_without_a_calm_repeat_does_not_count():
-    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.1)] * 6 + [(0.2, 1.0)] * 6, passes=[6, 6])
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.15)] * 6 + [(0.2, 1.0)] * 6, passes=[6, 6])
     assert timing.repeats == [0.2] * 6
 
 
@@ -117,13 +117,13 @@ class Readings:
 
 
 def test_a_repeat_beside_a_slow_reading_does_not_count():
-    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 6 + [(0.2, 1.06)] * 9)
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 6 + [(0.2, 1.12)] * 9)
     assert timing.repeats == [0.1] * 6
     assert timing.interval() == (0.1, 0.1)
 
 
 def test_with_too_few_calm_repeats_all_count():
-    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 5 + [(0.2, 1.06)] * 9)
+    timing = Timing(Readings(1.0), all_repeats=[(0.1, 1.0)] * 5 + [(0.2, 1.12)] * 9)
     assert len(timing.repeats) == 14
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from zoo.cell import SpeedRow
 from zoo.stats.timings import FEWEST
 
-DISTURBED = 1.05  # times the best reading of the reference, beside a repeat; times the fastest pass
+BUSY = 1.1  # times the best reading of the reference: a shared machine that does nothing else is mostly within it
 NOISE = 0.05  # a smaller difference means nothing: two processes of the same code differ by as much
 
 
@@ -30,7 +30,7 @@ def pass_rates(row: SpeedRow | pd.Series) -> list[float]:
     if not (_has(row.all_repeats) and _has(row.passes)):
         return [float(row.batch_measured or 1) / statistics.median(row.repeats or ())]
     reference = row.reference if _has(row.reference) else None
-    limit = DISTURBED * reference if row.is_calm and reference else math.inf
+    limit = BUSY * reference if row.is_calm and reference else math.inf
     passes = by_pass(row.all_repeats or (), row.passes or (), limit)
     return [float(row.batch_measured or 1) / statistics.median(seconds) for seconds in passes]
 

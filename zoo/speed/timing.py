@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from zoo.cell import SpeedRow
-from zoo.speed.passes import DISTURBED, by_pass
+from zoo.speed.passes import BUSY, by_pass
 from zoo.speed.stopwatch import Part, Reference, block_seconds
 from zoo.stats.timings import median_interval
 
@@ -17,6 +17,7 @@ BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.005, "mps": 0.02}
 REPEAT_SECONDS = 0.4  # at most, where one block is not longer
 BLOCKS = 5
 LEAST_REPEATS = 6  # what an interval of the median needs
+SLOW_PASS = 1.05  # times the fastest pass
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Timing:
         passes.sort(key=statistics.median)
         counted: list[float] = []
         for repeats in passes:
-            if len(counted) < LEAST_REPEATS or statistics.median(repeats) <= DISTURBED * statistics.median(passes[0]):
+            if len(counted) < LEAST_REPEATS or statistics.median(repeats) <= SLOW_PASS * statistics.median(passes[0]):
                 counted += repeats
         return counted
 
@@ -79,7 +80,7 @@ class Timing:
     @property
     def _limit(self) -> float:
         """The reading of the reference up to which a repeat is calm."""
-        return math.inf if self.reference is None else DISTURBED * self.reference.best
+        return math.inf if self.reference is None else BUSY * self.reference.best
 
 
 def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float, least: int, precision: float) -> None:
@@ -108,7 +109,7 @@ def _calm_reading(reference: Reference | None, deadline: float) -> float:
     if reference is None:
         return 0.0
     reading = reference.seconds()
-    while reading > DISTURBED * reference.best and time.perf_counter() < deadline:
+    while reading > BUSY * reference.best and time.perf_counter() < deadline:
         reading = reference.seconds()
     return reading
 
