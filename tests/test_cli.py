@@ -189,7 +189,7 @@ def test_cell_that_fails_gives_exit_code_1(prices_csv, tmp_path):
     )  # fmt: skip
     assert ended.returncode == 1
     assert "diverged" in ended.stdout
-    assert "1 run failed and is not counted" in ended.stdout
+    assert "Ranked last, because runs failed: lstm (1 of 1 run)." in ended.stdout
 
 
 TUNE = ["tune", "lstm", "{csv}", "--targets", "close"]

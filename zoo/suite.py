@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
 from zoo.data.builtin import NAMES
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
-from zoo.data.spacing import stamp
+from zoo.data.spacing import spacing, stamp
 from zoo.errors import InputError
 from zoo.layers.normalised import Normalised
 from zoo.records import Record, checked
@@ -151,6 +152,9 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
+    if "seasonal-naive" in names and "period" not in suite.models.get("seasonal-naive", {}):
+        params["seasonal-naive"]["period"], notes = _season(data)
+        data = replace(data, notes=(*data.notes, *notes))
     shared: dict[str, Any] = {
         "suite": suite.name,
         "data": _data_fields(data, suite.data),
@@ -172,6 +176,18 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
         for seed in seeds if _depends_on_seed(model, cell, data) else [0]:
             cells[seed, name] = cell.model_copy(update={"seed": seed}).keyed()
     return [cells[seed, name] for seed in dict.fromkeys((0, *seeds)) for name in names if (seed, name) in cells], data
+
+
+def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:
+    """The period of seasonal-naive that the data's spacing suggests, None for its own default, and a note."""
+    usual = spacing(data.time)
+    if usual is None or usual.season is None or usual.season <= data.problem.lookback:
+        return usual.season if usual is not None else None, ()
+    note = (
+        f"the spacing ({usual.name}) suggests a season of {usual.season} steps, longer than the lookback "
+        f"{data.problem.lookback}: seasonal-naive cannot repeat it; --lookback {usual.season} would hold it"
+    )
+    return None, (note,)
 
 
 def _seeds(seeds: int | list[int]) -> list[int]:

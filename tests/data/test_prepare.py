@@ -158,3 +158,63 @@ def test_test_part_may_be_empty_at_any_horizon(horizon, prices):
     data = zoo.prepare(zoo.load(prices), targets=["close"], horizon=horizon, split=(250, 50, 0))
     assert len(data.test) == 0
     assert len(data.valid) == 50 - horizon + 1
+
+
+def with_gaps(prices, column="close"):
+    """Gaps of three rows in train, two in validation, five in test, of a split into 200, 40 and 60 rows."""
+    gaps = [50, 51, 52, 210, 211, 250, 251, 252, 253, 254]
+    prices[column] = prices[column].where(~prices.index.isin(gaps))
+    return zoo.load(prices), gaps
+
+
+@pytest.mark.parametrize("missing", ["ffill", "interpolate"])
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_window_with_a_filled_target_row_is_in_no_part(prices, missing, horizon):
+    table, gaps = with_gaps(prices)
+    data = zoo.prepare(table, targets=["close"], horizon=horizon, split=(200, 40, 60), missing=missing)
+    bounds = {"train": (7, 200), "valid": (200, 240), "test": (240, 300)}
+    for other in (data, data.with_lookback(5).with_lookback(7)):
+        for part, (first, end) in bounds.items():
+            rows = range(first, end - horizon + 1)
+            wanted = [row for row in rows if not set(range(row, row + horizon)) & set(gaps)]
+            assert getattr(other, part).target_rows().tolist() == wanted
+    cut = data.without_test()
+    assert len(cut.test) == 0 and torch.equal(cut.train.starts, data.train.starts)
+    assert torch.equal(cut.valid.starts, data.valid.starts)
+
+
+def test_naive_is_not_exact_inside_a_gap(prices):
+    table, gaps = with_gaps(prices)
+    data = zoo.prepare(table, targets=["close"], split=(200, 40, 60), missing="ffill")
+    error = zoo.forecast(zoo.create("naive", data.problem), data.test) - data.test.truth()
+    assert len(error) == 55 and np.abs(error).min() > 1e-3
+    assert set(data.test.target_rows()).isdisjoint(gaps)
+
+
+def test_note_counts_the_windows_that_are_left_out(prices):
+    table, _ = with_gaps(prices)
+    data = zoo.prepare(table, targets=["close"], split=(200, 40, 60), missing="ffill")
+    assert data.notes[-1] == (
+        "a window with a filled target is neither trained on nor scored: left out 3 of 193 train, 2 of 40 validation, "
+        "5 of 60 test windows"
+    )
+
+
+def test_filled_input_that_is_no_target_leaves_windows_and_fingerprint_alone(prices):
+    whole = prices.ffill().copy()
+    table, _ = with_gaps(prices, "open")
+    whole["open"] = prices["open"].ffill()
+    how = {"targets": ["close"], "split": (200, 40, 60)}
+    filled, plain = zoo.prepare(table, missing="ffill", **how), zoo.prepare(zoo.load(whole), **how)
+    assert filled.fingerprint == plain.fingerprint and len(filled.test) == 60
+    assert not any("left out" in note for note in filled.notes)
+    other = zoo.prepare(table, missing="ffill", **{**how, "targets": ["open"]})
+    assert other.fingerprint != plain.fingerprint and len(other.test) == 55
+
+
+def test_part_of_filled_targets_alone_is_refused(prices):
+    prices["close"] = prices["close"].where((prices.index < 240) | (prices.index % 2 == 0))
+    how = {"targets": ["close"], "split": (200, 40, 60), "missing": "ffill"}
+    assert len(zoo.prepare(zoo.load(prices), **how).test) == 30
+    with pytest.raises(zoo.InputError, match=r"every window of the test part has a filled target \(close\)"):
+        zoo.prepare(zoo.load(prices), horizon=2, **how)

@@ -9,18 +9,19 @@ GAPS = np.array([[NAN, 1.0], [2.0, 2.0], [NAN, 3.0], [6.0, NAN], [7.0, NAN]])
 
 
 @pytest.mark.parametrize(
-    ("policy", "values", "is_used"),
+    ("policy", "values", "is_used", "is_filled"),
     [
-        ("ffill", [[2, 2], [2, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
-        ("interpolate", [[2, 2], [4, 3], [6, 3], [7, 3]], [False, True, True, True, True]),
-        ("drop", [[2, 2]], [False, True, False, False, False]),
+        ("ffill", [[2, 2], [2, 3], [6, 3], [7, 3]], [0, 1, 1, 1, 1], [[0, 0], [1, 0], [0, 1], [0, 1]]),
+        ("interpolate", [[2, 2], [4, 3], [6, 3], [7, 3]], [0, 1, 1, 1, 1], [[0, 0], [1, 0], [0, 1], [0, 1]]),
+        ("drop", [[2, 2]], [0, 1, 0, 0, 0], [[0, 0]]),
     ],
 )
-def test_policy_fills_gaps(policy, values, is_used):
-    filled, rows, notes = clean(GAPS, ("a", "b"), policy, "x")
-    np.testing.assert_array_equal(filled, values)
-    np.testing.assert_array_equal(rows, is_used)
-    assert "a 2, b 2" in notes[0]
+def test_policy_fills_gaps(policy, values, is_used, is_filled):
+    cleaned = clean(GAPS, ("a", "b"), policy, "x")
+    np.testing.assert_array_equal(cleaned.values, values)
+    np.testing.assert_array_equal(cleaned.is_used, is_used)
+    np.testing.assert_array_equal(cleaned.is_filled, is_filled)
+    assert "a 2, b 2" in cleaned.notes[0]
 
 
 def test_refuse_names_columns_counts_and_the_way_out():
@@ -30,10 +31,10 @@ def test_refuse_names_columns_counts_and_the_way_out():
 
 def test_whole_values_pass_untouched():
     values = np.arange(6.0).reshape(3, 2)
-    filled, is_used, notes = clean(values, ("a", "b"), "refuse", "x")
-    assert filled is values
-    assert is_used.all()
-    assert notes == ()
+    cleaned = clean(values, ("a", "b"), "refuse", "x")
+    assert cleaned.values is values
+    assert cleaned.is_used.all() and not cleaned.is_filled.any()
+    assert cleaned.notes == ()
 
 
 @pytest.mark.parametrize("policy", ["refuse", "ffill", "interpolate", "drop"])

@@ -120,10 +120,3 @@ def test_texts_of_close_markers_stand_on_different_sides():
     close = Series("a", [1.0, 1.01, 50.0], [1.0, 1.0, 2.0], "markers", text=["one variant", "another", "far away"])
     first, second, _ = plotly(chart(close))["data"][0]["textposition"]
     assert first != second
-
-
-def test_series_of_unequal_size_grow_in_both_drawings(tmp_path):
-    (trace,) = plotly(chart(line(kind="markers", size=[5, 10, 30])))["data"]
-    assert trace["marker"]["size"] == [5, 10, 30] and trace["mode"] == "markers"
-    png([[chart(line(kind="markers", size=[5, 10, 30]))]], tmp_path / "a.png")
-    assert has(tmp_path / "a.png", COLOURS[0])

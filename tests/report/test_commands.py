@@ -64,7 +64,10 @@ def test_rows_of_another_version_alone_are_refused_and_nothing_is_overwritten(tm
     [
         (["report", "{mine}", "--out", "x.md"], "--out needs --format: md, html, latex, csv or json"),
         (["report", "{mine}", "--format", "pdf"], "'pdf' is not one of 'md', 'html', 'latex', 'csv', 'json'"),
-        (["report", "{mine}", "--leaderboard", "--json"], "--leaderboard takes one DIR and no other option"),
+        (
+            ["report", "{mine}", "--leaderboard", "--json"],
+            "--leaderboard takes one DIR, and no --format, --out or --json",
+        ),
         (["report", "nowhere"], "no rows in nowhere/rows.jsonl"),
         (["report", "{mine}", "--format", "md", "--out", "no/such/folder.md"], "cannot write no/such/folder.md"),
         (["report", "{mine}", "--leaderboard"], "holds results of zoo bench"),
@@ -88,3 +91,13 @@ def test_a_folder_set_against_itself_has_the_same_rows(folder):
 def test_help_has_examples(command):
     text = run_zoo(command, "--help").stdout
     assert "Examples" in text and f"zoo {command} results/sp500" in text
+
+
+def test_the_least_skill_that_matters_is_the_users(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "mine")
+    assert run_zoo("report", copy).stdout.splitlines()[2].startswith("Yes. lstm is ")
+    strict = run_zoo("report", copy, "--minimum-skill", "90%")
+    assert strict.stdout.splitlines()[2].startswith("No. The best recurrent model, lstm, is ")
+    assert ", less than the 90 % that matters. Keep naive." in strict.stdout
+    refused = run_zoo("report", copy, "--minimum-skill", "much")
+    assert refused.returncode == 2 and "--minimum-skill" in refused.stderr and refused.stderr.count("\n") == 1

@@ -8,12 +8,12 @@ import pytest
 from tests.conftest import run_zoo_here as run_zoo
 from tests.report.rows import PROBLEM, STEPS, TUNING, entries, forecasts, written
 from zoo.errors import InputError
-from zoo.report.compare import compare, sentences, summary
-from zoo.stats.accuracy import diebold_mariano
-from zoo.stats.intervals import skill_interval
+from zoo.report.compare import compare
+from zoo.report.comparison import sentences, summary
+from zoo.stats.intervals import skill_interval, table_level
 
 
-def test_gain_is_paired_by_seed_and_has_the_interval_and_p_of_its_losses(tmp_path):
+def test_gain_has_the_interval_of_its_losses(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0))
     new = written(tmp_path / "new", entries("lstm", 0.5, 10))
     (change,) = compare(old, new).changes
@@ -21,10 +21,10 @@ def test_gain_is_paired_by_seed_and_has_the_interval_and_p_of_its_losses(tmp_pat
         np.stack([((forecasts(share, first + seed) - STEPS) ** 2)[:, 0, 0] for seed in range(3)])
         for share, first in ((0.2, 0), (0.5, 10))
     )
-    assert change.gain == pytest.approx(np.mean(1 - np.sqrt(after.mean(axis=1) / before.mean(axis=1))))
-    assert (change.low, change.high) == skill_interval(after, before, horizon=1)
-    assert change.p == pytest.approx(diebold_mariano(after.mean(axis=0), before.mean(axis=0), horizon=1)[1])
-    assert change.low < change.gain < change.high and change.seeds == 3
+    old_rmse, new_rmse = (np.sqrt(losses.mean(axis=1)).mean() for losses in (before, after))
+    assert change.gain == pytest.approx(1 - new_rmse / old_rmse)
+    assert change.interval == skill_interval(after, before, horizon=1, level=table_level(1))
+    assert change.interval[0] < change.gain < change.interval[1] and change.sample == "3"
     assert change.verdict(0.0) == change.verdict(0.05) == "better" and change.verdict(0.9) == "within"
 
 
@@ -32,11 +32,11 @@ def test_worse_beyond_the_share_fails_and_chance_does_not(tmp_path):
     old = written(tmp_path / "old", [*entries("lstm", 0.5, 0), *entries("bilstm", 0.5, 20)])
     new = written(tmp_path / "new", [*entries("lstm", 0.2, 10), *entries("bilstm", 0.5, 30)])
     comparison = compare(old, new)
-    assert {change.new_label: change.verdict(0.0) for change in comparison.changes} == {
+    assert {change.label: change.verdict(0.0) for change in comparison.changes} == {
         "lstm": "worse",
         "bilstm": "unclear",
     }
-    assert comparison.is_worse(0.0) and comparison.is_worse(0.05) and not comparison.is_worse(0.9)
+    assert [comparison.exit_code(share) for share in (0.0, 0.05, 0.9)] == [1, 1, 0]
     assert "1 of 2 worse in NEW by more than 5 %, by more than chance: lstm." in sentences(comparison, 0.05)
     assert summary(comparison, 0.0)["rows"][-1]["verdict"] == "worse"
 
@@ -46,7 +46,8 @@ def test_a_tuned_line_is_set_against_the_default_it_came_from(tmp_path):
     tuned = entries("lstm", 0.5, 10, params={"hidden_size": 9}, tuning=TUNING)
     comparison = compare(written(tmp_path / "old", default), written(tmp_path / "new", [*default, *tuned]))
     assert comparison.same == ["lstm"]
-    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm", "lstm (tuned)")]
+    assert [change.details for change in comparison.changes] == [{"old_label": "lstm", "new_label": "lstm (tuned)"}]
+    assert comparison.changes[0].label == "lstm (tuned)"
 
 
 def test_lines_of_a_sweep_are_matched_by_their_settings(tmp_path):
@@ -57,7 +58,7 @@ def test_lines_of_a_sweep_are_matched_by_their_settings(tmp_path):
         tmp_path / "new", [*entries("lstm", 0.5, 10, params={"h": 2}), *entries("lstm", 0.5, 15, params={"h": 3})]
     )
     comparison = compare(old, new)
-    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm (h=2)", "lstm (h=2)")]
+    assert [change.label for change in comparison.changes] == ["lstm (h=2)"]
     assert (comparison.only_old, comparison.only_new) == (["lstm (h=1)"], ["lstm (h=3)"])
 
 
@@ -66,15 +67,18 @@ def test_without_predictions_a_gain_has_no_interval_and_decides_nothing(tmp_path
     new = written(tmp_path / "new", entries("lstm", 0.5, 10))
     for path in (new / "predictions").glob("[0-9].npz"):
         path.unlink()
-    (change,) = compare(old, new).changes
-    assert (change.low, change.p, change.verdict(0.0)) == (None, None, "unclear") and change.gain > 0.1
+    comparison = compare(old, new)
+    (change,) = comparison.changes
+    assert (change.interval, change.verdict(0.0), change.verdict(0.9)) == (None, "undecided", "undecided")
+    assert change.gain > 0.1 and comparison.exit_code(0.9) == 3
+    assert "1 of 1 undecided: usable predictions are missing (1)." in sentences(comparison, 0.9)
 
 
 def test_a_variant_that_fails_in_new_alone_is_worse(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0))
     broken = [("lstm", seed, None, {"error": "Boom: it broke", "metrics": None}) for seed in range(3)]
     comparison = compare(old, written(tmp_path / "new", broken))
-    assert comparison.failed == ["lstm (Boom: it broke)"] and comparison.is_worse(0.5)
+    assert comparison.failed == ["lstm (Boom: it broke)"] and comparison.exit_code(0.5) == 1
 
 
 def test_a_seed_that_fails_in_new_alone_is_worse_though_others_end(tmp_path):
@@ -82,8 +86,8 @@ def test_a_seed_that_fails_in_new_alone_is_worse_though_others_end(tmp_path):
     ended = entries("lstm", 0.5, 0)[:2]
     broken = [("lstm", 2, None, {"error": "Boom", "metrics": None})]
     comparison = compare(old, written(tmp_path / "new", [*ended, *broken]))
-    assert comparison.failed == ["lstm for 1 seed (Boom)"] and comparison.is_worse(0.5)
-    assert comparison.changes[0].seeds == 2
+    assert comparison.failed == ["lstm for 1 seed (Boom)"] and comparison.exit_code(0.5) == 1
+    assert comparison.changes[0].sample == "2"
 
 
 def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
@@ -92,7 +96,7 @@ def test_what_cannot_be_compared_is_named_with_the_reason(tmp_path):
     old = written(tmp_path / "old", [*broken, *entries("bilstm", 0.5, 0)])
     both = compare(old, written(tmp_path / "new", [*broken, *later]))
     assert both.apart == ["bilstm (no seed in common)", "lstm (failed in OLD: Boom)"]
-    assert both.same == [] and not both.is_worse(0.0)
+    assert both.same == [] and both.exit_code(0.0) == 0
     repaired = compare(old, written(tmp_path / "repaired", entries("lstm", 0.5, 0)))
     assert repaired.apart == ["lstm (failed in OLD: Boom)"] and repaired.only_old == ["bilstm"]
 
@@ -101,7 +105,7 @@ def test_one_line_against_a_sweep_needs_the_same_settings(tmp_path):
     old = written(tmp_path / "old", entries("lstm", 0.2, 0, params={"h": 1}))
     sweep = [*entries("lstm", 0.4, 5, params={"h": 1}), *entries("lstm", 0.5, 10, params={"h": 2})]
     comparison = compare(old, written(tmp_path / "new", sweep))
-    assert [(change.old_label, change.new_label) for change in comparison.changes] == [("lstm", "lstm (h=1)")]
+    assert [change.label for change in comparison.changes] == ["lstm (h=1) against lstm"]
     assert comparison.only_new == ["lstm (h=2)"]
 
 

@@ -6,8 +6,9 @@ import math
 import pytest
 
 from tests.conftest import run_zoo_here as run_zoo
-from tests.report.rows import DATA, PROBLEM, frame, row
+from tests.report.rows import DATA, PROBLEM, STEPS, entries, frame, read, row
 from zoo.report.board import boards
+from zoo.report.evidence import judged
 from zoo.report.leaderboard import leaderboard, leaderboard_markdown
 
 
@@ -41,25 +42,26 @@ def test_error_ratio_is_the_geometric_mean():
     assert list(standing_of) == ["lstm", "naive", "bilstm"]
 
 
-def test_wins_count_pairs_and_best_and_naive_count_data_sets():
+def test_wins_count_pairs_and_best_counts_problems():
     standing_of = standings(TABLES)
-    assert (standing_of["lstm"].win_rate, standing_of["lstm"].best_on, standing_of["lstm"].ahead_of_naive_on) == (
-        1.0,
-        2,
-        2,
-    )
-    assert (standing_of["bilstm"].win_rate, standing_of["bilstm"].best_on, standing_of["bilstm"].ahead_of_naive_on) == (
-        0.25,
-        0,
-        1,
-    )
-    assert standing_of["naive"].win_rate == 0.25 and standing_of["naive"].ahead_of_naive_on == 0
+    assert (standing_of["lstm"].win_rate, standing_of["lstm"].best_on) == (1.0, 2)
+    assert (standing_of["bilstm"].win_rate, standing_of["bilstm"].best_on) == (0.25, 0)
+    assert standing_of["naive"].win_rate == 0.25
+
+
+def test_naive_is_beaten_on_a_problem_where_its_own_report_says_so(tmp_path):
+    """Skill alone is no win: lstm leads by far with stored predictions, bilstm within chance, drift without them."""
+    naive = ("naive", 0, 0 * STEPS, {"tags": ["baseline", "deterministic"], "fit": None})
+    without = [(*entry[:3], {"truth": None}) for entry in entries("drift", 0.5, 20)]
+    groups = [naive, *entries("lstm", 0.5, 0), *entries("bilstm", 0.0, 10, noise=0.02), *without]
+    standing_of = by_variant(leaderboard(judged(read(tmp_path / "mine", groups))))
+    counts = {name: line.beats_naive_on for name, line in standing_of.items()}
+    assert counts == {"lstm": 1, "bilstm": 0, "drift": 0, "naive": 0}
 
 
 def test_rounding_is_a_tie_that_counts_half():
     standing_of = standings([{"lstm": 1 - 1e-6, "bilstm": 1 + 1e-6}])
     assert {line.win_rate for line in standing_of.values()} == {0.5}
-    assert standing_of["lstm"].ahead_of_naive_on == 0
 
 
 def test_a_data_set_with_few_of_the_variants_is_left_out():
@@ -91,9 +93,9 @@ def test_enough_data_sets_have_intervals_and_ranks():
 
 
 def test_sweeps_and_failures_do_not_count():
-    rows = rows_of([{"lstm": 0.8, "bilstm": 0.9, "cnn-lstm": 0.9}])
+    rows = rows_of([{"lstm": 0.8, "bilstm": 0.9, "proj-lstm": 0.1, "cnn-lstm": 0.9}])
     rows.append(rows[-1] | {"params": {"kernel_size": 9}, "key": "swept"})
-    rows.append(rows[1] | {"seed": 1, "error": "Boom", "metrics": None, "key": "failed"})
+    rows.append(rows[3] | {"seed": 1, "error": "Boom", "metrics": None, "key": "failed"})
     ranked = leaderboard(boards(frame(rows)))
     assert list(ranked.standings["variant"]) == ["lstm", "bilstm", "naive"]
 

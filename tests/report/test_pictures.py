@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.report.rows import DATA, LSTM, NAIVE, PROBLEM, entries, frame, metrics, read, row
+from tests.report.rows import DATA, LSTM, NAIVE, PROBLEM, entries, frame, read, row
 from zoo.report import pictures
 from zoo.report.board import boards
 from zoo.report.chart import png
@@ -22,7 +22,6 @@ from zoo.report.pictures import (
     ranks,
     residuals,
     skill,
-    trade,
 )
 from zoo.run.predictions import Stored
 from zoo.stats.ranks import ranking
@@ -55,7 +54,7 @@ def is_drawn(path):
 
 def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(board, tmp_path):
     drawn = draw_boards([board], tmp_path)
-    assert drawn == ["skill.png", "trade.png", "forecast.png"]
+    assert drawn == ["skill.png", "forecast.png"]
     assert all(is_drawn(tmp_path / name) for name in drawn)
     text = markdown([board], (), drawn)
     assert [name for name in drawn if f"]({name})" in text] == drawn
@@ -65,9 +64,9 @@ def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(board, tmp_p
 def test_a_second_board_has_pictures_of_its_own_and_leftovers_are_deleted(tmp_path):
     (tmp_path / "forecast-2.png").write_bytes(b"of an earlier run")
     (tmp_path / "mine.png").write_bytes(b"not ours")
-    untimed = [line | {"windows_per_second": None} for line in (NAIVE, *LSTM)]
-    second = [line | {"data": ELSEWHERE, "key": f"{line['key']} elsewhere"} for line in untimed]
-    assert draw_boards(boards(frame([*untimed, *second])), tmp_path) == ["skill.png", "skill-2.png"]
+    first = [NAIVE, *LSTM]
+    second = [line | {"data": ELSEWHERE, "key": f"{line['key']} elsewhere"} for line in first]
+    assert draw_boards(boards(frame([*first, *second])), tmp_path) == ["skill.png", "skill-2.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.png", "skill-2.png", "skill.png"]
     assert draw_boards(boards(frame([NAIVE])), tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
@@ -92,7 +91,7 @@ def test_every_target_has_a_panel_over_the_time_of_its_rows(monkeypatch, tmp_pat
 
 def test_names_that_look_like_formulas_are_drawn_as_they_are(tmp_path):
     rows = [NAIVE, *(row("lstm", seed, 0.1, params={"h": f"$x_{seed % 2}$"}) for seed in range(4))]
-    assert draw_boards(boards(frame(rows)), tmp_path) == ["skill.png", "trade.png"]
+    assert draw_boards(boards(frame(rows)), tmp_path) == ["skill.png"]
 
 
 def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
@@ -103,7 +102,7 @@ def test_skill_has_a_dot_for_each_seed_and_a_bar_for_each_interval(board):
         assert list(series.x) == pytest.approx([100 * value for value in line.runs["skill"]])
         assert list(series.y) == [place] * 3
     assert chart.series[0].x == [0.0, 0.0] and chart.series[0].y == [-0.5, 1.5]  # as good as naive
-    bars = [list(series.x) for series in chart.series if series.label == "95 % interval"]
+    bars = [list(series.x) for series in chart.series if series.label == "interval of skill"]
     assert bars == [pytest.approx([100 * end for end in line.interval]) for line in board.lines]
 
 
@@ -114,26 +113,6 @@ def test_a_skill_too_low_to_fit_stands_at_the_edge_with_its_figure():
     far = next(series for series in chart.series if series.text)
     assert far.text == ["-300 %"] and list(far.y) == [chart.y_names.index("drift")]
     assert low <= far.x[0] < 0 < high < 10
-
-
-def test_the_dotted_line_joins_the_best_trade_offs():
-    def rated(rmse, speed):
-        return {"metrics": metrics(rmse=rmse, mae=1.0, r2=0.5, skill=1 - rmse), "windows_per_second": speed}
-
-    rows = [
-        row(name, 0, 0.1, **rated(rmse, speed))
-        for name, rmse, speed in (("lstm", 0.5, 100.0), ("bilstm", 0.4, 50.0), ("cnn-lstm", 0.6, 90.0))
-    ]
-    front = named(trade(boards(frame(rows))[0]))["best trade-offs"]
-    assert (front.x, front.y, front.dash) == ([50.0, 100.0], [0.4, 0.5], "dot")
-
-
-def test_naive_is_a_level_line_where_it_is_near():
-    rates = {"lstm": 100.0, "bilstm": 50.0}
-    rows = [row(name, 0, 0.1, **{"windows_per_second": rate}) for name, rate in rates.items()]
-    level = trade(boards(frame([NAIVE, *rows]))[0]).series[-1]
-    naive = NAIVE["metrics"]["rmse"]
-    assert (level.x, level.y, level.text) == ([50.0, NAIVE["windows_per_second"]], [naive, naive], ["naive", ""])
 
 
 def test_forecasts_are_the_stored_ones_and_only_the_best_is_shown(board):

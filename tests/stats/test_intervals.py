@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.stats.test_accuracy import forecaster_errors, naive_errors
-from zoo.stats.intervals import block_length, mean_interval, skill_interval
+from tests.stats.walks import naive_errors, squared
+from zoo.stats.intervals import mean_interval, rmse_series, skill_interval, table_level
 
 
 def test_mean_interval_is_students():
@@ -24,28 +24,46 @@ def test_mean_interval_is_a_point_for_equal_values():
     assert mean_interval(1.0, 0.0, 3) == (1.0, 1.0)
 
 
-def test_blocks_span_the_horizon_and_grow_with_the_cube_root():
-    assert [block_length(1000, horizon) for horizon in (1, 10, 24)] == [10, 10, 24]
-    assert block_length(8, 1) == 2
-    assert block_length(5, 24) == 5
+def test_the_level_of_a_line_does_not_depend_on_how_many_others_ran():
+    assert table_level(1) == table_level(13) == table_level(20) == pytest.approx(1 - 0.05 / 20)
+    assert table_level(50) == pytest.approx(1 - 0.05 / 50)
 
 
-@pytest.mark.parametrize(("count", "horizon"), [(1000, 1), (1000, 5)])
+def test_the_series_of_an_rmse_has_the_rmse_as_its_mean():
+    losses = np.random.default_rng(0).exponential(size=(3, 100))
+    assert rmse_series(losses).mean() == pytest.approx(np.sqrt(losses.mean(axis=1)).mean())
+
+
+@pytest.mark.parametrize(("count", "horizon"), [(1000, 1), (300, 12), (600, 24)])
 def test_skill_interval_covers_the_true_skill(count, horizon):
     """A forecaster that adds a walk of half the steps has rmse sqrt(1 + 0.25) times naive's, by construction."""
-    truth_skill, covered = 1 - math.sqrt(1.25), 0
+    true_skill, covered = 1 - math.sqrt(1.25), 0
     for number in range(300):
         random = np.random.default_rng(number)
         naive = naive_errors(random, count, horizon)
-        squared = np.stack([(forecaster_errors(random, naive) ** 2).mean(axis=1) for _ in range(3)])
-        low, high = skill_interval(squared, (naive**2).mean(axis=1), horizon=horizon, resamples=400, seed=number)
-        covered += low <= truth_skill <= high
-    assert covered / 300 >= 0.9
+        losses = squared([naive - 0.5 * naive_errors(random, count, horizon) for _ in range(3)])
+        low, high = skill_interval(losses, squared(naive), horizon=horizon)
+        covered += low <= true_skill <= high
+    assert 0.93 <= covered / 300 <= 0.99
 
 
-def test_naive_against_itself_has_no_skill_in_any_resample():
+def test_a_skill_without_seeds_is_tested_like_the_mean_of_its_series():
+    """With one step, equal weights and one seed: Student's t of the difference over the cosines, by hand."""
+    random = np.random.default_rng(1)
+    naive = random.exponential(size=1000)
+    losses = naive * random.uniform(0.8, 1.1, size=1000)
+    low, high = skill_interval(losses[None], naive, horizon=1, level=0.9)
+    for end in (low, high):
+        difference = rmse_series(losses[None]) - (1 - end) * rmse_series(naive[None])
+        degrees = int(0.4 * 1000 ** (2 / 3))
+        waves = [np.cos(math.pi * wave * (np.arange(1000) + 0.5) / 1000) for wave in range(1, degrees + 1)]
+        long_run = np.mean([(math.sqrt(2 / 1000) * (wave * difference).sum()) ** 2 for wave in waves])
+        assert abs(difference.mean()) / math.sqrt(long_run / 1000) == pytest.approx(stats.t.ppf(0.95, degrees))
+
+
+def test_naive_against_itself_has_no_skill():
     naive = np.random.default_rng(0).exponential(size=500)
-    assert skill_interval(naive[None], naive, horizon=1) == (0.0, 0.0)
+    assert skill_interval(naive[None], naive, horizon=1) == pytest.approx((0.0, 0.0))
 
 
 def test_another_forecaster_is_paired_seed_by_seed():
@@ -54,12 +72,6 @@ def test_another_forecaster_is_paired_seed_by_seed():
     other = random.exponential(size=(3, 500)) * np.array([[1.0], [4.0], [9.0]])
     low, high = skill_interval(0.81 * other, other, horizon=1)
     assert (low, high) == pytest.approx((0.1, 0.1))
-
-
-def test_the_same_seed_gives_the_same_interval():
-    random = np.random.default_rng(0)
-    squared, naive = random.exponential(size=(3, 500)), random.exponential(size=500)
-    assert skill_interval(squared, naive, horizon=1) == skill_interval(squared, naive, horizon=1)
 
 
 def test_seeds_that_differ_widen_the_interval():
@@ -72,5 +84,5 @@ def test_seeds_that_differ_widen_the_interval():
 
 def test_too_few_windows_or_a_naive_without_error_have_none():
     random = np.random.default_rng(0)
-    assert skill_interval(random.exponential(size=(1, 20)), random.exponential(size=20), horizon=3) is None
+    assert skill_interval(random.exponential(size=(1, 30)), random.exponential(size=30), horizon=3) is None
     assert skill_interval(random.exponential(size=(1, 500)), np.zeros(500), horizon=1) is None

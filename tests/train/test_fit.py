@@ -6,7 +6,7 @@ import torch
 
 import zoo
 from zoo.seeding import stream_seed
-from zoo.train.fit import validation_loss
+from zoo.train.predict import validation_loss
 
 FAST = {"max_epochs": 3, "batch_size": 32}
 
@@ -199,6 +199,8 @@ def test_baselines_take_no_epochs(data):
         ({"learning_rate": math.nan}, "learning_rate must be a finite number, got nan"),
         ({"optimizer": "adamm"}, "optimizer must be one of 'adam', 'adamw', 'sgd', got 'adamm'"),
         ({"momentum": 1.0}, "momentum must be < 1"),
+        ({"threads": 0}, "threads must be >= 1, got 0"),
+        ({"threads": 10**6}, "threads must be <= 1024, got 1000000"),
         ({"weight_decay": -1}, "weight_decay must be >= 0"),
         ({"device": "tpu"}, "device must be one of 'auto', 'cpu', 'cuda', 'mps', got 'tpu'"),
     ],
@@ -206,6 +208,23 @@ def test_baselines_take_no_epochs(data):
 def test_wrong_setting_is_refused(settings, rule):
     with pytest.raises(zoo.InputError, match=rule):
         zoo.FitConfig.of(settings)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_are_the_configs_in_fit_and_the_callers_after_it(data, threads):
+    torch.set_num_threads(3)
+    seen = []
+    model = zoo.create("lstm", data.problem, hidden_size=8)
+    config = zoo.FitConfig(max_epochs=1, threads=threads)
+    zoo.fit(model, data.train, data.valid, config, on_epoch=lambda _: seen.append(torch.get_num_threads()))
+    assert (seen, torch.get_num_threads()) == ([threads], 3)
+
+    def fail(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        zoo.fit(model, data.train, data.valid, config, on_epoch=fail)
+    assert torch.get_num_threads() == 3
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")

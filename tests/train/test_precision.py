@@ -8,13 +8,45 @@ from zoo.errors import InputError
 from zoo.train.step import float32_rounding
 
 
-def test_float32_is_exact_inside_and_left_as_it_was_outside():
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with float32_rounding("float32"):
-        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (False, False)
-    with float32_rounding("tf32"):
-        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (True, True)
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+def settings_of_the_process():
+    """What each name for the precision says; None where PyTorch refuses to say it by an older name."""
+    backends = torch.backends
+    places = [getattr(getattr(backends, name), kind) for name in ("cudnn", "mkldnn") for kind in ("conv", "rnn")]
+    newer = [place.fp32_precision for place in (backends, backends.cuda.matmul, backends.mkldnn.matmul, *places)]
+    older = []
+    for read in (
+        torch.get_float32_matmul_precision,
+        lambda: backends.cuda.matmul.allow_tf32,
+        lambda: backends.cudnn.allow_tf32,
+    ):
+        try:
+            older.append(read())
+        except RuntimeError:
+            older.append(None)
+    return newer, older
+
+
+EXACT = ["ieee"] * 7, ["highest", False, False]
+
+
+@pytest.mark.parametrize("wish", ["highest", "high", "medium", "matmul", "everything"])
+def test_float32_is_exact_inside_and_left_as_it_was_outside(wish):
+    backends = torch.backends
+    try:
+        if wish in ("matmul", "everything"):
+            (backends.cuda.matmul if wish == "matmul" else backends).fp32_precision = "tf32"
+        else:
+            torch.set_float32_matmul_precision(wish)
+        before = settings_of_the_process()
+        with float32_rounding("float32"):
+            assert settings_of_the_process() == EXACT
+            with float32_rounding("tf32"):
+                assert settings_of_the_process()[1] == ["high", True, True]
+            assert settings_of_the_process() == EXACT
+        assert settings_of_the_process() == before
+    finally:
+        backends.fp32_precision = "none"
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_tf32_needs_a_gpu(data):
@@ -35,9 +67,7 @@ def test_bfloat16_trains_weights_that_stay_float32(data, name):
     assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), exact.parameters(), strict=True))
 
 
-def test_default_mode_and_precision_are_not_stored():
-    assert {"mode", "precision"}.isdisjoint(zoo.FitConfig().settings())
-    assert zoo.FitConfig(mode="compile", precision="bfloat16").settings().items() >= {
-        ("mode", "compile"),
-        ("precision", "bfloat16"),
-    }
+def test_default_mode_precision_and_threads_are_not_stored():
+    assert {"mode", "precision", "threads"}.isdisjoint(zoo.FitConfig().settings())
+    stored = zoo.FitConfig(mode="compile", precision="bfloat16", threads=2).settings()
+    assert stored.items() >= {("mode", "compile"), ("precision", "bfloat16"), ("threads", 2)}

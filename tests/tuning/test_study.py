@@ -24,7 +24,7 @@ def test_best_settings_are_those_of_the_lowest_validation_loss(data):
 
 def test_value_of_a_trial_is_the_validation_loss_of_its_settings(data):
     from zoo.seeding import stream_seed
-    from zoo.train.fit import validation_loss
+    from zoo.train.predict import validation_loss
 
     result = tuned(data)
     trial = result.study.trials[2]

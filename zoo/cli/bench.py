@@ -53,11 +53,13 @@ def bench(
         bool, option(options.RUN, "Measure cells again even if they already have rows.", "--force")
     ] = False,
     out: Annotated[Path | None, option(options.OUTPUT, "Output folder (default: results/NAME).")] = None,
+    minimum_skill: options.MinimumSkill = "0.5%",
     as_json: options.Json = False,
 ) -> None:
     """Run a suite, or every variant on a data file; repeat the command to resume a stopped run."""
     from zoo.run.bench import run_suite
 
+    least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
         "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
@@ -79,19 +81,19 @@ def bench(
     if run.is_stopped:
         print(f"stopped: {len(run.rows)} of {run.cells} cells are done; repeat the command to resume", file=sys.stderr)
         sys.exit(130)
-    _report(folder, run.rows, as_json=as_json)
+    _report(folder, run.rows, least, as_json=as_json)
     sys.exit(1 if any(row.error for row in run.rows) else 0)
 
 
-def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", *, as_json: bool) -> None:
+def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", minimum_skill: float, *, as_json: bool) -> None:
     """Write the report of all rows in the folder, and show the boards of this run's rows."""
     from zoo.report.evidence import judged
     from zoo.report.folder import write_report
     from zoo.report.summary import summary
     from zoo.report.terminal import show
 
-    report = write_report(folder)
-    boards = judged(report.frame[report.frame["key"].isin([row.key for row in rows])])
+    frame = write_report(folder, minimum_skill=minimum_skill).frame
+    boards = judged(frame[frame["key"].isin([row.key for row in rows])], minimum_skill=minimum_skill)
     if as_json:
         options.print_json(summary(boards))
     else:

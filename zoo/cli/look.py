@@ -119,7 +119,7 @@ def data_command(
     time: Time = None,
     as_json: Json = False,
 ) -> None:
-    """List the built-in data sets, or describe a file: columns, frequency, gaps, outliers."""
+    """List the built-in data sets, or describe a file: columns, spacing, gaps, outliers, a benchmark to try."""
     facts: dict[str, Any]
     if source is None:
         from zoo.data.builtin import BUILT_IN
@@ -131,7 +131,8 @@ def data_command(
         from zoo.data.sources import load
 
         facts = describe(load(source, columns=names_in(columns), time=time))
-        text = lines(facts)
+        named = {"--columns": columns, "--time": time}
+        text = lines(facts, [part for flag, value in named.items() if value is not None for part in (flag, value)])
     if as_json:
         print_json(facts)
     else:

@@ -1,6 +1,7 @@
 """Options that several commands share, and how they become a suite."""
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,9 @@ Set = Annotated[
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
 Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
+MinimumSkill = Annotated[
+    str, option(OUTPUT, "The least gain over naive that matters, such as 1% or 0.01.", "--minimum-skill")
+]
 Json = Annotated[bool, option(OUTPUT, "Print JSON.", "--json")]
 
 
@@ -172,3 +176,15 @@ def error_text(error: float | None) -> str:
 def skill_text(skill: float | None) -> str:
     """Skill over naive in percent."""
     return "undefined" if skill is None else f"{round(100 * skill, 2) + 0.0:+.2f} %"  # + 0.0: no -0.00
+
+
+def share_of(text: str, flag: str) -> float:
+    """5%, 5 % and 0.05 as 0.05."""
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < 1:
+        raise InputError(f"{flag} takes a share below 1, such as 5% or 0.05, got '{text}'")
+    return value

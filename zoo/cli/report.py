@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zoo.cli.app import app, examples
-from zoo.cli.options import Json, option, print_notes, table_console
+from zoo.cli.options import Json, MinimumSkill, option, print_notes, share_of, table_console
 from zoo.errors import InputError
 
 ONE_TEXT = "One report of all folders"
@@ -46,6 +46,7 @@ def report(
             "Over several problems", "Rank the variants over all runs in DIR; write DIR/README.md.", "--leaderboard"
         ),
     ] = False,
+    minimum_skill: MinimumSkill = "0.5%",
     as_json: Json = False,
 ) -> None:
     """Print the tables of each folder and write its report.md and pictures, from its rows and stored predictions."""
@@ -53,10 +54,11 @@ def report(
     from zoo.report.folder import write_leaderboard
     from zoo.run.results import results
 
+    least = share_of(minimum_skill, "--minimum-skill")
     if ranked:
         if form is not None or out is not None or as_json or len(folders) > 1:
-            raise InputError("--leaderboard takes one DIR and no other option")
-        text, left_out = write_leaderboard(folders[0])
+            raise InputError("--leaderboard takes one DIR, and no --format, --out or --json")
+        text, left_out = write_leaderboard(folders[0], minimum_skill=least)
         print(text)
         print_notes(left_out)
         return
@@ -66,13 +68,13 @@ def report(
     readable, skipped = _readable(folders)
     if form is None:
         for folder in readable:
-            _write_and_show(folder)
+            _write_and_show(folder, least)
     else:
         from zoo.report.formats import as_text
 
         frame = results(*readable)
         skipped += frame.attrs["left_out"]
-        text = as_text(frame, form.value)
+        text = as_text(frame, form.value, minimum_skill=least)
         if out is None:
             sys.stdout.write(text)
         else:
@@ -99,12 +101,12 @@ def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
     return readable, skipped
 
 
-def _write_and_show(folder: Path) -> None:
+def _write_and_show(folder: Path, minimum_skill: float) -> None:
     """Write the report and pictures of a folder, and print its tables."""
     from zoo.report.folder import write_report
     from zoo.report.speed import speed_section
     from zoo.report.terminal import show
 
-    report = write_report(folder)
+    report = write_report(folder, minimum_skill=minimum_skill)
     show(table_console(), report.boards, speed_section(report.frame, is_brief=True))
     print_notes(report.frame.attrs["left_out"])

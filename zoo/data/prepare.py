@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
 from zoo.data.split import Split, split_rows
-from zoo.data.table import Table, clean, fingerprint, match_columns
+from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
 from zoo.errors import InputError, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
@@ -22,8 +22,9 @@ class Data:
     """What a model is trained and judged on.
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
-    the channel values in those rows; time: their timestamps, if known; missing: the policy applied;
-    valid is None where the split leaves no validation part; test is empty where it leaves no test part.
+    the channel values in those rows, and of which targets were filled; time: their timestamps, if known;
+    missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it leaves
+    no test part.
     """
 
     problem: Problem
@@ -55,7 +56,7 @@ class Data:
         _check_parts(self.split, lookback, self.problem.horizon, self.rows)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
-        train, valid, test = _parts(problem, self.split, old.values, old.raw, old.units)
+        train, valid, test = _parts(problem, self.split, old.values, old.raw, old.units, old.is_filled)
         return replace(self, problem=problem, train=train, valid=valid, test=test)
 
     def without_test(self) -> "Data":
@@ -63,7 +64,9 @@ class Data:
         end = self.split.valid_end
         bounds = replace(self.split, test_end=end)
         old = self.train
-        train, valid, test = _parts(self.problem, bounds, old.values[:end].clone(), old.raw[:end].copy(), old.units)
+        is_filled = None if old.is_filled is None else old.is_filled[:end].copy()
+        values, raw = old.values[:end].clone(), old.raw[:end].copy()
+        train, valid, test = _parts(self.problem, bounds, values, raw, old.units, is_filled)
         time = self.time[:end] if self.time is not None else None
         return replace(self, train=train, valid=valid, test=test, split=bounds, time=time)
 
@@ -82,9 +85,10 @@ def prepare(
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
 
-    channels: the model's inputs (default: every numeric column); targets must be among them. A window
-    belongs to the part in which all its target rows lie. scaler, split: see fit_scaler and split_rows;
-    missing: see clean (default: what the source declares, else refuse).
+    channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
+    over the training rows are left out. A window
+    belongs to the part in which all its target rows lie, and to none where one of them was filled. scaler,
+    split: see fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse).
 
     Raises InputError for a setting or values that cannot be used.
     """
@@ -95,24 +99,33 @@ def prepare(
     chosen, target_names = choose_columns(table, channels, targets)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if missing is None else missing
-    values, is_used, notes = clean(table.select(chosen), chosen, policy, table.source)
-    time = table.time[is_used] if table.time is not None else None
-    bounds = split_rows(split, len(values), time)
-    values = values[: bounds.test_end]
+    cleaned = clean(table.select(chosen), chosen, policy, table.source)
+    time = table.time[cleaned.is_used] if table.time is not None else None
+    bounds = split_rows(split, len(cleaned.values), time)
+    values = cleaned.values[: bounds.test_end]
+    is_filled: np.ndarray = np.any(cleaned.is_filled[: bounds.test_end, list(positions)], axis=1)
     _check_parts(bounds, lookback, horizon, len(values))
     train_values = values[: bounds.train_end]
+    constant = [name for name, column in zip(chosen, train_values.T, strict=True) if np.ptp(column) == 0]
     for name, position in zip(target_names, positions, strict=True):
-        if np.ptp(train_values[:, position]) == 0:
+        if name in constant:
             raise InputError(
                 f"target '{name}' of {table.source} is constant ({train_values[0, position]:g}) over the "
                 f"{bounds.train_end} training rows: nothing to learn; choose another target or split"
             )
+    if constant:  # without them other rows may be complete, so all begins again
+        data = prepare(
+            table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
+            horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing,
+        )  # fmt: skip
+        note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
+        return replace(data, notes=(*data.notes, note))
     fitted = fit_scaler(scaler, train_values)
     units = fit_units(target_names, positions, fitted, train_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
 
     problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise)
-    train, valid, test = _parts(problem, bounds, scaled, values, units)
+    train, valid, test = _parts(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
     return Data(
         problem=problem,
         train=train,
@@ -123,10 +136,15 @@ def prepare(
         source=table.source,
         channels=chosen,
         targets=target_names,
-        fingerprint=fingerprint(values),
+        fingerprint=fingerprint(values, is_filled),
         missing=policy,
         time=time[: bounds.test_end] if time is not None else None,
-        notes=table.notes + notes,
+        notes=(
+            *table.notes,
+            *cleaned.notes,
+            *_classes(target_names, train_values[:, list(positions)]),
+            *_left_out(bounds, (train, valid, test)),
+        ),
     )
 
 
@@ -139,6 +157,13 @@ def choose_columns(
     known = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
     chosen = match_columns(channels, known, table.source) if channels else table.columns
     named = match_columns(targets, known, table.source)
+    for name in named:
+        problem = table.unusable.get(name, "")
+        if name not in table.columns and "holds text" in problem:
+            raise InputError(
+                f"{problem.split(';')[0]}; a text label is a class, and zoo forecasts numbers: name a numeric target "
+                f"({', '.join(table.columns)}), or write the label as a number"
+            )
     table.select(named)
     for name in named:
         if name not in chosen:
@@ -150,13 +175,44 @@ def choose_columns(
 
 
 def _parts(
-    problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units
+    problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units, is_filled: np.ndarray | None
 ) -> tuple[Windows, Windows | None, Windows]:
-    """The windows of train, validation (None where it is empty) and test."""
+    """The windows of train, validation (None where it is empty) and test; raises InputError where every window of a
+    part that has rows is left out."""
     none = torch.empty(0, dtype=torch.int64)
-    table = Windows(values, none, problem.lookback, problem.horizon, problem.targets, raw, units)
-    valid = table.between(bounds.train_end, bounds.valid_end) if bounds.valid_end > bounds.train_end else None
-    return table.between(0, bounds.train_end), valid, table.between(bounds.valid_end, bounds.test_end)
+    table = Windows(values, none, problem.lookback, problem.horizon, problem.targets, raw, units, is_filled)
+    parts = [table.between(first, end) for _, first, end in bounds.parts()]
+    for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
+        if end > first and len(part) == 0:
+            raise InputError(
+                f"every window of the {name} part has a filled target ({', '.join(units.names)}), and a fill is no "
+                "truth: shorten the horizon, change the split, choose --missing drop or another target"
+            )
+    train, valid, test = parts
+    return train, valid if bounds.valid_end > bounds.train_end else None, test
+
+
+def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, ...]:
+    """A note on each target that looks like a class."""
+    classes = [(name, class_values(column)) for name, column in zip(targets, train_values.T, strict=True)]
+    return tuple(
+        f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is forecast "
+        "as a number; errors and skill are those of the number"
+        for name, found in classes
+        if found is not None
+    )
+
+
+def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> tuple[str, ...]:
+    """A note on how many windows of each part are left out for a filled target."""
+    counts = []
+    for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
+        whole = replace(parts[0], is_filled=None).between(first, end)
+        left_out = len(whole) - (len(part) if part is not None else 0)
+        counts += [f"{left_out} of {len(whole)} {name}"] if left_out else []
+    if not counts:
+        return ()
+    return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
 
 
 def _check_count(name: str, count: Any) -> None:
@@ -171,10 +227,6 @@ def _check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
     )
     if bounds.train_end < needed:
         raise InputError(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
-    parts = (
-        ("validation", bounds.valid_end - bounds.train_end),
-        ("test", bounds.test_end - bounds.valid_end),
-    )
-    for name, size in parts:
-        if 0 < size < horizon:
-            raise InputError(f"too few rows: the {name} part has {size}, the horizon is {horizon} ({way_out})")
+    for name, first, end in bounds.parts():
+        if 0 < end - first < horizon:
+            raise InputError(f"too few rows: the {name} part has {end - first}, the horizon is {horizon} ({way_out})")

@@ -8,6 +8,10 @@ import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, BusinessDay
 
+SEASONS = {"business days": 5, "daily": 7, "weekly": 52, "monthly": 12, "quarterly": 4}
+MOST_STEPS = 288  # of a season: a day of five minutes
+BUSINESS = ("BME", "BMS", "BQE", "BQS", "BYE", "BYS")  # of pandas: months, quarters, years in business days
+
 
 @dataclass(frozen=True)
 class Spacing:
@@ -16,6 +20,20 @@ class Spacing:
     name: str
     offset: BaseOffset | pd.Timedelta
     gaps: int
+
+    @property
+    def season(self) -> int | None:
+        """Steps of the likeliest season, None where the spacing suggests none.
+
+        A year of months, quarters or weeks; a week of days; of shorter steps a day, or the longest of an hour and a
+        minute that at most MOST_STEPS of them fill.
+        """
+        if self.name in SEASONS:
+            return SEASONS[self.name]
+        if not isinstance(self.offset, pd.Timedelta):
+            return None
+        counts = [seconds / self.offset.total_seconds() for seconds in (86400, 3600, 60)]
+        return next((int(count) for count in counts if 2 <= count <= MOST_STEPS and count.is_integer()), None)
 
 
 def spacing(time: pd.DatetimeIndex | None) -> Spacing | None:
@@ -66,4 +84,6 @@ def _step_name(step: pd.Timedelta) -> str:
 
 def _rule_name(rule: str) -> str:
     names = {"B": "business days", "M": "monthly", "Q": "quarterly", "Y": "yearly", "W": "weekly", "D": "daily"}
+    if rule.split("-")[0] in BUSINESS:
+        rule = rule[1:]
     return names.get(rule[0], rule) if not rule[0].isdigit() else f"every {rule}"

@@ -19,6 +19,14 @@ class Split:
     valid_end: int
     test_end: int
 
+    def parts(self) -> tuple[tuple[str, int, int], ...]:
+        """Name, first row and end of each part."""
+        return (
+            ("train", 0, self.train_end),
+            ("validation", self.train_end, self.valid_end),
+            ("test", self.valid_end, self.test_end),
+        )
+
 
 def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -> Split:
     """The boundaries of a split over `rows` rows.

@@ -62,17 +62,37 @@ def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tu
     return tuple(matched)
 
 
-def fingerprint(values: np.ndarray) -> str:
-    """SHA-256 over values as little-endian float64 in row order, and their shape."""
+def class_values(values: np.ndarray) -> tuple[float, float] | None:
+    """The two whole numbers that a column holds, where it holds no others: then it looks like a class."""
+    found = np.unique(values[np.isfinite(values)])
+    return (float(found[0]), float(found[1])) if len(found) == 2 and (found == np.floor(found)).all() else None
+
+
+def fingerprint(values: np.ndarray, is_filled: np.ndarray) -> str:
+    """SHA-256 over values as little-endian float64 in row order, and their shape.
+
+    is_filled: bool [rows], the rows whose targets are not measured; where there are some, they count too.
+    """
     digest = hashlib.sha256(repr(values.shape).encode())
     digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+    if is_filled.any():
+        digest.update(np.packbits(is_filled).tobytes())
     return digest.hexdigest()
 
 
-def clean(
-    values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Values [rows, columns] without NaN, which rows they are (bool [rows]), and notes on what was changed.
+@dataclass(frozen=True)
+class Cleaned:
+    """Rows without missing values: values and is_filled (not measured, but filled in) are [rows, columns]; is_used:
+    which of the table's rows they are; notes: what was changed."""
+
+    values: np.ndarray
+    is_filled: np.ndarray
+    is_used: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str) -> Cleaned:
+    """Values [rows, columns] without NaN.
 
     refuse: raise InputError with columns and counts. ffill: repeat the last known value. interpolate: draw a straight
     line across the gap (so a forecast from inside a gap has seen the value behind it), and repeat the last known value
@@ -86,7 +106,7 @@ def clean(
         raise InputError(f"infinite values in {source}: {_counts(columns, infinite)}; correct or remove them")
     gaps = np.isnan(values)
     if not gaps.any():
-        return values, np.ones(len(values), dtype=bool), ()
+        return Cleaned(values, gaps, np.ones(len(values), dtype=bool))
     counts = gaps.sum(axis=0)
     if policy == "refuse":
         raise InputError(
@@ -99,7 +119,7 @@ def clean(
         is_complete = ~gaps.any(axis=1)
         dropped = int((~is_complete).sum())
         note = f"missing values ({_counts(columns, counts)}): {dropped} rows dropped, steps join across them"
-        return values[is_complete], is_complete, (note,)
+        return Cleaned(values[is_complete], gaps[is_complete], is_complete, (note,))
     frame = pd.DataFrame(values)
     filled = (frame.interpolate(limit_direction="forward") if policy == "interpolate" else frame.ffill()).to_numpy()
     is_complete = ~np.isnan(filled).any(axis=1)
@@ -108,7 +128,7 @@ def clean(
         notes.append("interpolation uses the value behind a gap: forecasts from inside a gap have seen it")
     if not is_complete.all():
         notes.append(f"{int((~is_complete).sum())} rows at the start have no earlier value to repeat: left out")
-    return filled[is_complete], is_complete, tuple(notes)
+    return Cleaned(filled[is_complete], gaps[is_complete], is_complete, tuple(notes))
 
 
 def _counts(columns: tuple[str, ...], counts: np.ndarray) -> str:

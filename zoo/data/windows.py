@@ -16,7 +16,8 @@ class Windows:
 
     values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first
     lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units:
-    bring forecasts back to the data's units. Memory grows with rows, not with rows x lookback.
+    bring forecasts back to the data's units; is_filled: bool [rows], where a target is not measured but filled in,
+    None: nowhere. Memory grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -26,14 +27,23 @@ class Windows:
     targets: tuple[int, ...]
     raw: np.ndarray
     units: Units
+    is_filled: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def between(self, first: int, end: int) -> "Windows":
-        """The windows ALL of whose target rows lie in rows [first, end); their lookback may reach back before them."""
+        """The windows ALL of whose target rows lie in rows [first, end); their lookback may reach back before them.
+
+        A window with a filled target row is left out: a fill is no truth to learn from or to be scored by.
+        """
         start = max(first - self.lookback, 0)
-        return replace(self, starts=torch.arange(start, max(end - self.horizon - self.lookback + 1, start)))
+        starts = np.arange(start, max(end - self.horizon - self.lookback + 1, start))
+        if self.is_filled is not None:
+            filled_before = np.concatenate([[0], np.cumsum(self.is_filled)])  # [rows + 1]
+            row = starts + self.lookback
+            starts = starts[filled_before[row + self.horizon] == filled_before[row]]
+        return replace(self, starts=torch.from_numpy(starts))
 
     def to(self, device: torch.device | str) -> "Windows":
         """The same windows with values and starts on `device`."""
@@ -63,6 +73,11 @@ class Windows:
         """The actual values: float64 [n, T, D] in the data's units."""
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
         return self.raw[rows][..., list(self.targets)]
+
+    def scaled_truth(self) -> Tensor:
+        """The actual values in scaled units: float32 [n, T, D] on the device."""
+        steps = torch.arange(self.lookback, self.lookback + self.horizon, device=self.starts.device)
+        return columns(self.values[self.starts[:, None] + steps], self.targets)
 
     def last(self) -> np.ndarray:
         """The targets' last observed values: float64 [n, D] in the data's units."""

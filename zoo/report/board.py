@@ -12,6 +12,7 @@ from zoo.run.results import newest_code
 
 ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
 MIN_SEEDS = 3  # with fewer, a standard deviation over seeds says nothing
+MINIMUM_SKILL = 0.005  # a smaller gain over naive does not matter
 SIGNIFICANT = 0.05
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
@@ -35,9 +36,9 @@ class Spread:
 class Line:
     """One variant with one set of parameters; runs: the rows of its seeds that ended, failed: those that did not.
 
-    settings: what a user can set, by key. From stored predictions (None without them): interval, the 95 % interval
-    of skill over seeds and test windows; p_naive and p_best, the corrected p-values of equal accuracy with naive and
-    with the board's best line.
+    settings: what a user can set, by key. From stored predictions (None without them): interval, that of skill over
+    other seeds and test windows, at a level that holds for the whole board; p_best, the risk at which the line leaves
+    the set of lines that may be the best.
     """
 
     label: str
@@ -46,7 +47,6 @@ class Line:
     settings: Mapping[str, Any]
     is_tuned: bool
     interval: tuple[float, float] | None = None
-    p_naive: float | None = None
     p_best: float | None = None
 
     @property
@@ -72,6 +72,15 @@ class Line:
         return "deterministic" in self.first["tags"]
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all its runs ended: the seeds that survive may be the easy ones."""
+        return len(self.runs) > 0 and self.failed.empty
+
+    @property
+    def may_be_best(self) -> bool:
+        return self.p_best is not None and self.p_best >= SIGNIFICANT
+
+    @property
     def skill(self) -> Spread | None:
         return self.spread("skill")
 
@@ -82,11 +91,12 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Board:
-    """The lines of one problem on one data set, best skill first, those without any result last.
+    """The lines of one problem on one data set, best skill first, those with failed runs last.
 
     key: what its rows share; equal for boards of two runs that forecast the same test rows of the same data.
     runs: its rows; earlier: how many rows of an earlier code of a variant are left out, by variant.
-    untested: why no line was tested on stored predictions, empty where some were or nobody tried.
+    untested: why no line was tested on stored predictions, empty where some were or nobody tried. minimum_skill: the
+    least skill that matters.
     """
 
     key: tuple[Any, ...]
@@ -94,6 +104,7 @@ class Board:
     lines: tuple[Line, ...]
     earlier: Mapping[str, int] = field(default_factory=dict)
     untested: str = ""
+    minimum_skill: float = MINIMUM_SKILL
 
     @property
     def first(self) -> pd.Series:
@@ -133,7 +144,7 @@ class Board:
 
     @property
     def is_tested(self) -> bool:
-        return any(line.p_naive is not None for line in self.lines)
+        return any(line.p_best is not None for line in self.lines)
 
 
 def counted(count: int, noun: str) -> str:
@@ -197,7 +208,7 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
     for label, ((_, is_tuned, settings), own) in zip(labels, groups.items(), strict=True):
         ended = own["error"].isna()
         lines.append(Line(label, own[ended].sort_values("seed"), own[~ended], dict(settings), is_tuned))
-    lines.sort(key=lambda line: (-line.skill.mean if line.skill else float("inf"), line.label))
+    lines.sort(key=lambda line: (not line.is_complete, -line.skill.mean if line.skill else float("inf"), line.label))
     return Board(key, current, tuple(lines), earlier)
 
 
@@ -230,18 +241,3 @@ def _labels(groups: Sequence[tuple[str, bool, Settings]], digits: int) -> list[s
                 notes.append(f"{name}={value:.{digits}g}" if isinstance(value, float) else f"{name}={value}")
         labels.append(f"{variant} ({', '.join(notes)})" if notes else variant)
     return labels
-
-
-def trades(board: Board) -> pd.DataFrame:
-    """What each line that trains by descent trades, slowest first: label, windows_per_second, rmse, parameter_count,
-    is_baseline, and is_best: no other line is as fast and as accurate, and better in one of them."""
-    columns = ("windows_per_second", "rmse", "parameter_count")
-    figures = []
-    for line in board.lines:
-        means = {column: spread.mean for column in columns if (spread := line.spread(column)) is not None}
-        if len(means) == len(columns):
-            figures.append({"label": line.label, "is_baseline": line.is_baseline, **means})
-    trades = pd.DataFrame(figures, columns=["label", "is_baseline", *columns])
-    trades = trades.sort_values(["windows_per_second", "rmse", "label"], ascending=[False, True, True])
-    of_faster_lines = trades["rmse"].cummin().shift(fill_value=float("inf"))
-    return trades.assign(is_best=trades["rmse"] < of_faster_lines)[::-1]

@@ -9,18 +9,18 @@ from zoo.report.board import Board, Line, counted, value_of, values_under
 from zoo.report.gain import tuning_table
 from zoo.report.pictures import pictures_of
 from zoo.report.section import Captioned, Picture, Section
-from zoo.report.tables import INTERVAL, P_NAIVE, accuracy_table, target_table
+from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, target_table
 from zoo.report.verdict import verdict
 
-VERDICT = ("variant", "rmse", "skill %", INTERVAL, P_NAIVE)  # these columns stay in any terminal
+VERDICT = ("variant", "rmse", "skill %", INTERVAL, MAY_BE_BEST)  # these columns stay in any terminal
 TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, on test "
     "windows that tuning did not see. Bold: a gain or loss above this deviation. tuning s: seconds of all trials."
 )
 TESTS = (
-    " 95 % interval: for the mean skill, allowing for other test windows and seeds (paired moving-block bootstrap). p: "
-    "how likely chance alone gives such a difference from naive (Diebold-Mariano on squared errors, Holm's correction)."
+    " interval: of skill, for other test windows and seeds; all intervals of a table hold together with 95 %. best?: "
+    "maybe, if the line is in the set that contains the best one with 95 % (model confidence set); else no."
 )
 
 
@@ -43,8 +43,8 @@ def legend(board: Board) -> str:
     return (
         f"How to read it: rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same "
         "windows; above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds."
-        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run. windows/s: training "
-        "speed. Bold: best of its column."
+        f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run, "
+        "while other runs may have shared the machine; zoo speed compares speed. Bold: best of its column."
     )
 
 

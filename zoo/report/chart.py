@@ -31,7 +31,7 @@ class Series:
     """Points of one colour, joined or not. A label of "" stays out of the legend.
 
     colour: a number, which COLOURS repeat, "grey", or "ink" (the colour of the text); band: (low, high) of each point;
-    size: the diameter of markers in pixels; text: shown beside each marker; hover: shown when it is pointed at.
+    size: the diameter of its markers in pixels; text: shown beside each marker; hover: shown when it is pointed at.
     What is not shown is left out of a PNG; on the page a click in the legend shows it.
     """
 
@@ -44,15 +44,12 @@ class Series:
     marker: str = "o"
     width: float = 1.5
     opacity: float = 1.0
-    size: float | Sequence[float] = 6.0
+    size: float = 6.0
     band: tuple[Values, Values] | None = None
     text: Sequence[str] = ()
     hover: Sequence[str] = ()
     is_hollow: bool = False
     is_shown: bool = True
-
-    def diameter(self, place: int) -> float:
-        return float(np.broadcast_to(np.asarray(self.size), len(self.x))[place])
 
     @property
     def hexadecimal(self) -> str:
@@ -199,16 +196,15 @@ def _draw_series(series: Series, axes: Any) -> None:
         line = {"linewidth": series.width, "linestyle": DASHES[series.dash], "solid_capstyle": "butt"}
         axes.plot(series.x, y, **look, **line)
     if series.kind != "line":
-        areas = (POINTS * np.broadcast_to(np.asarray(series.size, dtype=float), y.shape)) ** 2
         face = {"facecolors": "none", "linewidths": 1.2} if series.is_hollow else {"linewidths": 0}
-        axes.scatter(series.x, y, s=areas, marker=series.marker, zorder=2.5, **look, **face)
+        axes.scatter(series.x, y, s=(POINTS * series.size) ** 2, marker=series.marker, zorder=2.5, **look, **face)
     if series.band is not None:
         axes.fill_between(series.x, *series.band, color=series.hexadecimal, alpha=0.2, linewidth=0)
 
 
 def _draw_text(series: Series, place: int, side: str, axes: Any) -> None:
     across, up = SIDES[side]
-    away = POINTS * (series.diameter(place) / 2 + 3)
+    away = POINTS * (series.size / 2 + 3)
     axes.annotate(series.text[place], (series.x[place], series.y[place]), (across * away, up * away),
                   textcoords="offset points", fontsize=8, ha=("center", "left", "right")[across],
                   va=("center", "bottom", "top")[up])  # fmt: skip

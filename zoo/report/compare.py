@@ -1,7 +1,6 @@
 """Two folders of accuracy rows, variant by variant: whose errors changed on the same test windows, and is it real."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,75 +9,22 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.metrics import METRICS
-from zoo.report.board import SIGNIFICANT, Board, Line, boards, counted
-from zoo.report.evidence import loss_p, losses_of
-from zoo.report.tables import interval_text, p_value
-from zoo.report.text_table import TextTable, table_of
+from zoo.report.board import Board, Line, boards, counted
+from zoo.report.comparison import Change, Comparison, Subject
+from zoo.report.evidence import losses_of
 from zoo.run.results import results
-from zoo.stats.intervals import skill_interval
-from zoo.stats.timings import holm
+from zoo.stats.intervals import skill_interval, table_level
 
-LEGEND = (
-    "gain: 1 - NEW's rmse / OLD's on the same test windows, the mean over seeds. 95 % interval: of the gain, for other "
-    "test windows and seeds (paired moving-block bootstrap). p: how likely chance alone gives such a difference "
-    "(Diebold-Mariano, Holm's correction). verdict: better or worse where p and interval exclude chance, else unclear; "
-    "within: no more than the threshold (0 without --fail-on)."
+SUBJECT = Subject(
+    figure="rmse",
+    sample="seeds",
+    written="{:.5g}".format,
+    legend="gain: 1 - NEW's mean rmse over seeds / OLD's, on the same test windows. interval: of the gain, for other "
+    "test windows and seeds; all intervals of a comparison hold together with 95 %. verdict: better or worse where the "
+    "interval excludes zero, else unclear; within: no more than the threshold (0 without --fail-on); undecided: no "
+    "interval could be computed.",
+    noise=0.0,
 )
-
-
-@dataclass(frozen=True)
-class Change:
-    """A line of both folders, over the seeds that both have; labels as on their boards.
-
-    gain: 1 - NEW's rmse / OLD's, the mean over seeds, above 0 is better; with its 95 % interval (low, high) and Holm's
-    p of equal accuracy, None where predictions are missing, too few or of other windows.
-    """
-
-    problem: str
-    old_label: str
-    new_label: str
-    seeds: int
-    old_rmse: float
-    new_rmse: float
-    gain: float
-    low: float | None
-    high: float | None
-    p: float | None
-
-    def verdict(self, share: float) -> str:
-        """`within` the share of no change; else `better` or `worse`, or `unclear` where that may be chance."""
-        if abs(self.gain) <= share:
-            return "within"
-        excludes_zero = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-        if self.p is None or self.p >= SIGNIFICANT or not excludes_zero:
-            return "unclear"
-        return "better" if self.gain > 0 else "worse"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Every variant of two folders once. changes: best gain first; same: lines whose rows are the very same.
-
-    failed: what ended in OLD and failed in NEW, whole variants or single seeds; apart: lines of both folders that no
-    seed ended in common, each with the reason.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    same: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    apart: list[str] = field(default_factory=list)
-    only_old: list[str] = field(default_factory=list)
-    only_new: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def counts(self, share: float) -> dict[str, int]:
-        """How many changes have each verdict."""
-        verdicts = [change.verdict(share) for change in self.changes]
-        return {verdict: verdicts.count(verdict) for verdict in ("within", "better", "worse", "unclear")}
-
-    def is_worse(self, share: float) -> bool:
-        """Whether a variant is worse beyond `share`, or failed in NEW alone."""
-        return self.counts(share)["worse"] > 0 or bool(self.failed)
 
 
 def compare(old_folder: Path, new_folder: Path) -> Comparison:
@@ -94,19 +40,19 @@ def compare(old_folder: Path, new_folder: Path) -> Comparison:
             f"{new_folder} has no problem in common with {old_folder}: data, channels, targets, lookback, horizon, "
             "split, scaler, normalise and device must be the same in both"
         )
-    comparison = Comparison(notes=[*notes, *more])
-    for key in both:
-        pairs = list(_pairs(old[key], new[key]))
+    comparison = Comparison(SUBJECT, notes=[*notes, *more])
+    partners = {key: list(_pairs(old[key], new[key])) for key in both}
+    level = table_level(sum(map(len, partners.values())))
+    for key, pairs in partners.items():
         comparison.only_old.extend(line.label for line in old[key].lines if line not in [before for before, _ in pairs])
         comparison.only_new.extend(line.label for line in new[key].lines if line not in [after for _, after in pairs])
         for before, after in pairs:
-            _sort_in(comparison, new[key], before, after)
-    corrected = iter(holm([change.p for change in comparison.changes if change.p is not None]))
-    changes = [change if change.p is None else replace(change, p=next(corrected)) for change in comparison.changes]
-    return replace(comparison, changes=sorted(changes, key=lambda change: -change.gain))
+            _sort_in(comparison, new[key], before, after, level)
+    comparison.changes.sort(key=lambda change: -change.gain)
+    return comparison
 
 
-def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line) -> None:
+def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line, level: float) -> None:
     """Add a pair of lines to the list where it belongs, and to those that failed if a seed did in NEW alone."""
     lost = after.failed[after.failed["seed"].isin(before.runs["seed"])]
     if len(lost):
@@ -114,62 +60,10 @@ def _sort_in(comparison: Comparison, board: Board, before: Line, after: Line) ->
         comparison.failed.append(f"{after.label}{seeds} ({lost.iloc[0]['error']})")
     if len(before.runs) and _outcomes(before).equals(_outcomes(after)):
         comparison.same.append(after.label)
-    elif change := _change(board, before, after):
+    elif change := _change(board, before, after, level):
         comparison.changes.append(change)
     elif lost.empty:
         comparison.apart.append(f"{after.label} ({_why_apart(before, after)})")
-
-
-def sentences(comparison: Comparison, share: float) -> list[str]:
-    """What a reader should take from a comparison: what changed beyond `share` and chance, and what has no partner."""
-    counts, total = comparison.counts(share), len(comparison.changes)
-    beyond = f" by more than {100 * share:.6g} %" if share else ""
-    lines = []
-    for verdict in ("better", "worse"):
-        names = [change.new_label for change in comparison.changes if change.verdict(share) == verdict]
-        if names:
-            lines.append(f"{len(names)} of {total} {verdict} in NEW{beyond}, by more than chance: {', '.join(names)}.")
-    if total and not lines:
-        lines.append(f"None of {total} is better or worse in NEW{beyond} by more than chance.")
-    if counts["unclear"]:
-        lines.append(f"{counts['unclear']} of {total} unclear: the difference may be chance.")
-    groups = {
-        "The same rows in both": comparison.same,
-        "Failed in NEW alone": comparison.failed,
-        "Not comparable": comparison.apart,
-        "Only in OLD": comparison.only_old,
-        "Only in NEW": comparison.only_new,
-    }
-    return lines + [f"{where} ({len(names)}): {'; '.join(names)}." for where, names in groups.items() if names]
-
-
-def comparison_tables(comparison: Comparison, share: float) -> dict[str, TextTable]:
-    """For each problem its changes, best gain first."""
-    tables: dict[str, list[dict[str, str]]] = {}
-    for change in comparison.changes:
-        is_usual = change.old_label in (change.new_label, change.new_label.removesuffix(" (tuned)"))
-        interval = None if change.low is None or change.high is None else (change.low, change.high)
-        tables.setdefault(change.problem, []).append(
-            {
-                "variant": change.new_label if is_usual else f"{change.new_label} against {change.old_label}",
-                "old rmse": f"{change.old_rmse:.5g}",
-                "new rmse": f"{change.new_rmse:.5g}",
-                "gain %": f"{100 * change.gain:+.2f}",
-                "95 % interval": interval_text(interval),
-                "p": p_value(change.p),
-                "verdict": change.verdict(share),
-                "seeds": str(change.seeds),
-            }
-        )
-    return {problem: table_of(lines) for problem, lines in tables.items()}
-
-
-def summary(comparison: Comparison, share: float) -> dict[str, Any]:
-    """The comparison as plain values for JSON."""
-    changes = [asdict(change) | {"verdict": change.verdict(share)} for change in comparison.changes]
-    plain = {name: value for name, value in asdict(comparison).items() if name != "changes"}
-    texts = sentences(comparison, share)
-    return {"rows": changes, "summary": {**plain, "threshold": share, **comparison.counts(share), "sentences": texts}}
 
 
 def _boards(folder: Path) -> tuple[dict[tuple[Any, ...], Board], list[str]]:
@@ -197,22 +91,30 @@ def _why_apart(before: Line, after: Line) -> str:
     return "OLD makes no error" if before.runs["seed"].isin(after.runs["seed"]).any() else "no seed in common"
 
 
-def _change(board: Board, before: Line, after: Line) -> Change | None:
+def _change(board: Board, before: Line, after: Line, level: float) -> Change | None:
     """None where there is no seed that ended in both, or where OLD makes no error."""
     seeds = [seed for seed in after.runs["seed"] if seed in set(before.runs["seed"])]
     olds, news = (line.runs.set_index("seed").loc[seeds] for line in (before, after))
     if not seeds or olds["rmse"].isna().any() or news["rmse"].isna().any() or olds["rmse"].min() <= 0:
         return None
-    gain = float((1 - news["rmse"] / olds["rmse"]).mean())
-    interval, p = None, None
+    interval, undecided = None, "usable predictions are missing"
     other, own = losses_of(olds), losses_of(news)
     if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
-        interval = skill_interval(own[0], other[0], horizon=board.horizon)
-        p = loss_p(own[0].mean(axis=0), other[0].mean(axis=0), gain > 0, board.horizon)
-    low, high = interval or (None, None)
-    means = float(olds["rmse"].mean()), float(news["rmse"].mean())
-    problem = f"{', '.join(board.targets)} of {Path(board.source).name}"
-    return Change(problem, before.label, after.label, len(seeds), *means, gain, low, high, p)
+        interval = skill_interval(own[0], other[0], horizon=board.horizon, level=level)
+        undecided = "too few test windows for the horizon, or errors too uneven"
+    is_usual = before.label in (after.label, after.label.removesuffix(" (tuned)"))
+    old, new = float(olds["rmse"].mean()), float(news["rmse"].mean())
+    return Change(
+        label=after.label if is_usual else f"{after.label} against {before.label}",
+        old=old,
+        new=new,
+        gain=1 - new / old,
+        interval=interval,
+        sample=str(len(seeds)),
+        undecided=undecided if interval is None else "",
+        group=f"{', '.join(board.targets)} of {Path(board.source).name}",
+        details={"old_label": before.label, "new_label": after.label},
+    )
 
 
 def _outcomes(line: Line) -> pd.DataFrame:

@@ -1,22 +1,23 @@
-"""Evidence: each line's skill interval, and tests of whether it differs from naive and from the best line."""
+"""Evidence: each line's interval of skill, and whether it may be the best line of its board."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from zoo.report.board import Board, boards, value_of
+from zoo.report.board import MINIMUM_SKILL, Board, boards, value_of
 from zoo.run.predictions import Stored, stored
-from zoo.stats.accuracy import diebold_mariano
-from zoo.stats.intervals import skill_interval
-from zoo.stats.timings import holm
+from zoo.stats.best_set import best_set_p
+from zoo.stats.intervals import skill_interval, table_level
 
 
-def judged(frame: pd.DataFrame) -> list[Board]:
-    """The boards of a frame of results, their lines with intervals and tests where predictions are stored."""
-    return [_with_evidence(board) for board in boards(frame)]
+def judged(frame: pd.DataFrame, *, minimum_skill: float = MINIMUM_SKILL) -> list[Board]:
+    """The boards of a frame of results, their lines with evidence where predictions are stored.
+
+    minimum_skill: a skill below it does not matter, however certain it is.
+    """
+    return [_with_evidence(replace(board, minimum_skill=minimum_skill)) for board in boards(frame)]
 
 
 def stored_of(run: pd.Series) -> Stored | None:
@@ -39,49 +40,29 @@ def losses_of(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _with_evidence(board: Board) -> Board:
-    """The board with each line's skill interval, and its p-values against naive and against the best line.
+    """The board with the skill interval of each line but naive, and the risk at which each line leaves the best set.
 
-    Losses are those that skill is made of: squared errors, averaged over a window's steps and targets (and over
-    the line's seeds, for the tests). Both p-values are Diebold and Mariano's after Holm's correction over the lines
-    of the board; 1 where losses are equal everywhere, or differ the other way than skill does (a mean over seeds of
-    rmse need not order as the mean of losses). A line without predictions of all its rows has none; where no line has
-    any, `untested` says why.
+    Losses are those that skill is made of: squared errors, averaged over a window's steps and targets. A line with
+    failed runs, or without predictions of all its rows, has neither; where no line has any, `untested` says why.
     """
-    pairs = {line.label: pair for line in board.lines if (pair := losses_of(line.runs)) is not None}
+    complete = [line for line in board.lines if line.is_complete]
+    pairs = {line.label: pair for line in complete if (pair := losses_of(line.runs)) is not None}
     naive = next((other for _, other in pairs.values()), np.empty(0))
     losses = {label: own for label, (own, other) in pairs.items() if np.array_equal(other, naive)}
-    tested = [line for line in board.lines if line.label in losses and not line.is_naive]
-    if not tested:
+    rivals = [line for line in complete if line.label in losses and not line.is_naive]
+    if not rivals:
         return replace(board, untested="no usable predictions are stored")
-    means = {label: own.mean(axis=0) for label, own in losses.items()}
-    is_ahead = {line.label: line.skill is not None and line.skill.mean > 0 for line in tested}
-    p_naive = _p_values({label: (means[label], naive, ahead) for label, ahead in is_ahead.items()}, board.horizon)
-    best, *rivals = is_ahead  # lines stand best skill first
-    p_best = _p_values({label: (means[label], means[best], False) for label in rivals}, board.horizon)
-    lines = [
-        replace(
-            line,
-            interval=skill_interval(losses[line.label], naive, horizon=board.horizon) if line in tested else None,
-            p_naive=p_naive.get(line.label),
-            p_best=p_best.get(line.label),
-        )
-        for line in board.lines
-    ]
-    few = "" if p_naive else f"{len(naive)} test windows are too few for a horizon of {board.horizon}"
-    return replace(board, lines=tuple(lines), untested=few)
-
-
-def loss_p(losses: np.ndarray, other: np.ndarray, is_ahead: bool, horizon: int) -> float | None:
-    """The p-value of equal losses [n]; 1 where they are lower and yet not `is_ahead`, or the other way round."""
-    test = diebold_mariano(losses, other, horizon=horizon)
-    return None if test is None else test[1] if (test[0] < 0) == is_ahead else 1.0
-
-
-def _p_values(pairs: Mapping[str, tuple[np.ndarray, np.ndarray, bool]], horizon: int) -> dict[str, float]:
-    """Holm's p of each (losses, other losses, whether skill is the better); what cannot be tested is missing."""
-    raw: dict[str, float] = {}
-    for label, (own, other, is_ahead) in pairs.items():
-        p = 1.0 if np.array_equal(own, other) else loss_p(own, other, is_ahead, horizon)
-        if p is not None:
-            raw[label] = p
-    return dict(zip(raw, holm(list(raw.values())), strict=True))
+    p_values = best_set_p([naive[None], *(losses[line.label] for line in rivals)], horizon=board.horizon)
+    if p_values is None:
+        few = f"{len(naive)} test windows are too few for a horizon of {board.horizon}"
+        return replace(board, untested=few)
+    level, p_best = table_level(len(rivals)), dict(zip([line.label for line in rivals], p_values[1:], strict=True))
+    lines = []
+    for line in board.lines:
+        if line.label in p_best:
+            interval = skill_interval(losses[line.label], naive, horizon=board.horizon, level=level)
+            line = replace(line, interval=interval, p_best=p_best[line.label])
+        elif line.is_naive and line.is_complete:
+            line = replace(line, p_best=p_values[0])
+        lines.append(line)
+    return replace(board, lines=tuple(lines))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from zoo.errors import InputError
 from zoo.files import write_text
-from zoo.report.board import Board
+from zoo.report.board import MINIMUM_SKILL, Board
 from zoo.report.chart import Figure, png
 from zoo.report.evidence import judged
 from zoo.report.leaderboard import RANKS, leaderboard, leaderboard_markdown
@@ -33,13 +33,13 @@ class FolderReport:
     boards: list[Board]
 
 
-def write_report(folder: Path) -> FolderReport:
+def write_report(folder: Path, *, minimum_skill: float = MINIMUM_SKILL) -> FolderReport:
     """Write report.md and the pictures of a folder of results, from its rows and stored predictions.
 
     Raises InputError for a folder without rows and for one that cannot be written.
     """
     frame = results(folder)
-    report, speed = FolderReport(frame, judged(frame)), speed_section(frame)
+    report, speed = FolderReport(frame, judged(frame, minimum_skill=minimum_skill)), speed_section(frame)
     figures = board_figures(report.boards) | (speed_charts(speed_rows(frame)) if speed is not None else {})
     try:
         draw(figures, folder)
@@ -58,7 +58,7 @@ def draw(figures: Mapping[str, Figure], folder: Path) -> None:
         png(figure, folder / name)
 
 
-def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
+def write_leaderboard(folder: Path, *, minimum_skill: float = MINIMUM_SKILL) -> tuple[str, list[str]]:
     """Rank the variants over every run in the folders of `folder`, into its README.md; returns the text and a sentence
     for each thing that was left out. Raises InputError where there is nothing to rank."""
     places = sorted(path.parent for path in folder.glob("*/rows.jsonl"))
@@ -68,7 +68,7 @@ def write_leaderboard(folder: Path) -> tuple[str, list[str]]:
     if rows.empty:
         raise InputError(f"no folder in {folder} holds results of zoo bench")
     try:
-        ranked = leaderboard(judged(rows))
+        ranked = leaderboard(judged(rows, minimum_skill=minimum_skill))
     except ValueError as error:
         raise InputError(f"{folder} has nothing to rank: {error}") from error
     if ranked.ranks is not None:

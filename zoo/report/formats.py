@@ -7,7 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from zoo.errors import InputError
-from zoo.report.board import value_of
+from zoo.report.board import MINIMUM_SKILL, value_of
 from zoo.report.board_section import board_section
 from zoo.report.evidence import judged
 from zoo.report.markdown import markdown
@@ -20,7 +20,7 @@ from zoo.speed.table import speed_rows
 Format = Literal["md", "html", "latex", "csv", "json"]
 
 
-def as_text(frame: pd.DataFrame, form: Format) -> str:
+def as_text(frame: pd.DataFrame, form: Format, *, minimum_skill: float = MINIMUM_SKILL) -> str:
     """The rows of `zoo.results` in one format.
 
     csv: a line for each variant of each problem, or for each timed cell; json: the same, nested; latex: every table,
@@ -29,8 +29,8 @@ def as_text(frame: pd.DataFrame, form: Format) -> str:
     if form == "html":
         from zoo.report.html.page import html_page
 
-        return html_page(frame)
-    boards = judged(frame)
+        return html_page(frame, minimum_skill=minimum_skill)
+    boards = judged(frame, minimum_skill=minimum_skill)
     if form == "md":
         return markdown(boards, frame.attrs["left_out"], speed=speed_section(frame))
     if form == "latex":

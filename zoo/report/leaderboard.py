@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.report.board import ROUNDING, SIGNIFICANT, Board, counted
+from zoo.report.board import ROUNDING, SIGNIFICANT, Board, Line, counted
 from zoo.report.chart import Chart
 from zoo.report.markdown import section_markdown
 from zoo.report.pictures import ranks
 from zoo.report.section import Captioned, Picture, Section
 from zoo.report.tables import p_value, skill_percent
 from zoo.report.text_table import TextTable, escaped, table_of
-from zoo.report.verdict import answer
+from zoo.report.verdict import answer, beats_naive
 from zoo.stats.ranks import FEWEST, Ranking, ranking
 
 RANKS = "critical-difference.png"
@@ -24,8 +24,8 @@ LEGEND = (
     "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
     "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
     "rmse, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest "
-    "rmse. beats naive on: problems on which its rmse is below naive's; chance is not ruled out. All with the settings "
-    "of their suite, untuned; rmse is the mean over seeds."
+    "rmse. beats naive on: problems whose own report says that it does, by more than chance. All with the settings of "
+    "their suite, untuned; rmse is the mean over seeds."
 )
 PROBLEMS_LEGEND = (
     "The percentages are skill: how much lower rmse is than naive's. use one?: the answer of the problem's own report, "
@@ -38,7 +38,7 @@ class Leaderboard:
     """standings: a row for each variant, lowest error ratio first, those that miss a problem last.
 
     Its columns: variant, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than five
-    problems), win_rate, best_on, ahead_of_naive_on. boards: those that count; partial: those left out, on which too few
+    problems), win_rate, best_on, beats_naive_on. boards: those that count; partial: those left out, on which too few
     of the variants ran. ranks: None where refused says why.
     """
 
@@ -72,6 +72,9 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     random = np.random.default_rng(0)
     standings = pd.DataFrame([{"variant": name, **_standing(name, ratios, random)} for name in ratios])
     standings.insert(1, "is_baseline", standings["variant"].isin(baselines))
+    whole, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
+    winners = [name for board in whole for name, line in _default_lines(board).items() if beats_naive(board, line)]
+    standings["beats_naive_on"] = [winners.count(name) for name in standings["variant"]]
     standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
     everywhere = standings.query("problems == @ratios.shape[0]")["variant"]
     ranks, refused = None, ""
@@ -79,7 +82,6 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
         ranks = ranking(list(everywhere), ratios[everywhere].to_numpy())
     except ValueError as error:
         refused = f"No ranks: {error}."
-    whole, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
     return Leaderboard(whole, partial, standings, ranks, refused)
 
 
@@ -89,11 +91,16 @@ def _place(board: Board) -> tuple[Any, ...]:
     return (board.source, lookback, *shared)
 
 
-def _ratios(board: Board) -> dict[str, float]:
-    """rmse / naive's rmse of each variant that has one default line here."""
-    lines = [line for line in board.lines if not line.is_tuned and line.skill is not None]
+def _default_lines(board: Board) -> dict[str, Line]:
+    """The line of each variant that has one with default settings here, all of whose runs ended."""
+    lines = [line for line in board.lines if not line.is_tuned and line.skill is not None and line.is_complete]
     names = [line.variant for line in lines]
-    ratios = {line.variant: 1 - line.skill.mean for line in lines if line.skill and names.count(line.variant) == 1}
+    return {line.variant: line for line in lines if names.count(line.variant) == 1}
+
+
+def _ratios(board: Board) -> dict[str, float]:
+    """rmse / naive's rmse of each variant."""
+    ratios = {name: 1 - line.skill.mean for name, line in _default_lines(board).items() if line.skill}
     return {name: ratio for name, ratio in ratios.items() if ratio > 0}
 
 
@@ -105,7 +112,6 @@ def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> d
         drawn = random.integers(0, len(own), size=(RESAMPLES, len(own)))
         low, high = np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5]))
     points = _points(own, ratios.loc[own.index].drop(columns=name))
-    against_naive = _points(own, pd.DataFrame({"naive": 1.0}, index=own.index))
     return {
         "problems": len(own),
         "ratio": np.exp(logs.mean()),
@@ -113,7 +119,6 @@ def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> d
         "high": high,
         "win_rate": np.nanmean(points),
         "best_on": (points.fillna(1.0) > 0).all(axis=1).sum(),
-        "ahead_of_naive_on": (against_naive["naive"] == 1).sum(),
     }
 
 
@@ -205,7 +210,7 @@ def _table(leaderboard: Leaderboard) -> TextTable:
                 "wins": f"{100 * line.win_rate:.0f} %",
                 **({"mean rank": rank} if ranking is not None else {}),
                 "best on": str(line.best_on),
-                "beats naive on": str(line.ahead_of_naive_on),
+                "beats naive on": str(line.beats_naive_on),
                 "problems": str(line.problems),
             }
         )

@@ -1,4 +1,4 @@
-"""Pictures of a board, the same as PNG beside a report and on the page: skill, trade-offs, forecasts, errors."""
+"""Pictures of a board, the same as PNG beside a report and on the page: skill, forecasts, errors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.report.board import Board, Line, counted, trades
+from zoo.report.board import Board, Line, counted
 from zoo.report.chart import Chart, Colour, Figure, Series, looks
 from zoo.report.evidence import stored_of
 from zoo.report.section import Picture
@@ -15,7 +15,6 @@ from zoo.stats.ranks import Ranking
 
 PICTURES = {
     "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
-    "trade": "rmse over training throughput, and the best trade-offs",
     "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
 }
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
@@ -34,7 +33,7 @@ def board_figures(boards: Sequence[Board]) -> dict[str, Figure]:
     for number, board in enumerate(boards, start=1):
         best = dict(list(first_seeds(board).items())[:1])
         last_forecasts = forecasts(board, best, last=LAST)[:MOST_TARGETS]
-        charts: list[list[Chart | None]] = [[skill(board)], [trade(board)], [*last_forecasts]]
+        charts: list[list[Chart | None]] = [[skill(board)], [*last_forecasts]]
         for picture, panels in zip(pictures_of(number), charts, strict=True):
             if figure := [[chart] for chart in panels if chart is not None]:
                 figures[picture.file] = figure
@@ -66,7 +65,7 @@ def skill(board: Board) -> Chart | None:
             continue
         if line.interval is not None:
             ends = [100 * end for end in line.interval]
-            series.append(Series("95 % interval", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
+            series.append(Series("interval of skill", ends, [place] * 2, colour=colour, width=6.0, opacity=0.35))
         points = zip(line.runs["seed"], skills, strict=True)
         hover = [f"{line.label}, seed {seed}: {share:+.2f} %" for seed, share in points]
         series.append(Series(kind, skills, [place] * len(skills), "markers", colour, opacity=0.8, hover=hover))
@@ -78,38 +77,8 @@ def skill(board: Board) -> Chart | None:
         x_range=(edge - 0.02 * (high - low), high + 0.06 * (high - low)),
         y_names=[line.label for line in lines],
         height=1.3 + 0.27 * len(lines),
-        note="A dot is a seed; the bar is the 95 % interval of the mean skill over seeds and test windows. "
+        note="A dot is a seed; the bar is the interval of skill for other seeds and test windows, as in the table. "
         "An arrow is a skill too low to fit.",
-    )
-
-
-def trade(board: Board) -> Chart | None:
-    """rmse over training throughput, dots growing with the parameters, and a line through the best trade-offs."""
-    points = trades(board)
-    if len(points) < 2:
-        return None
-    best = points[points["is_best"]]
-    x, y = list(best["windows_per_second"]), list(best["rmse"])
-    series = [Series("best trade-offs", x, y, colour="ink", dash="dot", width=1.0)]
-    shares = points["parameter_count"] / points["parameter_count"].max()
-    points = points.assign(size=6 + 18 * np.sqrt(shares))
-    for is_baseline, group in points.groupby("is_baseline"):
-        x, y, size, text = (list(group[name]) for name in ("windows_per_second", "rmse", "size", "label"))
-        label, colour = _kind(is_baseline)
-        series.append(Series(label, x, y, "markers", colour, size=size, opacity=0.65, text=text))
-    low, high = points["rmse"].min(), points["rmse"].max()
-    room = high - low or abs(low)
-    naive = next((spread.mean for line in board.lines if line.is_naive and (spread := line.spread("rmse"))), None)
-    if naive is not None and low - room <= naive <= high + room:
-        x = [points["windows_per_second"].min(), points["windows_per_second"].max()]
-        series.append(Series("", x, [naive, naive], text=["naive", ""], **LEVEL))
-    return Chart(
-        "Error and training throughput",
-        "training throughput, windows/s\ndot size: number of parameters",
-        "rmse",
-        series,
-        log_x=True,
-        note="Nothing is both faster and more accurate than the variants on the dotted line.",
     )
 
 

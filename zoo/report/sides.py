@@ -24,7 +24,7 @@ def text_sides(chart: "Chart") -> list[list[str]]:
     x = _shares([one.x[place] for one, place in spots], chart.log_x)
     y = _shares([one.y[place] for one, place in spots], chart.log_y)
     middles = np.column_stack([x, y]) * size
-    radii = np.array([one.diameter(place) / 2 for one, place in spots])
+    radii = np.array([one.size / 2 for one, _ in spots])
     outside = [[*(size * (side, 0)), *size] for side in (-1.1, 2.1)]  # left and right of the panel
     boxes = np.vstack([np.column_stack([middles, radii, radii]), outside])  # middle, half of the width and height
     sides = {series: list[str]() for series in chart.series}

@@ -8,7 +8,9 @@ import pandas as pd
 
 from zoo.report.board import counted
 from zoo.speed import table as speed
+from zoo.speed.passes import pass_rates
 from zoo.speed.table import PHASES, RATE, TIME, Sheet, cell_name, plain
+from zoo.stats.timings import ratio_interval
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:
@@ -125,7 +127,7 @@ def _fastest(sheet: Sheet) -> str:
     slowest = f"{short(first[RATE] / last[RATE])} times the slowest, {last['label']}"
     if len(ranked) == 1:
         text = f"{start}: {first['label']} reaches {rate}"
-    elif ranked.iloc[1]["step_seconds.low"] > first["step_seconds.high"]:  # False beside NaN: too few repeats
+    elif _is_clearly_faster(first, ranked.iloc[1]):
         times = f"{short(first[RATE] / ranked.iloc[1][RATE])} times {ranked.iloc[1]['label']}"
         text = f"{start}: {first['label']} is fastest with {rate}, {times}" + f" and {slowest}" * (len(ranked) > 2)
     else:
@@ -140,6 +142,12 @@ def _fastest(sheet: Sheet) -> str:
         ]
         text += f"; one forecast at a time takes {' to '.join(dict.fromkeys(ends))}"
     return f"{text}."
+
+
+def _is_clearly_faster(row: pd.Series, other: pd.Series) -> bool:
+    """Whether passes, each a process of its own, leave no doubt."""
+    low = ratio_interval(pass_rates(other), pass_rates(row), level=0.95).low
+    return low is not None and low > 1
 
 
 def _forms(rows: pd.DataFrame, main: str) -> str:

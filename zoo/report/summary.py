@@ -7,6 +7,7 @@ import pandas as pd
 
 from zoo.metrics import METRICS
 from zoo.report.board import PROBLEM, Board, Line, Spread, value_of, values_under
+from zoo.report.verdict import beats_naive
 from zoo.stats.intervals import mean_interval
 
 COST = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
@@ -14,25 +15,25 @@ COST = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "bes
 
 def summary(boards: Sequence[Board]) -> list[dict[str, Any]]:
     """Boards as plain values for JSON: each line's means and deviations over seeds, with the 95 % interval of the mean
-    over them (low, high), its interval of skill over seeds and test windows, and p-values."""
+    over them (low, high), and the evidence: its interval of skill, whether it beats naive, its p of being the best."""
     return [
         {
             "data": values_under(board.first, "data."),
             "problem": {**{name: value_of(board.first, name) for name in PROBLEM}, "lookback": board.lookback},
-            "lines": [_line(line) for line in board.lines],
+            "lines": [_line(board, line) for line in board.lines],
         }
         for board in boards
     ]
 
 
 def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
-    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_interval_low, p_naive, ..."""
+    """The summary as a table, a row for each line: rmse_mean, rmse_deviation, skill_interval_low, p_best, ..."""
     nothing = dict.fromkeys(("mean", "deviation", "low", "high"))
     rows = []
     for board in boards:
         where = {"data": board.source, "targets": " ".join(board.targets), "horizon": board.horizon}
         where |= {"lookback": board.lookback, "normalise": board.first["normalise"]}
-        for line in map(_line, board.lines):
+        for line in (_line(board, line) for line in board.lines):
             spreads = {name: line[name] or nothing for name in (*METRICS, *COST)}
             interval = dict(zip(("low", "high"), line["skill_interval"] or (None, None), strict=True))
             words = {"tags": " ".join(line["tags"]), "failed": len(line["failed"]), "skill_interval": interval}
@@ -40,7 +41,7 @@ def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
     return pd.json_normalize(rows, sep="_")
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _line(board: Board, line: Line) -> dict[str, Any]:
     return {
         "variant": line.label,
         "tags": list(line.first["tags"]),
@@ -49,8 +50,8 @@ def _line(line: Line) -> dict[str, Any]:
         "failed": list(line.failed["error"]),
         **{name: _plain(line.spread(name)) for name in METRICS},
         "skill_interval": list(line.interval) if line.interval else None,
-        "p_naive": line.p_naive,
         "p_best": line.p_best,
+        "beats_naive": beats_naive(board, line) if line.p_best is not None else None,
         **{name: _plain(line.spread(name)) for name in COST},
     }
 

@@ -3,7 +3,7 @@
 from zoo.report.board import Board, Line, Spread, value_of
 from zoo.report.text_table import Text, TextTable, table_of
 
-INTERVAL, P_NAIVE = "95 % interval", "p"  # of skill, after it, where predictions are stored
+INTERVAL, MAY_BE_BEST = "interval", "best?"  # after skill, where predictions are stored
 BEST = {"rmse": min, "mae": min, "r2": max, "skill": max}
 
 
@@ -21,12 +21,12 @@ def accuracy_table(board: Board) -> TextTable:
             "skill %": Text(skill_percent(line), line.label in best["skill"]),
         }
         if board.is_tested:
-            cells |= {INTERVAL: interval_text(line.interval), P_NAIVE: p_value(line.p_naive)}
+            best_text = "-" if line.p_best is None else "maybe" if line.may_be_best else "no"
+            cells |= {INTERVAL: interval_text(line.interval), MAY_BE_BEST: best_text}
         cells |= {
             "seeds": _seeds(line),
             "parameters": _whole(line.spread("parameter_count")),
             "train s": "-" if seconds is None else f"{seconds.mean:.2f}",
-            "windows/s": _whole(line.spread("windows_per_second")),
         }
         if board.tuned:
             cells["tuning s"] = tuning_seconds(line) if line.is_tuned else "-"
@@ -93,7 +93,8 @@ def _seeds(line: Line) -> str:
 
 
 def _best(board: Board, metric: str) -> set[str]:
-    """Labels of the lines whose mean is the best; lines that share it to nine digits are all named."""
-    means = {line.label: spread.mean for line in board.lines if (spread := line.spread(metric)) is not None}
+    """Labels of the lines whose mean is the best, of those without failed runs; all that share it to nine digits."""
+    lines = [line for line in board.lines if line.is_complete]
+    means = {line.label: spread.mean for line in lines if (spread := line.spread(metric)) is not None}
     best = BEST[metric](means.values(), default=0.0)
     return {label for label, mean in means.items() if abs(mean - best) <= 1e-9 * max(1.0, abs(best))}

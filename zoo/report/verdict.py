@@ -1,29 +1,19 @@
-"""The verdict: should one use a recurrent model here, what beats naive by more than chance, and what does not."""
+"""The verdict: should one use a recurrent model here, what beats naive, and what may be the best."""
 
-from zoo.report.board import MIN_SEEDS, ROUNDING, SIGNIFICANT, Board, Line, counted, listed, trades
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed
 from zoo.report.gain import tuning_verdict
-from zoo.report.tables import p_value, skill_percent
+from zoo.report.tables import skill_percent
+
+CONFIDENCE = "95 % model confidence set"
 
 
 def verdict(board: Board) -> list[str]:
-    """The answer to "should I use an LSTM here?", and then what it rests on; sentences computed from the board.
-
-    A line beats naive when equal accuracy is rejected (p below 0.05 after Holm's correction over the board), the
-    interval of its skill lies above zero, and its mean skill exceeds rounding (0.01 %).
-    """
+    """The answer to "should I use an LSTM here?", and then what it rests on; sentences computed from the board."""
     scored = _scored(board)
     sentences = [answer(board)]
     if scored:
-        sentences += [_ahead_of_naive(board), *_against_the_best(scored), *_caveats(board)]
-        best_trades = trades(board).query("is_best")["label"][::-1]
-        if len(best_trades) > 1:
-            sentences.append(
-                "Best trade-offs (nothing else both trains faster and is more accurate), fastest first: "
-                f"{', '.join(best_trades)}."
-            )
-    failed = sum(len(line.failed) for line in board.lines)
-    failures = [f"{counted(failed, 'run')} failed and {'is' if failed == 1 else 'are'} not counted."] if failed else []
-    return sentences + tuning_verdict(board) + failures
+        sentences += [_ahead_of_naive(board), *_best_set(board), *_caveats(board)]
+    return sentences + tuning_verdict(board) + _failures(board)
 
 
 def answer(board: Board) -> str:
@@ -32,8 +22,9 @@ def answer(board: Board) -> str:
     scored = [line for line in _scored(board) if not line.is_baseline]
     if not recurrent:
         return "No answer: no recurrent model ran here. Add one, such as lstm."
-    if not any(len(line.runs) for line in recurrent):
-        return f"No answer: every run of {listed(recurrent)} failed. Fix the errors named below and run it again."
+    if not any(line.is_complete for line in recurrent):
+        whole = "every run" if not any(len(line.runs) for line in recurrent) else "at least one run"
+        return f"No answer: {whole} of {listed(recurrent)} failed. Fix the errors named below and run it again."
     if not scored:
         return "No. Repeating the last value makes no error here. Keep naive."
     winners = [line for line in _winners(board) if not line.is_baseline]
@@ -43,27 +34,32 @@ def answer(board: Board) -> str:
     text = f"The best recurrent model, {best.label}, is {_against_naive(best)}"
     if _gain(best) <= ROUNDING:
         return f"No. {text}. {_instead(board)}"
-    if best.p_naive is not None:
-        return f"No. {text}, which chance alone can explain. {_instead(board)}"
+    if _gain(best) < board.minimum_skill:
+        return f"No. {text}, less than the {100 * board.minimum_skill:.4g} % that matters. {_instead(board)}"
+    if best.p_best is not None:
+        interval = f" (interval {_bounds(best)} %)" if best.interval is not None else ""
+        return f"No. {text}, which chance alone can explain{interval}. {_instead(board)}"
+    simple = next((line for line in _winners(board) if line.is_baseline), None)
+    if simple is not None and _gain(simple) >= _gain(best):
+        return f"No. {text}, but {simple.label}, which is simpler, is better still. {_instead(board)}"
     reason = board.untested or "its predictions are missing"
     return f"Unclear. {text}, but chance was not ruled out: {reason}. Keep naive until it is."
 
 
-def beats_naive(line: Line) -> bool:
-    """Whether a tested line is better than repeating the last value, by more than chance and rounding."""
-    is_above = line.interval is None or line.interval[0] > 0
-    return line.p_naive is not None and line.p_naive < SIGNIFICANT and is_above and _gain(line) > ROUNDING
+def beats_naive(board: Board, line: Line) -> bool:
+    """Whether a line's interval of skill lies above zero, and its skill is large enough to matter."""
+    return line.interval is not None and line.interval[0] > 0 and _gain(line) >= board.minimum_skill
 
 
 def _scored(board: Board) -> list[Line]:
-    return [line for line in board.lines if line.skill is not None and not line.is_naive]
+    return [line for line in board.lines if line.skill is not None and line.is_complete and not line.is_naive]
 
 
 def _winners(board: Board) -> list[Line]:
-    """The lines that beat naive; where nothing was tested, those that end ahead of it."""
+    """The lines that beat naive; where nothing was tested, those whose skill is large enough to matter."""
     if board.is_tested:
-        return [line for line in _scored(board) if beats_naive(line)]
-    return [line for line in _scored(board) if _gain(line) > ROUNDING]
+        return [line for line in _scored(board) if beats_naive(board, line)]
+    return [line for line in _scored(board) if _gain(line) >= board.minimum_skill]
 
 
 def _instead(board: Board) -> str:
@@ -78,74 +74,63 @@ def _instead(board: Board) -> str:
 
 def _yes(board: Board, line: Line) -> str:
     """The answer where a recurrent line beats naive: it should also be better than the baselines that do."""
-    interval = f" (95 % interval {_bounds(line)})" if line.interval is not None else ""
-    text = f"{line.label} is {_against_naive(line)}{interval}"
+    text = f"{line.label} is {_against_naive(line)} (interval {_bounds(line)} %)"
     simple = [other for other in _winners(board) if other.is_baseline]
     if not simple:
         if any(other.is_baseline and not other.is_naive and len(other.runs) for other in board.lines):
-            return f"Yes. {text}, and no baseline beats that value by more than chance. Take {line.label}."
+            return f"Yes. {text}, and no baseline clearly beats that value. Take {line.label}."
         return f"Yes. {text}. Take {line.label}, but compare it with ridge too: no baseline but naive ran."
-    # Of several baselines the one that the tests do not set apart from the recurrent line decides.
-    apart = {other.label: _p_between(line, other) for other in simple}
-    rival = next((other for other in simple if (apart[other.label] or 0.0) >= SIGNIFICANT), simple[0])
-    p, share = apart[rival.label], _share(rival)
-    if p is not None and p >= SIGNIFICANT:
+    rival = next((other for other in simple if other.may_be_best), simple[0])
+    if line.may_be_best and rival.may_be_best:
         return (
-            f"No need. {text}, but {rival.label}, which is simpler, is not clearly different ({share}, "
-            f"p {p_value(p)}). Take {rival.label}."
+            f"No need. {text}, but {rival.label}, which is simpler, is not clearly different ({_share(rival)}). "
+            f"Take {rival.label}."
         )
     if _gain(rival) > _gain(line):
-        return f"No. {text}, but {rival.label}, which is simpler, is better still ({share}). Take {rival.label}."
-    if p is not None:
-        return f"Yes. {text}, and clearly better than the best baseline, {rival.label} ({share}). Take {line.label}."
+        return (
+            f"No. {text}, but {rival.label}, which is simpler, is better still ({_share(rival)}). Take {rival.label}."
+        )
     return (
-        f"Yes. {text}. The best baseline, {rival.label}, gains {share}; the two were not tested against each other. "
-        f"Take {line.label} if the difference is worth its cost."
+        f"Yes. {text}, and clearly better than the best baseline, {rival.label} ({_share(rival)}). Take {line.label}."
     )
-
-
-def _p_between(line: Line, other: Line) -> float | None:
-    """Only the board's best line is tested against the others, so one of the two must be that."""
-    if line.p_naive is None or other.p_naive is None or (line.p_best is None) == (other.p_best is None):
-        return None
-    return line.p_best if line.p_best is not None else other.p_best
 
 
 def _ahead_of_naive(board: Board) -> str:
     """How many lines beat naive, and which."""
     scored, winners = _scored(board), _winners(board)
-    candidates = [line for line in scored if line.p_naive is not None or not board.is_tested]
-    verbs, beyond = ("beat", "beats"), f" by more than chance (p < {SIGNIFICANT})"
+    candidates = [line for line in scored if line.p_best is not None or not board.is_tested]
+    enough = f" by at least {100 * board.minimum_skill:.4g} %"
+    verbs, beyond = ("beat", "beats"), f"{enough} and by more than chance"
     if not board.is_tested:
-        verbs, beyond = ("end ahead of", "ends ahead of"), ""
+        verbs, beyond = ("end ahead of", "ends ahead of"), enough
     if winners:
         names = ", ".join(f"{line.label} ({skill_percent(line)} %)" for line in winners)
-        return f"{len(winners)} of {len(candidates)} {verbs[0]} naive{beyond}: {names}."
+        verb = verbs[1] if len(winners) == 1 else verbs[0]
+        return f"{len(winners)} of {len(candidates)} {verb} naive{beyond}: {names}."
     variant, best = "variant" if len(candidates) == len(scored) else "tested variant", candidates[0]
     return f"No {variant} {verbs[1]} naive{beyond}: the best, {best.label}, has a skill of {skill_percent(best)} %."
 
 
-def _against_the_best(scored: list[Line]) -> list[str]:
-    tested = [line for line in scored if line.p_naive is not None]
-    rivals = [line for line in tested[1:] if line.p_best is not None]
-    if not rivals:
+def _best_set(board: Board) -> list[str]:
+    """Which lines may be the best."""
+    tested = [line for line in board.lines if line.p_best is not None]
+    best = [line for line in tested if line.may_be_best]
+    if len(tested) < 2:
         return []
-    best = tested[0]
-    worse = [line for line in rivals if line.p_best is not None and line.p_best < SIGNIFICANT]
-    alike = [line for line in rivals if line not in worse]
-    if not worse:
-        return [f"No clear winner: nothing is significantly worse than {best.label}, the best of {len(tested)}."]
-    if not alike:
-        aside = "" if beats_naive(best) else " except naive"
-        return [f"{best.label} is significantly better than all others{aside}."]
-    others = f"{len(alike)} others are" if len(alike) > 1 else f"{alike[0].label} is"
-    return [f"{best.label} is significantly better than {listed(worse)}; {others} not clearly different from it."]
+    if len(best) == 1:
+        return [f"{best[0].label} is clearly the best ({CONFIDENCE})."]
+    if len(best) == len(tested):
+        return [f"No clear winner: each of the {len(tested)} may be the best ({CONFIDENCE})."]
+    if 2 * len(best) > len(tested):
+        others = [line for line in tested if not line.may_be_best]
+        return [f"No clear winner: each may be the best except {listed(others)} ({CONFIDENCE})."]
+    return [f"No clear winner: the best is one of {listed(best)}; all others are clearly worse ({CONFIDENCE})."]
 
 
 def _caveats(board: Board) -> list[str]:
     """What was not tested, and too few seeds."""
     sentences = []
-    untested = [line for line in _scored(board) if line.p_naive is None]
+    untested = [line for line in _scored(board) if line.p_best is None]
     if board.is_tested and untested:
         sentences.append(f"Not tested, because usable predictions are missing: {listed(untested)}.")
     if board.untested:
@@ -154,6 +139,15 @@ def _caveats(board: Board) -> list[str]:
         seeds = counted(board.seeds, "seed")
         sentences.append(f"With {seeds} the spread over seeds is unknown: run at least {MIN_SEEDS}.")
     return sentences
+
+
+def _failures(board: Board) -> list[str]:
+    """Which lines are ranked last, and why."""
+    lines = [line for line in board.lines if len(line.failed)]
+    shares = [
+        f"{line.label} ({len(line.failed)} of {counted(len(line.failed) + len(line.runs), 'run')})" for line in lines
+    ]
+    return [f"Ranked last, because runs failed: {', '.join(shares)}."] if lines else []
 
 
 def _gain(line: Line) -> float:

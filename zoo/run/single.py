@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zoo.errors import InputError
 from zoo.run import environment
+from zoo.run.serving import THREADS
 from zoo.run.worker import trained
 from zoo.suite import Suite, expand
 from zoo.train.evaluate import evaluate
 from zoo.train.fit import Epoch
+from zoo.train.step import torch_threads
 from zoo.train.store import check_folder, save
 
 
@@ -33,9 +33,9 @@ def fit_and_save(
         raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
     check_folder(folder)
-    torch.set_num_threads(1)
-    model, history = trained(cell, data, on_epoch)
-    metrics = evaluate(model, data.test) if len(data.test) else None
+    with torch_threads(THREADS):
+        model, history = trained(cell, data, on_epoch)
+        metrics = evaluate(model, data.test) if len(data.test) else None
     about = {
         "variant": cell.variant,
         "seed": cell.seed,

@@ -76,7 +76,7 @@ def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:
         **cell.model_dump(),
         **figures,
         **context,
-        "threads": THREADS,
+        "threads": (cell.fit or {}).get("threads", THREADS),
         "machine": environment.machine(cell.device),
         "versions": environment.versions(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,6 @@
 """Timing: repeats of a step until the interval of their median is narrow, or the time is up."""
 
-import itertools
+import math
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from zoo.cell import SpeedRow
+from zoo.speed.passes import DISTURBED, by_pass
 from zoo.speed.stopwatch import Part, Reference, block_seconds
 from zoo.stats.timings import median_interval
 
@@ -16,7 +17,6 @@ BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.005, "mps": 0.02}
 REPEAT_SECONDS = 0.4  # at most, where one block is not longer
 BLOCKS = 5
 LEAST_REPEATS = 6  # what an interval of the median needs
-DISTURBED = 1.05  # times the reference's best, before or after a repeat; times the fastest pass
 
 
 @dataclass
@@ -49,14 +49,10 @@ class Timing:
         the fastest, and of the next fastest until there are six. A slower pass met a slow spell that the reference
         does not see, or a process whose memory is laid out badly: another run would not measure it again.
         """
-        is_calm = self.is_calm
-        ends = [0, *itertools.accumulate(self.passes), len(self.all_repeats)]
-        passes = [
-            [seconds for seconds, reading in self.all_repeats[start:end] if not is_calm or self._in_calm(reading)]
-            for start, end in itertools.pairwise(ends)
-        ]
+        counts = [*self.passes, len(self.all_repeats) - sum(self.passes)]
+        passes = by_pass(self.all_repeats, counts, self._limit if self.is_calm else math.inf)
+        passes.sort(key=statistics.median)
         counted: list[float] = []
-        passes = sorted(filter(None, passes), key=statistics.median)
         for repeats in passes:
             if len(counted) < LEAST_REPEATS or statistics.median(repeats) <= DISTURBED * statistics.median(passes[0]):
                 counted += repeats
@@ -78,10 +74,12 @@ class Timing:
 
     def calm_since(self, start: int) -> int:
         """How many repeats from number `start` on were not disturbed."""
-        return sum(self._in_calm(reading) for _, reading in self.all_repeats[start:])
+        return sum(reading <= self._limit for _, reading in self.all_repeats[start:])
 
-    def _in_calm(self, reading: float) -> bool:
-        return self.reference is None or reading <= DISTURBED * self.reference.best
+    @property
+    def _limit(self) -> float:
+        """The reading of the reference up to which a repeat is calm."""
+        return math.inf if self.reference is None else DISTURBED * self.reference.best
 
 
 def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float, least: int, precision: float) -> None:

@@ -5,8 +5,10 @@ import math
 import numpy as np
 from scipy import stats
 
+from zoo.stats.long_run import cosine_sums, degrees_of_freedom
+
 LEVEL = 0.95
-RESAMPLES = 2000
+TABLE = 20  # lines
 
 
 def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, float]:
@@ -18,51 +20,59 @@ def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, flo
     return mean - half, mean + half
 
 
-def block_length(windows: int, horizon: int) -> int:
-    """Windows in a block of a moving-block bootstrap: the cube root of their number, and no fewer than the horizon.
+def table_level(lines: int) -> float:
+    """The level of each interval of a table at which all of them hold together with 95 % at least (Bonferroni).
 
-    Windows that follow each other share all but one of their target rows, so their errors depend on each other
-    over the horizon at least. Source of the rate: Hall, Horowitz and Jing, On blocking rules for the bootstrap with
-    dependent data, Biometrika 82 (1995).
+    The same for up to 20 lines, so that what holds for one line does not depend on which others are in the table.
     """
-    return min(windows, max(horizon, math.ceil(windows ** (1 / 3))))
+    return 1 - (1 - LEVEL) / max(lines, TABLE)
+
+
+def rmse_series(squared: np.ndarray) -> np.ndarray:
+    """[S, n] squared errors -> [n]: the linear part of each window in the mean rmse over seeds, which is their mean."""
+    rmse = np.sqrt(squared.mean(axis=1, keepdims=True))
+    shares = np.divide(squared, rmse, out=np.zeros_like(squared), where=rmse > 0)
+    return np.asarray((shares + rmse).mean(axis=0) / 2)
+
+
+def mean_variance(values: np.ndarray) -> float:
+    """The variance of the mean of independent values [S], such as one per seed; 0 for a single one."""
+    return float(values.var(ddof=1) / len(values)) if len(values) > 1 else 0.0
 
 
 def skill_interval(
-    squared: np.ndarray,
-    other: np.ndarray,
-    *,
-    horizon: int,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+    squared: np.ndarray, other: np.ndarray, *, horizon: int, level: float = LEVEL
 ) -> tuple[float, float] | None:
-    """The 95 % interval of the mean skill over seeds against another forecaster, for other test windows and seeds.
+    """The interval of the skill against another forecaster, allowing for other test windows and other seeds.
 
     squared: [S, n] mean squared error of each seed in each test window, in time order; other: that of naive or
-    whom it is measured against, [n], or [S, n] with the same seeds. Each resample draws blocks of consecutive windows,
-    the same for all seeds and the other (paired), and S seeds of the S. Skill is 1 - rmse / the other's rmse.
-    None with fewer than eight blocks, or where the other makes no error.
+    whom it is measured against, [n], or [S, n] with the same seeds. Skill is 1 - mean rmse / the other's mean rmse. The
+    interval holds each skill for which "rmse = (1 - skill) x the other's" is not rejected by a t-test; for a skill of
+    zero that is the Diebold-Mariano test with fixed smoothing, of rmse. None with too few windows for the horizon,
+    or where the other makes no error, or errors so uneven that any skill is possible.
 
-    Source: Künsch, The jackknife and the bootstrap for general stationary observations, Annals of Statistics 17
-    (1989); Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 8.6.
+    Source: Fieller, Some problems in interval estimation, Journal of the Royal Statistical Society B 16 (1954);
+    Coroneo and Iacone, Comparing predictive accuracy in small samples using fixed-smoothing asymptotics, Journal of
+    Applied Econometrics 35 (2020); degrees of freedom with seeds: Satterthwaite, Biometrics Bulletin 2 (1946).
     """
-    seeds, windows = squared.shape
-    block = block_length(windows, horizon)
-    if windows < 8 * block or not np.mean(other) > 0:
+    series, base_series = rmse_series(squared), rmse_series(np.atleast_2d(other))
+    rmse, base_rmse = float(series.mean()), float(base_series.mean())
+    degrees: float = degrees_of_freedom(len(series), horizon)
+    if not degrees or base_rmse <= 0:
         return None
-    random = np.random.default_rng(seed)
-    starts = random.integers(0, windows - block + 1, size=(resamples, windows // block))
-    own = np.sqrt(_block_means(squared, block)[:, starts].mean(axis=2))
-    base = np.sqrt(_block_means(np.atleast_2d(other), block)[:, starts].mean(axis=2))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skills = np.where(base > 0, 1 - own / base, 0.0)
-    drawn = random.integers(0, seeds, size=(seeds, resamples))
-    means = np.take_along_axis(skills, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(means, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return float(low), float(high)
-
-
-def _block_means(values: np.ndarray, block: int) -> np.ndarray:
-    """[S, n] -> [S, n - block + 1]: the mean of each `block` consecutive values."""
-    sums = np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-    return np.asarray((sums[:, block:] - sums[:, :-block]) / block)
+    sums = np.stack([cosine_sums(series, horizon), cosine_sums(base_series, horizon)])
+    (variance, both), (_, base_variance) = (sums @ sums.T / degrees).tolist()
+    ratio = rmse / base_rmse
+    of_seeds = mean_variance(np.sqrt(squared.mean(axis=1)) - ratio * np.sqrt(np.atleast_2d(other).mean(axis=1)))
+    of_windows = max(variance - 2 * ratio * both + ratio**2 * base_variance, 0.0)
+    if of_seeds > 0:
+        parts = of_windows**2 / degrees + of_seeds**2 / (len(squared) - 1)
+        degrees = (of_windows + of_seeds) ** 2 / parts
+    # All ratios r with (rmse - r base)^2 <= t^2 Var(rmse - r base): those between the roots of a quadratic.
+    t = float(stats.t.ppf(0.5 + level / 2, degrees)) ** 2
+    leading = base_rmse**2 - t * base_variance
+    if leading <= 0:
+        return None
+    middle = (rmse * base_rmse - t * both) / leading
+    half = math.sqrt(max(middle**2 - (rmse**2 - t * (variance + of_seeds)) / leading, 0.0))
+    return 1 - (middle + half), 1 - max(middle - half, 0.0)

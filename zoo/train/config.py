@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from zoo.errors import InputError
 from zoo.space import Choice, Float, Int, resolve
 
+MOST_THREADS = 1024  # the system refuses to start many more, which ends the process
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig:
@@ -21,7 +23,8 @@ class FitConfig:
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
     lowers it to zero; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is, compiled
     (torch.compile), or captured as a CUDA graph; precision: of the step's products (tf32: CUDA only; bfloat16:
-    by autocast), validation and forecasts stay float32; device: auto is CUDA, else MPS, else the CPU.
+    by autocast), validation and forecasts stay float32; threads: of the CPU during fit (more than 1 pays for large
+    models alone, and changes the last digits); device: auto is CUDA, else MPS, else the CPU.
     """
 
     max_epochs: int = 200
@@ -40,6 +43,7 @@ class FitConfig:
     loss: Literal["mse", "mae", "huber"] = "mae"
     mode: Literal["eager", "compile", "cuda-graph"] = "eager"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    threads: int = 1
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ class FitConfig:
             object.__setattr__(self, name, value)
         at_least = {
             "max_epochs": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0, "min_delta": 0,
-            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0,
+            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)
@@ -55,13 +59,15 @@ class FitConfig:
                 raise InputError(f"fit: {name} must be >= {low}, got {value}")
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")
+        if self.threads > MOST_THREADS:
+            raise InputError(f"fit: threads must be <= {MOST_THREADS}, got {self.threads}")
         if not self.momentum < 1:
             raise InputError(f"fit: momentum must be < 1, got {self.momentum}")
 
     def settings(self) -> dict[str, Any]:
         """The settings as rows store them: without the device, without caps that are None, and without the default
-        mode and precision (rows older than those two settings have the same keys)."""
-        defaults = {"mode": "eager", "precision": "float32"}
+        mode, precision and threads (rows older than those settings have the same keys)."""
+        defaults = {"mode": "eager", "precision": "float32", "threads": 1}
         return {
             name: value
             for name, value in asdict(self).items()

@@ -3,17 +3,14 @@
 from typing import Any
 
 import numpy as np
-import torch
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.metrics import forecast_metrics
-from zoo.train.fit import EVALUATION_BATCH
-from zoo.train.step import float32_rounding
+from zoo.train.predict import predict_windows
 
 
-@torch.no_grad()
 def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     """Forecasts of every window, float64 [n, T, D] in the data's units; the model is left in eval mode.
 
@@ -22,12 +19,9 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     """
     if len(windows) == 0:
         raise InputError("there are no windows to forecast: the split leaves this part empty")
-    model.eval()
     parameter = next(model.parameters(), None)
     windows = windows.to(parameter.device if parameter is not None else windows.values.device)
-    with float32_rounding("float32"):
-        scaled = torch.cat([model(x).cpu() for x, _ in windows.batches(EVALUATION_BATCH)])
-    restored = windows.units.restore(scaled.numpy())
+    restored = windows.units.restore(predict_windows(model, windows).cpu().numpy())
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     return restored

@@ -14,9 +14,8 @@ from zoo.layers.normalised import Normalised, Solvable
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, check_mode, prepared
-from zoo.train.step import LOSSES, Step, check_precision, float32_rounding
-
-EVALUATION_BATCH = 1024
+from zoo.train.predict import EVALUATION_BATCH, full_float32, validation_loss
+from zoo.train.step import Step, check_precision, float32_rounding, torch_threads
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,9 @@ def fit(
 
     Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
     Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved
-    instead; one without parameters stays as it is. Batch order and dropout draw from `seed`; the global random
-    state is left as it was.
+    instead; one without parameters stays as it is. Batch order and dropout draw from `seed`. The step runs in the
+    config's precision, all else in full_float32, on the config's threads; the random state, the number of threads and
+    the precision of the caller's process are left as they were.
     A mode that the step cannot run in falls back to eager, and history.fallback gives the reason. Raises InputError
     for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
     a loss is no longer finite.
@@ -72,17 +72,18 @@ def fit(
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     started = time.perf_counter()
     history = History()
-    if isinstance(model.variant, Solvable):
-        with torch.no_grad():
-            model.variant.solve(
-                lambda: model.inside(train, EVALUATION_BATCH),
-                (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
-            )
-    elif model.is_trainable:
-        cuda = [device.index or 0] if device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda), float32_rounding(config.precision):
-            torch.manual_seed(stream_seed(seed, "dropout"))
-            _descend(model, train, valid, config, seed, on_epoch, history)
+    with full_float32(device), torch_threads(config.threads):
+        if isinstance(model.variant, Solvable):
+            with torch.no_grad():
+                model.variant.solve(
+                    lambda: model.inside(train, EVALUATION_BATCH),
+                    (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
+                )
+        elif model.is_trainable:
+            cuda = [device.index or 0] if device.type == "cuda" else []
+            with torch.random.fork_rng(devices=cuda):
+                torch.manual_seed(stream_seed(seed, "dropout"))
+                _descend(model, train, valid, config, seed, on_epoch, history)
     model.eval()
     history.seconds = time.perf_counter() - started
     return history
@@ -106,7 +107,8 @@ def _descend(
     schedule = _schedule(step.optimizer, config, epochs)
     order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
     model.train()
-    whole = prepared(step, train.order()[:batch_size])
+    with float32_rounding(config.precision):
+        whole = prepared(step, train.order()[:batch_size])
     history.fallback = whole.fallback
     best_loss = math.inf
     best_weights: dict[str, Tensor] | None = None
@@ -117,7 +119,8 @@ def _descend(
     for number in range(1, epochs + 1):
         indices = train.order(order)[: (cap - (number - 1) * steps) * batch_size]
         started = time.perf_counter()
-        train_loss = _train_epoch(step, whole, indices, batch_size)
+        with float32_rounding(config.precision):
+            train_loss = _train_epoch(step, whole, indices, batch_size)
         seconds = time.perf_counter() - started
         valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
         _check_losses(number, train_loss, valid_loss, step)
@@ -160,16 +163,6 @@ def _check_losses(number: int, train_loss: float, valid_loss: float | None, step
                 f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
                 f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
             )
-
-
-@torch.no_grad()
-def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
-    """The mean loss over all windows, in scaled units, the model in eval mode."""
-    model.eval()
-    total = torch.zeros((), device=windows.values.device)
-    for x, y in windows.batches(EVALUATION_BATCH):
-        total.add_(LOSSES[loss](model(x), y), alpha=len(x))
-    return total.item() / len(windows)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -1,4 +1,4 @@
-"""Step: one training step, from window numbers to changed weights, and the precision of its products."""
+"""Step: one training step, from window numbers to changed weights, the precision of its products and its threads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -87,15 +87,45 @@ def check_precision(precision: str, device: torch.device) -> None:
 def float32_rounding(precision: str) -> Iterator[None]:
     """Inside, products of float32 are exact to float32, or with `tf32` rounded to its 10 bits (CUDA only).
 
-    Without it cuDNN rounds float32 to tf32, PyTorch's default.
+    Without it cuDNN rounds float32 to tf32, PyTorch's default, and the process may have asked for less everywhere. Its
+    settings come back afterwards, whether PyTorch's older names made them (allow_tf32, set_float32_matmul_precision) or
+    its newer one (fp32_precision); asked by the older names, PyTorch refuses to tell of the newer one.
     """
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
+    backends: Any = torch.backends
+    cuda, cudnn, mkldnn = backends.cuda, backends.cudnn, backends.mkldnn
+    general = (backends, cudnn, mkldnn, mkldnn.conv, mkldnn.rnn)
+    every = (*general, cuda.matmul, mkldnn.matmul, cudnn.conv, cudnn.rnn)
+    before = [place.fp32_precision for place in every]
+    older = _told(torch.get_float32_matmul_precision, "highest"), _told(lambda: cudnn.allow_tf32, True)
     try:
-        matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+        for place in general:
+            place.fp32_precision = "ieee"
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        cudnn.allow_tf32 = precision == "tf32"
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        torch.set_float32_matmul_precision(older[0])
+        cudnn.allow_tf32 = older[1]
+        for place, value in zip(every, before, strict=True):
+            place.fp32_precision = value
+
+
+def _told(setting: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return setting()
+    except RuntimeError:  # the newer name made it
+        return otherwise
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Inside, torch computes on that many CPU threads; the caller's number comes back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -28,6 +28,7 @@ from zoo.records import Record, Setting, parse_json, reason, record_from
 from zoo.registry import create, list_models
 from zoo.registry import variant as registered
 from zoo.train.fit import resolve_device
+from zoo.train.predict import predict
 
 Count = Annotated[int, Field(ge=1, le=2**31)]
 Position = Annotated[int, Field(ge=0)]
@@ -243,7 +244,6 @@ def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
     return (f"the source of variant '{name}' has changed since this model was fitted: its forecasts may differ",)
 
 
-@torch.no_grad()
 def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
     """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
 
@@ -251,13 +251,14 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     policy of the fit). Raises InputError.
     """
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
-    values, is_used, _ = clean(table.select(names), names, missing or saved.file.missing, table.source)
+    cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
+    values, is_used = cleaned.values, cleaned.is_used
     problem = saved.model.problem
     if len(values) < problem.lookback:
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
     where = resolve_device(device)
     scaled = saved.scaler.transform(values[-problem.lookback :]).astype(np.float32)
-    forecast_TD = saved.model.to(where).eval()(torch.from_numpy(scaled)[None].to(where))[0].cpu().double().numpy()
+    forecast_TD = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
     targets = list(problem.targets)
     restored = forecast_TD * saved.scaler.scale[targets] + saved.scaler.center[targets]
     if not np.isfinite(restored).all():

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
@@ -20,6 +19,7 @@ from zoo.cell import CostFields
 from zoo.run.process import WorkerDied, WorkerProcess
 from zoo.seeding import stream_seed
 from zoo.train.fit import Epoch
+from zoo.train.step import torch_threads
 from zoo.tuning.plan import Plan
 from zoo.tuning.result import cost_of, counted_trials, earlier_runs
 from zoo.tuning.storage import queue_again
@@ -64,12 +64,9 @@ class Supervisor:
 
     def run_here(self) -> None:
         """Run the trials in this process, on one torch thread."""
-        data, threads = self.plan.data.without_test(), torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        data = self.plan.data.without_test()
+        with torch_threads(1):
             self._take_trials(lambda request, goes_on: run_trial(request, data, goes_on))
-        finally:
-            torch.set_num_threads(threads)
 
     def run_on_workers(self, jobs: int) -> None:
         """Run the trials on worker processes, each served by a thread of this one."""

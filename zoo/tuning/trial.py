@@ -22,7 +22,8 @@ from zoo.layers.normalised import Normalised
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig
-from zoo.train.fit import Epoch, fit, resolve_device, validation_loss
+from zoo.train.fit import Epoch, fit, resolve_device
+from zoo.train.predict import full_float32, validation_loss
 
 # latency_ms: median of one forecast at batch 1
 OBJECTIVES = ("valid_loss", "latency_ms", "parameter_count", "train_seconds")
@@ -108,7 +109,8 @@ def _outcome(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, An
 @torch.inference_mode()
 def _latency_ms(model: Normalised, x_1LC: torch.Tensor) -> float:
     timer = Timer("model(x)", globals={"model": model, "x": x_1LC}, num_threads=torch.get_num_threads())
-    return 1000 * timer.blocked_autorange(min_run_time=LATENCY_SECONDS).median
+    with full_float32(x_1LC.device):
+        return 1000 * timer.blocked_autorange(min_run_time=LATENCY_SECONDS).median
 
 
 def answer(request: Message, say: Say, hear: Hear) -> Message:

@@ -1,5 +1,7 @@
 """The verdict, the cliffs and the scaling are computed from the rows; planted ones are found, and no others."""
 
+import statistics
+
 import pytest
 
 from tests.report.speed.test_tables import blocks
@@ -21,14 +23,20 @@ def test_verdict_names_the_fastest_and_by_how_much():
     ]
 
 
-def test_verdict_calls_variants_level_whose_intervals_overlap():
-    rows = [speed_row("lstm", seconds=0.00100), speed_row("bilstm", seconds=0.00101)]
+def test_verdict_calls_variants_level_whose_passes_do_not_tell_them_apart():
+    rows = [in_passes("lstm", 0.95e-3, 1.0e-3, 1.05e-3), in_passes("bilstm", 1.0e-3, 1.01e-3, 1.02e-3)]
     level = "Training at batch 64, lookback 24: no clear winner between lstm (64,000 windows/s) and bilstm."
     assert answers(rows) == [level]
-    apart = [speed_row("lstm", seconds=0.00100), speed_row("bilstm", seconds=0.00105)]
+    apart = [in_passes("lstm", 0.99e-3, 1.0e-3, 1.01e-3), in_passes("bilstm", 1.09e-3, 1.1e-3, 1.11e-3)]
     assert "no clear winner" not in answers(apart)[0]
-    unknown = [changed(row, step_seconds={"low": None, "high": None}) for row in apart]
-    assert answers(unknown) == [level]
+    two = [in_passes("lstm", 0.99e-3, 1.01e-3), in_passes("bilstm", 1.09e-3, 1.11e-3)]
+    assert "no clear winner" in answers(two)[0]
+
+
+def in_passes(variant, *medians):
+    repeats = [(seconds, 1e-4) for seconds in medians for _ in range(4)]
+    row = speed_row(variant, seconds=statistics.median(medians))
+    return changed(row, all_repeats=repeats, passes=[4] * len(medians))
 
 
 def test_verdict_tells_the_range_of_latency():
@@ -141,7 +149,7 @@ def test_provenance_tells_how_it_was_measured_and_what_disturbed_it():
             speed_row("lstm", mode="cuda-graph", fallback="cuda-graph: no GPU; measured eager")]  # fmt: skip
     values = dict(provenance(tabled(rows)))
     assert values["repeats"] == (
-        "12 in a cell, each the fastest of its blocks (passes: 2; blocks in a repeat: 3; steps in a block: 10)"
+        "12 in a cell, each the fastest of its blocks (passes: 2 to 3; blocks in a repeat: 3; steps in a block: 10)"
     )
     assert values["settled"] == "4 of 5 cells"
     assert values["repeats set aside"].startswith("2 of 62: the machine was slower")

@@ -53,8 +53,7 @@ def _traces(series: Series, sides: list[str], *, is_listed: bool) -> Iterator[di
     }
     line = {"color": series.hexadecimal, "dash": series.dash, "width": series.width}
     symbol = SYMBOLS[series.marker] + "-open" * series.is_hollow
-    sizes = series.size if isinstance(series.size, (int, float)) else _values(series.size)
-    marker = {"color": series.hexadecimal, "size": sizes, "symbol": symbol, "opacity": series.opacity}
+    marker = {"color": series.hexadecimal, "size": series.size, "symbol": symbol, "opacity": series.opacity}
     yield _known(
         shared
         | {

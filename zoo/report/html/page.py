@@ -7,13 +7,13 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from zoo.report.board import Board
+from zoo.report.board import MINIMUM_SKILL, Board
 from zoo.report.board_section import board_section
 from zoo.report.chart import Chart
 from zoo.report.evidence import judged
 from zoo.report.html.figure import plotly
 from zoo.report.leaderboard import leaderboard, leaderboard_section
-from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill, trade
+from zoo.report.pictures import by_step, first_seeds, forecasts, learning, residuals, skill
 from zoo.report.section import Captioned, Section
 from zoo.report.speed import speed_section
 from zoo.report.text_table import table_of
@@ -22,9 +22,9 @@ from zoo.run.predictions import Stored
 EXTREMES = 5  # windows that a table shows of the largest errors, and of the smallest
 
 
-def html_page(frame: pd.DataFrame) -> str:
+def html_page(frame: pd.DataFrame, *, minimum_skill: float = MINIMUM_SKILL) -> str:
     """One page for all rows of `zoo.results`: it opens offline, requests nothing, and is the same for the same rows."""
-    boards, speed = judged(frame), speed_section(frame)
+    boards, speed = judged(frame, minimum_skill=minimum_skill), speed_section(frame)
     sections = [_all_problems(boards)] if len(boards) > 1 else []
     sections += map(_with_charts, boards)
     if speed is not None:
@@ -47,7 +47,6 @@ def _with_charts(board: Board) -> Section:
     stored, section = first_seeds(board), board_section(board)
     blocks = [
         skill(board),
-        trade(board),
         *forecasts(board, stored),
         *residuals(board, stored),
         *by_step(board, stored),

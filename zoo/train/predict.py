@@ -1,0 +1,51 @@
+"""predict: the one place that runs a model for its forecasts: validation, tuning, scoring and new rows alike."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.windows import Windows
+from zoo.train.step import LOSSES, float32_rounding
+
+EVALUATION_BATCH = 1024
+
+
+@contextmanager
+def full_float32(device: torch.device) -> Iterator[None]:
+    """Inside, models compute in full float32, whatever the caller's process is set to.
+
+    Autocast is off, also one that the caller has entered, and no product is rounded to TF32 or bfloat16. The caller's
+    settings come back afterwards. Everything but the training step runs so; the step enters its own precision inside.
+    """
+    with torch.autocast(device.type, enabled=False), float32_rounding("float32"):
+        yield
+
+
+@torch.no_grad()
+def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
+    """Forecasts [n, T, D] in scaled units of batches [B, L, C] that lie where the model does.
+
+    Runs in full_float32; the model is left in eval mode. The same weights and batches give the same bits on every path.
+    """
+    model.eval()
+    forecasts = []
+    for x in inputs:
+        with full_float32(x.device):
+            forecasts.append(model(x))
+    return torch.cat(forecasts)
+
+
+def predict_windows(model: nn.Module, windows: Windows) -> Tensor:
+    """predict of every window, float32 [n, T, D]."""
+    return predict(model, (x for x, _ in windows.batches(EVALUATION_BATCH)))
+
+
+def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
+    """The mean loss of predict over all windows, in scaled units."""
+    total = torch.zeros((), device=windows.values.device)
+    forecasts, actual = predict_windows(model, windows), windows.scaled_truth()
+    for part, true_part in zip(forecasts.split(EVALUATION_BATCH), actual.split(EVALUATION_BATCH), strict=True):
+        total.add_(LOSSES[loss](part, true_part), alpha=len(part))
+    return total.item() / len(windows)
