@@ -59,5 +59,6 @@ def test_unknown_parameter_suggests_the_nearest():
 
 def test_ranges_are_described_in_words():
     assert range_text(Int(1, 8, log=True)) == "1 to 8, on a log scale"
+    assert range_text(Int(8, 32, step=8)) == "8 to 32 in steps of 8"
     assert range_text(Choice("a", 1)) == "one of 'a', 1"
     assert range_text(None) == ""

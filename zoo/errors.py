@@ -21,6 +21,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
+def message_of(error: BaseException) -> str:
+    """The first line of an error's message, with its type where the message alone says little: KeyError: 'x'."""
+    is_clear = isinstance(error, ValueError | TypeError | RuntimeError | ArithmeticError) and str(error).strip()
+    return first_line(error) if is_clear else f"{type(error).__name__}: {first_line(error)}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name` (case ignored), or None when nothing comes close."""
     by_folded = {candidate.casefold(): candidate for candidate in known}

@@ -27,3 +27,6 @@ class Problem:
     def horizon(self) -> int:
         """Steps that the model forecasts (T)."""
         return self.output_shape[0]
+
+
+EXAMPLE = Problem(lookback=7, channels=5, targets=(3,), output_shape=(1, 1))  # the next close of daily prices

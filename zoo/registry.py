@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, first_line, unknown
+from zoo.errors import InputError, message_of, unknown
 from zoo.layers.normalised import Normalised
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
-from zoo.problem import Problem
+from zoo.problem import EXAMPLE, Problem
 from zoo.seeding import stream_seed
-from zoo.space import Parameter, Range, parameters_of, ranges_of, resolve
+from zoo.space import Parameter, Range, checked_default, checked_ranges, parameters_of, ranges_of, resolve
 
 V = TypeVar("V", bound=type[nn.Module])
 
@@ -52,9 +52,18 @@ class Variant:
         return ranges_of(self.build)
 
     def space_for(self, problem: Problem) -> dict[str, Range]:
-        """The ranges on one problem: those of the class's own `space(problem)` where it defines one."""
-        own: Callable[[Problem], dict[str, Range]] | None = getattr(self.build, "space", None)
-        return self.space if own is None else own(problem)
+        """The ranges on one problem: those of the class's own `space(problem)` where it defines one.
+
+        Raises InputError where that fails, or returns no valid ranges.
+        """
+        own, owner = getattr(self.build, "space", None), f"variant '{self.name}': space(problem)"
+        if own is None:
+            return self.space
+        try:
+            ranges = own(problem)
+        except (Exception, SystemExit) as error:  # a variant may raise anything
+            raise InputError(f"{owner} must return ranges by name, and raised {message_of(error)}") from error
+        return checked_ranges(ranges, self.parameters, owner)
 
     @property
     def is_deterministic(self) -> bool:
@@ -75,30 +84,70 @@ def register(
     source: str,
     tags: tuple[str, ...] = (),
     limits: Mapping[str, str] = MappingProxyType({}),
+    replace: bool = False,
 ) -> Callable[[V], V]:
     """Put the decorated nn.Module class into the registry under `name`.
 
-    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}. Raises
-    InputError where the name is taken or is not valid (lower case, hyphens between words), and where tags or limits
-    have the wrong type.
+    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}; replace:
+    take the place of a variant that this program registered before, as a cell of a notebook does when it runs again.
+    Raises InputError where the name is taken or is not valid (lower case, hyphens between words), where tags or limits
+    have the wrong type, and for a class that cannot be a variant.
     """
-    if not NAME.fullmatch(name) or name == "all":
+    if not isinstance(name, str) or not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
+    if not isinstance(summary, str) or not isinstance(source, str):
+        raise InputError(f"variant '{name}': summary and source must be texts, got {summary!r} and {source!r}")
     if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
         raise InputError(f"variant '{name}': tags must be a tuple of texts, (\"lstm\",), got {tags!r}")
     if not isinstance(limits, Mapping) or not all(isinstance(text, str) for pair in limits.items() for text in pair):
         raise InputError(f'variant \'{name}\': limits must map a topic to a reason, {{"onnx": "why"}}, got {limits!r}')
 
     def add(build: V) -> V:
-        code, holder = code_of(build), _variants.get(name)
-        if holder is not None:
-            is_twice = code.is_plugin and holder.code is code
-            if is_twice or inspect.getfile(holder.build) != inspect.getfile(build):
-                raise InputError(f"variant '{name}' is already registered by {holder.code}; choose another name")
-        _variants[name] = Variant(name, build, summary, source, tuple(tags), dict(limits), code)
+        if not (inspect.isclass(build) and issubclass(build, nn.Module)):
+            raise InputError(f"variant '{name}' must be a class that extends torch.nn.Module, got {build!r}")
+        if not build.__module__.startswith("zoo."):
+            importlib.import_module("zoo.models")  # its names come first, whenever a program registers its own
+        new = Variant(name, build, summary, source, tuple(tags), dict(limits), code_of(build))
+        if name in _variants:
+            _check_free(new, replace)
+        _check_signature(new)
+        _variants[name] = new
         return build
 
     return add
+
+
+def _check_free(new: Variant, replace: bool) -> None:
+    """Raise InputError unless a variant may take the place of the one that has its name."""
+    holder = _variants[new.name]
+    is_own = holder.code.kind == new.code.kind == "program"
+    if is_own and replace:
+        return
+    taken = f"variant '{new.name}' is already registered by {holder.code}"
+    if is_own:
+        raise InputError(f"{taken}; choose another name, or replace it by @zoo.register(..., replace=True)")
+    raise InputError(f"{taken}; choose another name")
+
+
+def _check_signature(new: Variant) -> None:
+    """Raise InputError for a class whose hyperparameters, ranges or methods cannot be used as they are meant."""
+    owner = f"variant '{new.name}'"
+    try:
+        parameters = new.parameters
+    except Exception as error:  # an annotation is an expression
+        raise InputError(
+            f"{owner}: an annotation of __init__ does not resolve ({message_of(error)}); import or define its names above "
+            "the class, outside `if TYPE_CHECKING`"
+        ) from error
+    for parameter in parameters.values():
+        checked_default(parameter, owner)
+    checked_ranges(new.space, parameters, owner)
+    new.space_for(EXAMPLE)
+    if hasattr(new.build, "loss"):
+        raise InputError(
+            f"{owner}: its method loss would never be called; training minimises fit.loss (mse, mae or huber): remove "
+            "or rename it, or compute the weights in a method solve(train, valid)"
+        )
 
 
 def list_models(*, tag: str | None = None) -> list[str]:
@@ -129,7 +178,12 @@ def from_file(path: str | Path) -> list[str]:
     if not names or _files.get(place) != sha256:
         for name in names:
             del _variants[name]
-        run_file(place)
+        try:
+            run_file(place)
+        except InputError:
+            for name in _names_of(place):  # those above the error
+                del _variants[name]
+            raise
         _files[place] = sha256
         names = _names_of(place)
     if not names:
@@ -167,9 +221,9 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
             return Normalised(built, problem)
         except InputError:
             raise
-        except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
-            given = ", ".join(f"{key}={value!r}" for key, value in resolved.items())
-            raise InputError(f"variant '{name}' cannot be built with {given}: {first_line(error)}") from error
+        except (Exception, SystemExit) as error:  # a variant may raise anything
+            given = ", ".join(f"{key}={value!r}" for key, value in resolved.items()) or "no parameters"
+            raise InputError(f"variant '{name}' cannot be built with {given}: {message_of(error)}") from error
 
 
 def _names_of(place: Path) -> list[str]:

@@ -2,7 +2,7 @@ import optuna
 import pytest
 
 import zoo
-from zoo.space import Choice, Float, Int
+from zoo.space import Choice, Float, Int, Parameter
 from zoo.tuning.search import StudySettings, applicable, known_keys, range_of, search_for
 
 
@@ -36,6 +36,34 @@ def test_suggestions_lie_in_the_ranges_and_build(name, data):
     zoo.create(name, data.problem, **point.params)
     zoo.FitConfig.of(point.fit)
     assert point.lookback == data.problem.lookback
+
+
+def test_values_are_drawn_in_steps(data):
+    space = search(data, ranges={"hidden_size": Int(8, 64, step=8)}, params={"hidden_size": 30})
+    assert space.base["hidden_size"] == 32 and space.grid()["hidden_size"] == [8, 24, 40, 48, 64]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(20):
+        trial = study.ask()
+        space.suggest(trial)
+        assert trial.params["hidden_size"] % 8 == 0
+    assert space.plain_ranges()["hidden_size"] == {"low": 8, "high": 64, "log": False, "step": 8}
+    assert "step" not in search(data).plain_ranges()["hidden_size"]  # as in studies older than steps
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("32:64", Int(32, 64, step=16)),
+        ("32:64:8", Int(32, 64, step=8)),
+        ("33:65:1", Int(33, 65)),
+        ("32:64:log", Int(32, 64, log=True)),
+    ],
+)
+def test_a_range_keeps_the_step_of_the_signature_unless_it_has_its_own(text, expected):
+    parameter = Parameter("size", (int,), 32, Int(16, 256, step=16))
+    assert range_of(text, parameter, "size") == expected
+    with pytest.raises(zoo.InputError, match="range of size: steps of 16 from 32 do not meet 70; the last one is 64"):
+        range_of("32:70", parameter, "size")
 
 
 def test_start_runs_the_defaults_themselves_also_outside_their_ranges(data):
@@ -96,7 +124,7 @@ def test_given_range_may_leave_the_declared_one(data):
         ({}, {"hidden_size": ","}, "range of hidden_size is empty"),
         ({}, {"hidden_size": "a:b"}, "low and high must be numbers, got 'a:b'"),
         ({}, {"hidden_size": "1.5:3"}, "hidden_size must be a whole number, got 1.5"),
-        ({}, {"hidden_size": "8:16:lin"}, "only :log may follow low:high, got '8:16:lin'"),
+        ({}, {"hidden_size": "8:16:lin"}, ":log, :linear or a whole step may follow low:high, got '8:16:lin'"),
         ({}, {"dropout": "0:0.5:log"}, "a log scale needs low > 0, got 0"),
         ({}, {"fit.optimizer": "adam,adagrad"}, "fit.optimizer"),
         ({}, {"fit.learning_rate": "-1:1"}, "learning_rate must be > 0, got -1.0"),

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from zoo.learn.count import Counted
     from zoo.registry import Variant
 
-EXAMPLE: dict[str, Any] = {"lookback": 7, "channels": 5, "targets": (3,), "output_shape": (1, 1)}  # daily prices
-
 
 @app.command("list", epilog=examples("zoo list", "zoo list --tag baseline", "zoo list ./mine.py"))
 def list_command(
@@ -62,6 +60,8 @@ def _facts(v: "Variant", *names: str) -> dict[str, Any]:
 
 def _entry(v: "Variant") -> dict[str, Any]:
     """A variant for --json."""
+    from zoo.problem import EXAMPLE
+
     layers = _weights(v)
     ranges = {p.name: p.range and {"kind": type(p.range).__name__, **asdict(p.range)} for p in v.parameters.values()}
     return {
@@ -69,7 +69,7 @@ def _entry(v: "Variant") -> dict[str, Any]:
         "doc": _doc(v),
         "parameters": {p.name: {"default": p.default, "range": ranges[p.name]} for p in v.parameters.values()},
         "weights": {
-            "problem": EXAMPLE,
+            "problem": {name: getattr(EXAMPLE, name) for name in ("lookback", "channels", "targets", "output_shape")},
             "layers": [asdict(layer) for layer in layers],
             "count": sum(layer.count for layer in layers),
         },
@@ -104,10 +104,10 @@ def _doc(v: "Variant") -> str:
 
 def _weights(v: "Variant") -> "list[Counted]":
     from zoo.learn.count import counted
-    from zoo.problem import Problem
+    from zoo.problem import EXAMPLE
     from zoo.registry import create
 
-    return counted(create(v.name, Problem(**EXAMPLE)).variant)
+    return counted(create(v.name, EXAMPLE).variant)
 
 
 @app.command("data", epilog=examples("zoo data", "zoo data prices.csv", "zoo data sp500 --json"))

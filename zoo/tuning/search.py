@@ -18,7 +18,7 @@ from zoo.data.prepare import Data
 from zoo.errors import InputError, unknown
 from zoo.records import Record
 from zoo.registry import create, variant
-from zoo.space import Choice, Float, Int, Parameter, Range, parameters_of, resolve, scalar
+from zoo.space import Choice, Float, Int, Parameter, Range, check_range, parameters_of, resolve, scalar
 from zoo.suite import try_out
 from zoo.train.config import FitConfig
 from zoo.tuning.trial import Point
@@ -79,7 +79,7 @@ class Search:
         """Have the trial draw a value of every searched parameter."""
         for name, span in self.ranges.items():
             if isinstance(span, Int):
-                trial.suggest_int(name, span.low, span.high, log=span.log)
+                trial.suggest_int(name, span.low, span.high, step=span.step, log=span.log)
             elif isinstance(span, Float):
                 trial.suggest_float(name, span.low, span.high, log=span.log)
             else:
@@ -107,7 +107,7 @@ class Search:
 
     def plain_ranges(self) -> dict[str, Any]:
         """The ranges as plain values for JSON."""
-        return {name: span.options if isinstance(span, Choice) else asdict(span) for name, span in self.ranges.items()}
+        return {name: span.options if isinstance(span, Choice) else _plain(span) for name, span in self.ranges.items()}
 
 
 def search_for(name: str, data: Data, settings: StudySettings) -> Search:
@@ -181,29 +181,38 @@ def _own_key(key: str, name: str) -> str | None:
 
 
 def range_of(given: Any, parameter: Parameter, key: str) -> Range:
-    """A range from text, a list of options, or a range; raises InputError for an empty one or a wrong type."""
-    options = given.options if isinstance(given, Choice) else given
+    """A range from text, a list of options, or a range; raises InputError for an empty one or a wrong type.
+
+    Text without a step has that of the parameter's own range, unless it is on a log scale.
+    """
+    owner, options = f"range of {key}", given.options if isinstance(given, Choice) else given
     if isinstance(given, Int | Float):
-        low, high, log = given.low, given.high, given.log
+        low, high, log, step = given.low, given.high, given.log, getattr(given, "step", 1)
     elif isinstance(options, str) and ":" in options:
-        first, second, *scale = options.split(":")
-        if scale not in ([], ["log"], ["linear"]):
-            raise InputError(f"range of {key}: only :log may follow low:high, got '{options}'")
-        low, high, log = scalar(first.strip()), scalar(second.strip()), scale == ["log"]
+        low, high, log, step = _parts_of(options, parameter.range, owner)
     else:
         if not isinstance(options, list | tuple):
             options = [scalar(part.strip()) for part in str(options).split(",") if part.strip()]
         if not options:
-            raise InputError(f"range of {key} is empty: give low:high, low:high:log, or options a,b,c")
-        return Choice(*dict.fromkeys(parameter.check(option, f"range of {key}") for option in options))
+            raise InputError(f"{owner} is empty: give low:high, low:high:log, low:high:STEP, or options a,b,c")
+        return Choice(*dict.fromkeys(parameter.check(option, owner) for option in options))
     if not all(type(end) in (int, float) for end in (low, high)):
-        raise InputError(f"range of {key}: low and high must be numbers, got '{low}:{high}'")
-    low, high = (parameter.check(end, f"range of {key}") for end in (low, high))
-    if low > high:
-        raise InputError(f"range of {key} is empty: low must be <= high, got {low}:{high}")
-    if log and low <= 0:
-        raise InputError(f"range of {key}: a log scale needs low > 0, got {low}")
-    return Int(low, high, log) if isinstance(low, int) else Float(low, high, log)
+        raise InputError(f"{owner}: low and high must be numbers, got '{low}:{high}'")
+    low, high = (parameter.check(end, owner) for end in (low, high))
+    span = Int(low, high, log, step) if isinstance(low, int) else Float(low, high, log)
+    check_range(span, parameter, owner)
+    return span
+
+
+def _parts_of(text: str, own: Range | None, owner: str) -> tuple[Any, Any, bool, int]:
+    """Low, high, log and step of a range such as `32:512`, `32:512:log` or `32:512:16`."""
+    low, high, *rest = (scalar(part.strip()) for part in text.split(":"))
+    log, step = rest == ["log"], own.step if isinstance(own, Int) and not own.log else 1
+    if len(rest) == 1 and type(rest[0]) is int:
+        step = rest[0]
+    elif rest not in ([], ["log"], ["linear"]):
+        raise InputError(f"{owner}: only :log, :linear or a whole step may follow low:high, got '{text}'")
+    return low, high, log, 1 if log else step
 
 
 def _within(span: Range, value: Any) -> Any:
@@ -211,7 +220,13 @@ def _within(span: Range, value: Any) -> Any:
         return value if value in span.options else span.options[0]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return span.high if value == "all" else span.low
-    return type(span.low)(min(max(value, span.low), span.high))
+    inside = type(span.low)(min(max(value, span.low), span.high))
+    return span.nearest(inside) if isinstance(span, Int) else inside
+
+
+def _plain(span: Int | Float) -> dict[str, Any]:
+    """The fields of a range, without a step of 1: studies older than steps have the same request."""
+    return {name: value for name, value in asdict(span).items() if (name, value) != ("step", 1)}
 
 
 def _ends(span: Range) -> tuple[Any, ...]:
@@ -223,7 +238,7 @@ def _points(span: Range) -> list[Any]:
         return list(span.options)
     space = np.geomspace if span.log else np.linspace
     points = space(span.low, span.high, GRID_POINTS).tolist()
-    return sorted({round(point) for point in points}) if isinstance(span, Int) else points
+    return sorted({span.nearest(point) for point in points}) if isinstance(span, Int) else points
 
 
 def _check_corners(search: Search, data: Data, changed: set[str]) -> None:
