@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup bench test test-fast lint types bench-fit bench-tune defaults clean
+.PHONY: setup bench test test-fast lint types fuzz kill bench-fit bench-tune defaults clean
 
 setup: $(READY)
 
@@ -25,6 +25,15 @@ test: $(READY)
 # For daily work: what starts no process and needs no server.
 test-fast: $(READY)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not process and not browser and not postgres and not gpu and not slow"
+
+# Random hostile inputs for FUZZ_MINUTES; make test runs a few hundred of the same.
+FUZZ_MINUTES ?= 10
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz $(FUZZ_MINUTES)
+
+# 50 kills at random moments of zoo bench, and of zoo tune.
+kill: $(READY)
+	ZOO_KILLS=50 $(BIN)/python -m pytest tests/run/test_kills.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

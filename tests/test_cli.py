@@ -99,7 +99,7 @@ def test_list_and_show(zoo_command):
     assert "kernel_size = 3  2 to 7" in out
     code, out, _ = zoo_command("show", "cnn-lstm", "--json")
     shown = json.loads(out)["parameters"]["hidden_size"]
-    assert shown == {"default": 64, "range": {"kind": "Int", "low": 16, "high": 256, "log": True}}
+    assert shown == {"default": 64, "range": {"kind": "Int", "low": 16, "high": 256, "log": True, "step": 1}}
 
 
 def test_data_describes_a_file(zoo_command, prices, tmp_path):
@@ -219,7 +219,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*BENCH, "--device", "gpu"], "device must be one of"),
         ([*BENCH, "--seeds", "0"], "seeds must be a count >= 1"),
         ([*BENCH, "--jobs", "0"], "jobs must be >= 1"),
-        ([*BENCH, "--out", "{csv}"], "cannot write to .*prices.csv"),
+        ([*BENCH, "--out", "{csv}"], "prices.csv is a file: choose a folder"),
         ([*BENCH, "--colums", "a"], "No such option '--colums'|No such option: --colums"),
         ([*TUNE, "--fix", "hiden_size=8"], "unknown parameter 'hiden_size' .*; did you mean 'hidden_size'"),
         ([*TUNE, "--fix", "hidden_size"], "--fix takes KEY=VALUE such as hidden_size=64, got 'hidden_size'"),
@@ -236,7 +236,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*TUNE, "--trials", "0"], "trials must be >= 1, got 0"),
         ([*TUNE, "--jobs", "0"], "jobs must be >= 1"),
         ([*TUNE, "--split", "0.8,0,0.2"], "the split leaves none: change --split"),
-        ([*TUNE, "--out", "{csv}"], "cannot write to .*prices.csv"),
+        ([*TUNE, "--out", "{csv}"], "prices.csv is a file: choose a folder"),
         (["tune", "naive", "{csv}", "--targets", "close"], "nothing to tune in naive: no range is declared"),
         ([*TUNE, "--storage", "postgresql://u:secret@host:abc/db"], "is not a storage URL"),
         (["tune", "lstm,naive", "{csv}", "--targets", "close"], "nothing to tune in naive"),

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "files", "seeding", "records", "migration", "space", "plugins", "problem", "data", "metrics", "layers",
-    "registry", "models", "train", "cell", "suite", "run", "stats", "speed", "tuning", "report", "testing", "learn",
-    "cli",
+    "errors", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
+    "metrics", "layers", "registry", "models", "train", "cell", "suite", "run", "stats", "speed", "tuning", "report",
+    "testing", "learn", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"
 FILES = sorted(path.relative_to(HOME).as_posix() for path in HOME.rglob("*.py"))

@@ -194,7 +194,7 @@ def test_a_file_that_is_no_text_and_a_folder_are_refused(tmp_path):
     with pytest.raises(InputError, match="mine.py is not UTF-8 text: save it as UTF-8"):
         from_file(tmp_path / "mine.py")
     (tmp_path / "folder.py").mkdir()
-    with pytest.raises(InputError, match="folder.py is a folder: name a Python file"):
+    with pytest.raises(InputError, match="folder.py is a folder, not a file"):
         from_file(tmp_path / "folder.py")
 
 

@@ -94,7 +94,7 @@ def ranged(kind, span, default=None):
     """A class with one hyperparameter, `size`."""
 
     class Ranged(nn.Module):
-        def __init__(self, problem, *, size: Annotated[kind, span] = default):
+        def __init__(self, _problem, *, size: Annotated[kind, span] = default):  # noqa: ARG002
             super().__init__()
 
     return Ranged
@@ -161,7 +161,7 @@ def test_a_default_that_rows_cannot_store_is_refused(register, default, rule):
 
 def test_a_hyperparameter_needs_a_default(register):
     class Needy(nn.Module):
-        def __init__(self, problem, *, size: int):
+        def __init__(self, _problem, *, size: int):  # noqa: ARG002
             super().__init__()
 
     with pytest.raises(zoo.InputError, match="variant 'mine': size needs a default, size: ... = 64"):
@@ -170,14 +170,14 @@ def test_a_hyperparameter_needs_a_default(register):
 
 def test_an_annotation_that_does_not_resolve_is_refused_when_registered(register):
     class Unresolved(nn.Module):
-        def __init__(self, problem: "Problem", *, size: "Annotated[int, Int(1, 8)]" = 4):  # noqa: F821
+        def __init__(self, _problem: "Problem", *, size: "Annotated[int, Int(1, 8)]" = 4):  # noqa: ARG002, F821
             super().__init__()
 
     with pytest.raises(zoo.InputError, match="mine': an annotation of __init__ does not resolve .*'Problem' is not"):
         register(Unresolved)
 
 
-@pytest.mark.parametrize("build", [lambda problem: nn.LSTM(1, 1), object, nn.LSTM(1, 1)])
+@pytest.mark.parametrize("build", [lambda _: nn.LSTM(1, 1), object, nn.LSTM(1, 1)])
 def test_what_is_no_module_class_is_refused(register, build):
     with pytest.raises(zoo.InputError, match="variant 'mine' must be a class that extends torch.nn.Module, got "):
         register(build)
@@ -251,7 +251,7 @@ def test_a_file_whose_search_space_is_wrong_is_one_line(tmp_path):
 @pytest.mark.parametrize("error", [KeyError("absent"), AttributeError("absent"), AssertionError(), SystemExit(3)])
 def test_any_error_of_a_variant_that_is_built_is_one_line(register, data, error):
     class Failing(nn.Module):
-        def __init__(self, problem):
+        def __init__(self, _problem):
             raise error
 
     register(Failing)

@@ -173,7 +173,7 @@ def test_models_may_be_chosen_by_tag(suite):
         (BASE + "[problem]\nsplit = [0.8, 0.2, 0]", "leaves no test rows"),
         (BASE + 'tags = ["baseline"]', "models or tags, not both"),
         (BASE.replace("prices.csv", "absent.csv"), "no such file: .*absent.csv"),
-        (BASE.replace('"mine"', '"../mine"'), "name must be text of the pattern .* got '../mine'"),
+        (BASE.replace('"mine"', '"../mine"'), "name must be one word of letters, .* got '../mine'"),
     ],
 )  # fmt: skip
 def test_wrong_suite_is_refused_with_key_and_rule(suite, text, rule):

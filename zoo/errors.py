@@ -1,6 +1,7 @@
 """Errors that the caller can correct: a rule, the value that broke it, and the way out."""
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -16,9 +17,36 @@ class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 
 
+DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they reorder the text around them
+
+
+def plain(text: str) -> str:
+    """Text in one line that leaves a terminal alone: no control or direction signs, no halves of characters, and
+    single spaces."""
+    spaced = "".join(" " if sign.isspace() else sign for sign in text)
+    kept = (sign for sign in spaced if sign not in DIRECTIONS and unicodedata.category(sign) not in ("Cc", "Cs"))
+    return " ".join("".join(kept).split())
+
+
+def expect(name: str, value: object, kinds: type | tuple[type | None, ...], described: str) -> None:
+    """Raise InputError unless an argument is of one of the kinds (None for None); described: what it must be."""
+    listed: tuple[type | None, ...] = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, tuple(type(None) if kind is None else kind for kind in listed)):
+        shown = f" {plain(value)[:40]!r}" if isinstance(value, str) else ""
+        raise InputError(f"{name} must be {described}, got {type(value).__name__}{shown}")
+
+
+def expect_names(name: str, value: object) -> None:
+    """Raise InputError unless an argument is a list of names, or None."""
+    listed = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [None]
+    if value is not None and not all(isinstance(each, str) for each in listed):
+        shown = f"[{value!r}]" if isinstance(value, str) else '["close"]'
+        raise InputError(f"{name} must be a list of names, {shown}, got {type(value).__name__}")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, at most 200 characters, or its type where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return plain((str(error).strip() or type(error).__name__).splitlines()[0])[:200]
 
 
 def message_of(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Literal
 
 from zoo.errors import InputError
+from zoo.files import read_input
 from zoo.records import Record
 
 GROUP = "zoo.variants"  # of entry points; each names a module, or something in one, whose import registers variants
@@ -115,6 +116,8 @@ def file_hash(path: Path) -> str:
     """source_hash of one file that the user named; raises InputError for one that is missing or not Python."""
     try:
         return source_hash([path])
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
     except IsADirectoryError as error:
@@ -144,7 +147,7 @@ def source_hash(paths: Iterable[Path]) -> str:
 @lru_cache(maxsize=256)
 def _bare(path: Path, _: int) -> tuple[str, tuple[Path, ...]]:
     """A file's source without comments, docstrings and blank lines, and the zoo's layers that it imports."""
-    source = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
+    source = read_input(path).decode("utf-8-sig").replace("\r\n", "\n")
     imported, docstrings = list[Path](), set[int]()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -1,10 +1,11 @@
 """Records: frozen values that are checked whenever they are read from a file."""
 
+import re
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, from_json, to_json
 
 from zoo.errors import InputError, nearest
@@ -35,6 +36,16 @@ RULES = {  # by pydantic's type of error, what a value must be
     "too_long": "a list of at most {max_length}",
     "string_pattern_mismatch": "text of the pattern {pattern}",
 }
+
+
+def _one_word(name: str) -> str:
+    if len(name) > 100 or not re.fullmatch(r"\w([\w.-]*\w)?", name):
+        shown = repr(name[:60]) + "..." * (len(name) > 60)
+        raise ValueError(f"name must be one word of letters, digits, _, - and ., such as sp500-daily, got {shown}")
+    return name
+
+
+Word = Annotated[str, AfterValidator(_one_word)]  # it names a folder
 
 
 class Record(BaseModel):

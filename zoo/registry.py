@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, message_of, unknown
+from zoo.errors import InputError, expect, message_of, plain, unknown
 from zoo.layers.normalised import Normalised
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
@@ -107,7 +107,7 @@ def register(
             raise InputError(f"variant '{name}' must be a class that extends torch.nn.Module, got {build!r}")
         if not build.__module__.startswith("zoo."):
             importlib.import_module("zoo.models")  # its names come first, whenever a program registers its own
-        new = Variant(name, build, summary, source, tuple(tags), dict(limits), code_of(build))
+        new = Variant(name, build, plain(summary), plain(source), tuple(tags), dict(limits), code_of(build))
         if name in _variants:
             _check_free(new, replace)
         _check_signature(new)
@@ -136,8 +136,8 @@ def _check_signature(new: Variant) -> None:
         parameters = new.parameters
     except Exception as error:  # an annotation is an expression
         raise InputError(
-            f"{owner}: an annotation of __init__ does not resolve ({message_of(error)}); import or define its names above "
-            "the class, outside `if TYPE_CHECKING`"
+            f"{owner}: an annotation of __init__ does not resolve ({message_of(error)}); import or define its names "
+            "above the class, outside `if TYPE_CHECKING`"
         ) from error
     for parameter in parameters.values():
         checked_default(parameter, owner)
@@ -161,6 +161,7 @@ def list_models(*, tag: str | None = None) -> list[str]:
 
 def variant(name: str) -> Variant:
     """The registered variant called `name`; raises UnknownName, with the nearest name, when there is none."""
+    expect("a variant's name", name, str, "text")
     _discover()
     if name not in _variants:
         raise unknown("variant", name, list_models())
@@ -208,6 +209,8 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
     left as it was. Raises UnknownName for an unknown variant or parameter, InputError for a value of the
     wrong type or one that cannot be built.
     """
+    expect("problem", problem, Problem, "a zoo.Problem, such as data.problem")
+    expect("seed", seed, int, "a whole number")
     chosen = variant(name)
     resolved = resolve(chosen.build, params, f"variant '{name}'")
     with torch.random.fork_rng(devices=[]):
@@ -224,6 +227,24 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
         except (Exception, SystemExit) as error:  # a variant may raise anything
             given = ", ".join(f"{key}={value!r}" for key, value in resolved.items()) or "no parameters"
             raise InputError(f"variant '{name}' cannot be built with {given}: {message_of(error)}") from error
+
+
+@torch.no_grad()
+def check_forecast(model: Normalised, x_BLC: Tensor, owner: str) -> None:
+    """Run the variant of a model once, on scaled windows; the model is left in eval mode.
+
+    Raises InputError, beginning with `owner`, where it fails or returns another shape than [B, *output_shape], which a
+    loss would broadcast and train.
+    """
+    model.eval()
+    try:
+        forecast = model.variant(x_BLC)
+    except (Exception, SystemExit) as error:  # a variant may raise anything
+        raise InputError(f"{owner} cannot run: {message_of(error)}") from error
+    expected = [len(x_BLC), *model.problem.output_shape]
+    seen = f"shape {list(forecast.shape)}" if isinstance(forecast, Tensor) else type(forecast).__name__
+    if seen != f"shape {expected}":
+        raise InputError(f"{owner} must forecast shape {expected} (batch, horizon, targets), got {seen}")
 
 
 def _names_of(place: Path) -> list[str]:

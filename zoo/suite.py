@@ -17,10 +17,12 @@ from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import spacing, stamp
 from zoo.errors import InputError
+from zoo.files import read_input
 from zoo.layers.normalised import Normalised
-from zoo.records import Record, checked
-from zoo.registry import create, list_models, named, variant
+from zoo.records import Record, Word, checked
+from zoo.registry import check_forecast, create, list_models, named, variant
 from zoo.space import resolve
+from zoo.timeout import time_limit
 from zoo.train.config import FitConfig
 from zoo.train.fit import check_step, resolve_device
 
@@ -74,7 +76,7 @@ class TuneSettings(Record):
 class Suite(Record):
     """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Word
     data: DataSettings
     problem: ProblemSettings = ProblemSettings()
     run: RunSettings = RunSettings()
@@ -108,9 +110,11 @@ def beside(path: Path, models: Sequence[Any]) -> list[Any]:
 def read_toml(path: Path) -> dict[str, Any]:
     """The content of a TOML file; raises InputError for a file that cannot be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_input(path).decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise InputError(f"no such suite file: {path}") from error
+    except InputError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"suite {path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -136,11 +140,14 @@ def chosen_models(run: RunSettings) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tuple[list[Cell], Data]:
+def expand(
+    suite: Suite, *, device: str = "auto", needs_test: bool = True, timeout: float | None = None
+) -> tuple[list[Cell], Data]:
     """The cells of a suite, seed by seed, and the data they run on; a variant that no seed changes has one cell.
 
     needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
-    types, and whether each variant builds. Raises InputError.
+    types, and whether each variant runs, within `timeout` seconds, with what the suite sets for it; a variant that
+    fails as it is has one cell, which will say why. Raises InputError.
     """
     names, seeds = chosen_models(suite.run), _seeds(suite.run.seeds)
     for name in suite.models:
@@ -163,17 +170,23 @@ def expand(suite: Suite, *, device: str = "auto", needs_test: bool = True) -> tu
     }
     cells: dict[tuple[int, str], Cell] = {}
     for name in names:
-        model = try_out(name, data, params[name])
+        try:
+            with time_limit(timeout):
+                model = try_out(name, data, params[name])
+        except InputError:
+            if name in suite.models:
+                raise
+            model = None
         cell = Cell(
             variant=name,
             tags=variant(name).tags,
             seed=0,
             params=params[name],
-            fit=config.settings() if model.is_trainable else None,
+            fit=config.settings() if model is None or model.is_trainable else None,
             code=variant(name).code.portable,
             **shared,
         )
-        for seed in seeds if _depends_on_seed(model, cell, data) else [0]:
+        for seed in seeds if model is not None and _depends_on_seed(model, cell, data) else [0]:
             cells[seed, name] = cell.model_copy(update={"seed": seed}).keyed()
     return [cells[seed, name] for seed in dict.fromkeys((0, *seeds)) for name in names if (seed, name) in cells], data
 
@@ -208,15 +221,12 @@ def _depends_on_seed(model: Normalised, cell: Cell, data: Data) -> bool:
     return any(not torch.equal(value, other[name]) for name, value in model.state_dict().items())
 
 
-@torch.no_grad()
 def try_out(name: str, data: Data, params: dict[str, Any]) -> Normalised:
     """The variant as it starts from seed 0, after a run on two windows: refuses parameters that cannot work."""
     model = create(name, data.problem, **params).eval()
-    try:
-        model(torch.zeros(2, data.problem.lookback, data.problem.channels))
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        settings = ", ".join(f"{key}={value!r}" for key, value in params.items())
-        raise InputError(f"variant '{name}' cannot run with {settings}: {error}") from error
+    settings = f" with {', '.join(f'{key}={value!r}' for key, value in params.items())}" if params else ""
+    x = torch.zeros(2, data.problem.lookback, data.problem.channels)
+    check_forecast(model, x, f"variant '{name}'{settings}")
     return model
 
 

@@ -62,7 +62,7 @@ def test_every_picture_of_a_board_is_drawn_and_stands_in_the_report(board, tmp_p
 
 
 def test_a_second_board_has_pictures_of_its_own_and_leftovers_are_deleted(tmp_path):
-    (tmp_path / "forecast-2.png").write_bytes(b"of an earlier run")
+    (tmp_path / "forecast-2.png").write_bytes(b"of an earlier run of lstm-zoo")
     (tmp_path / "mine.png").write_bytes(b"not ours")
     first = [NAIVE, *LSTM]
     second = [line | {"data": ELSEWHERE, "key": f"{line['key']} elsewhere"} for line in first]

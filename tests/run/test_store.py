@@ -73,7 +73,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
 def test_a_folder_that_cannot_be_read_is_not_left_locked(tmp_path):
     (tmp_path / "rows.jsonl").mkdir()
     for _ in range(2):
-        with pytest.raises(InputError, match="rows.jsonl cannot be read"):
+        with pytest.raises(InputError, match="rows.jsonl is a folder, in the way of a file"):
             RowStore(tmp_path)
 
 
@@ -101,3 +101,33 @@ def test_a_run_that_is_forced_leaves_each_key_once(prices_csv, tmp_path):
         assert ended.returncode == 0, ended.stderr
     keys = [json.loads(text)["key"] for text in (tmp_path / "out/rows.jsonl").read_text().splitlines()]
     assert len(set(keys)) == len(keys) == 2
+
+
+def test_a_folder_in_the_way_of_rows_is_said_and_stays(tmp_path):
+    (tmp_path / "out" / "rows.jsonl").mkdir(parents=True)
+    with pytest.raises(InputError, match="rows.jsonl is a folder, in the way of a file"):
+        RowStore(tmp_path / "out")
+
+
+def test_rows_are_not_written_through_a_link(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "mine.jsonl").write_text("mine")
+    (tmp_path / "out" / "rows.jsonl").symlink_to(tmp_path / "mine.jsonl")
+    with pytest.raises(InputError, match="rows.jsonl is a symbolic link"):
+        RowStore(tmp_path / "out")
+    assert (tmp_path / "mine.jsonl").read_text() == "mine"
+
+
+def test_a_run_with_force_that_was_killed_has_the_new_row_of_a_key_alone(tmp_path):
+    old, new = accuracy_row(key="a"), accuracy_row(key="a", epochs=3)
+    (tmp_path / "rows.jsonl").write_text(line(old) + "\n" + line(new) + "\n")
+    assert read_rows(tmp_path) == ([new], [])
+
+
+def test_drafts_of_a_killed_run_are_cleared(tmp_path):
+    (tmp_path / "predictions").mkdir()
+    drafts = [tmp_path / f".rows.jsonl.{2**22 + 1}", tmp_path / "predictions" / f".x.npz.{2**22 + 1}"]
+    for path in drafts:
+        path.write_text("half")
+    RowStore(tmp_path).close()
+    assert not any(path.exists() for path in drafts)

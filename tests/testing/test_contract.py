@@ -41,6 +41,15 @@ class CornerThatCannotBeBuilt(Right):
             raise ValueError(f"heads {heads} do not divide {hidden_size}")
 
 
+class FailsForOddSizes(Right):
+    """The ends of its range are even."""
+
+    def __init__(self, problem, *, hidden_size: Annotated[int, Int(8, 16)] = 16):
+        super().__init__(problem, hidden_size=hidden_size)
+        if hidden_size % 2:
+            raise ValueError(f"no half of {hidden_size}")
+
+
 class WrongShape(Right):
     def forward(self, x):
         return super().forward(x).squeeze(-1)
@@ -191,6 +200,7 @@ class LooksAtItsValues(Right):
 LACKING = () if torch.ops.mkldnn._is_mkldnn_bf16_supported() else ("bfloat16",)  # checks that this CPU skips
 WRONG = [
     ("corners", CornerThatCannotBeBuilt, "heads 3 do not divide"),
+    ("corners", FailsForOddSizes, "no half of"),
     ("corners", WrongShape, r"saw shape \[4, 1\]"),
     ("one-step", KernelLongerThanTheWindow, "one step of lookback"),
     ("batch", MeanOverTheBatch, "in a batch and alone"),
@@ -303,6 +313,25 @@ def test_an_error_of_any_kind_fails_its_check_alone(registered):
 
     statuses = {result.check: result.status for result in check(registered(Boom), only=["float64", "batch"])}
     assert statuses == {"float64": "fails", "batch": "holds"}
+
+
+def test_after_a_wrong_shape_no_other_check_runs(registered):
+    results = check(registered(WrongShape))
+    assert results[0].status == "fails"
+    assert {(result.status, result.text) for result in results[1:]} == {
+        ("skipped", "not run, because the shape of a forecast is wrong")
+    }
+
+
+def test_a_check_that_does_not_end_is_ended(registered):
+    class Loops(Right):
+        def forward(self, _):
+            while True:
+                pass
+
+    results = check(registered(Loops), only=["batch", "future"], timeout=0.2)
+    assert [result.status for result in results] == ["fails", "fails"]
+    assert all("took longer than 0.2 s (--cell-timeout)" in result.text for result in results)
 
 
 def test_the_class_has_a_test_for_each_check_and_skips_what_does_not_apply():

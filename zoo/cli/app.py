@@ -1,13 +1,16 @@
 """The `zoo` command itself: what all commands share at their start and end."""
 
+import io
+import signal
 import sys
+import threading
 import warnings
 from typing import Annotated
 
 import typer
 
 from zoo import __version__
-from zoo.errors import Diverged, InputError
+from zoo.errors import Diverged, InputError, plain
 from zoo.plugins import PluginWarning
 
 app = typer.Typer(
@@ -27,6 +30,10 @@ def main() -> None:
     """Run the command; a wrong request is one line on stderr and exit code 2."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.formatwarning = _warning_text
+    _end_like_ctrl_c()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for signs that the terminal's encoding does not have
     try:
         sys.exit(app(args=arguments, prog_name="zoo", standalone_mode=False) or 0)
     except (InputError, Diverged) as error:
@@ -42,6 +49,15 @@ def main() -> None:
         sys.exit(1)
 
 
+def _end_like_ctrl_c() -> None:
+    """Have SIGTERM and SIGHUP keep what is done, as Ctrl-C does; nohup's wish to ignore SIGHUP stays."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 _python_warning_text = warnings.formatwarning
 
 
@@ -50,12 +66,12 @@ def _warning_text(
 ) -> str:
     """One line for a plugin that was skipped; other warnings as Python prints them."""
     if issubclass(category, PluginWarning):
-        return f"zoo: {' '.join(str(message).split())}\n"
+        return f"zoo: {plain(str(message))}\n"
     return _python_warning_text(message, category, filename, lineno, line)
 
 
 def _fail(message: str, code: int) -> None:
-    line = " ".join(message.split())
+    line = plain(message)
     if line:  # empty after the help that `zoo` prints when it gets no arguments
         print(f"zoo: {line}", file=sys.stderr)
     sys.exit(code)

@@ -49,6 +49,9 @@ def bench(
     ] = None,
     device: options.Device = "auto",
     jobs: Annotated[int | None, option(options.RUN, "Worker processes (default: cores on CPU, else 1).")] = None,
+    cell_timeout: Annotated[
+        float | None, option(options.RUN, "Seconds after which a single run is ended and fails (default: none).")
+    ] = None,
     force: Annotated[
         bool, option(options.RUN, "Measure cells again even if they already have rows.", "--force")
     ] = False,
@@ -73,6 +76,7 @@ def bench(
             folder,
             device=device,
             jobs=jobs,
+            cell_timeout=cell_timeout,
             force=force,
             tuned=tuned,
             command=options.typed_line(),

@@ -123,6 +123,7 @@ def check(
         str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a Python file that registers some.")
     ],
     only: Annotated[str | None, typer.Option(help="Only these checks: corners,batch.")] = None,
+    cell_timeout: Annotated[float, typer.Option(help="Seconds after which a single check is ended and fails.")] = 600.0,
     as_json: Json = False,
 ) -> None:
     """Check that a variant keeps the contract: what holds, what fails, why, and the usual cause."""
@@ -136,7 +137,8 @@ def check(
     for variant in named(name):
         if not as_json:
             print(variant)
-        outcomes[variant] = run_checks(variant, names_in(only), on_result=(lambda _: None) if as_json else _show)
+        on_result = (lambda _: None) if as_json else _show
+        outcomes[variant] = run_checks(variant, names_in(only), on_result, timeout=cell_timeout)
     results = [result for each in outcomes.values() for result in each]
     holds, fails, skipped = (sum(r.status == status for r in results) for status in ("holds", "fails", "skipped"))
     if as_json:

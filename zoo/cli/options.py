@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.errors import InputError
+from zoo.errors import InputError, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,13 +90,16 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     changes: values by section and key, None where unchanged. Raises InputError.
     """
     from zoo.data.builtin import NAMES
+    from zoo.registry import named
     from zoo.space import scalar
     from zoo.suite import read_suite, suite_of
 
     if source.endswith(".toml"):
         base = read_suite(Path(source)).model_dump(exclude_unset=True)
     else:
-        base = {"name": source if source in NAMES else _slug(Path(source)), "data": {"source": source}}
+        name = _slug(Path(source))
+        # The suites of the project have the names of the built-in data, and committed results.
+        base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
         if changes["data"].get("targets") is None:
             from zoo.data.sources import load
 
@@ -110,7 +113,8 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     if names is not None:  # they replace the file's tags; settings of variants that no longer run go
         base["run"].pop("tags", None)
         if list(names) != ["all"]:
-            base["models"] = {name: base["models"][name] for name in names if name in base.get("models", {})}
+            chosen = [name for text in names for name in (named(text) if text.endswith(".py") else [text])]
+            base["models"] = {name: base["models"][name] for name in chosen if name in base.get("models", {})}
     for setting in settings:
         name, equals, value = setting.partition("=")
         owner, dot, parameter = name.strip().rpartition(".")
@@ -125,7 +129,7 @@ def _slug(path: Path) -> str:
     name = path.name
     for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv"):
         name = name.removesuffix(ending)
-    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name).strip("-.") or "data"
+    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100].strip("-.") or "data"
 
 
 def typed_line(replacements: dict[str, str] | None = None) -> str:
@@ -165,7 +169,7 @@ def print_json(value: Any) -> None:
 def print_notes(notes: Sequence[str]) -> None:
     """Print each note as a line on standard error."""
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {plain(note)}", file=sys.stderr)
 
 
 def error_text(error: float | None) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import io
+import math
 import re
 import warnings
 import zlib
@@ -14,11 +16,27 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import InputError, first_line
+from zoo.files import LARGEST, read_input, too_large
 
 MISSING_MARKS = ["?", ".", "-", "--", "None", "none", "nil", "NIL"]
 # Currency and thousands signs, with a decimal dot or a decimal comma.
-ENGLISH = r"[-+]?[$€£]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?"
-CONTINENTAL = r"[-+]?[$€£]?([1-9]\d{0,2}(\.\d{3})+|\d+)(,\d*)?"
+ENGLISH = r"[-+]?[$€£]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?"
+CONTINENTAL = r"[-+]?[$€£]?([1-9][0-9]{0,2}(\.[0-9]{3})+|[0-9]+)(,[0-9]*)?"
+NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
+MOST_DIGITS = 4000
+LONGEST_LINE = 2**20  # bytes
+OTHER_FORMATS = {  # how files begin that are not text
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "Parquet (its name must end in .parquet)",
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"\x1f\x8b": "packed by gzip (its name must end in .gz)",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89HDF": "HDF5",
+    b"%PDF": "PDF",
+}
 
 
 def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
@@ -28,23 +46,23 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     bar; .gz is unpacked. Raises InputError.
     """
     try:
-        head = _first_lines(path)
-        options = {
+        content = _content(path)
+        head = [line.decode("utf-8-sig") for line in re.split(rb"\r\n|\n|\r", content, maxsplit=3)[:3]]
+        options: dict[str, Any] = {
             "sep": max((";", "\t", "|", ","), key=re.sub(r'"[^"]*"', "", head[0]).count),
             "encoding": "utf-8-sig",
             "na_values": MISSING_MARKS,
             "skipinitialspace": True,
             "low_memory": False,
             "index_col": False,
-            "compression": "gzip" if _is_gzip(path) else None,
         }
         with warnings.catch_warnings():
             # pandas drops surplus fields with a warning. A surplus field that is empty raises no warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = _read(path, head, columns, options)
+            frame = _read(content, path, head, columns, options)
             has_decimal_comma = proves_decimal_comma(frame, likely=options["sep"] == ";")
             if has_decimal_comma:  # pandas read 42.121 as a number with a decimal dot: read the file again as text
-                frame = _read(path, head, columns, {**options, "dtype": str})
+                frame = _read(content, path, head, columns, {**options, "dtype": str})
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path} is empty: it needs a header line and rows of numbers") from error
     except pd.errors.ParserWarning as error:
@@ -62,14 +80,40 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
     return frame.dropna(how="all")
 
 
-def _read(path: Path, head: list[str], columns: Sequence[str] | None, options: dict[str, Any]) -> pd.DataFrame:
+def _content(path: Path) -> bytes:
+    """The bytes of the file, unpacked; raises InputError for what is no CSV of a size and line length to read."""
+    content = read_input(path)
+    if path.suffix.casefold() == ".gz":
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise too_large(f"{path} has more than {LARGEST // 2**20} MiB once unpacked")
+    for start, kind in OTHER_FORMATS.items():
+        if content.startswith(start):
+            raise InputError(f"{path} is {kind}, not CSV text: export its table as CSV or Parquet")
+    if not content.strip():
+        raise pd.errors.EmptyDataError
+    if len(content) > LONGEST_LINE:
+        ends = np.flatnonzero(np.isin(np.frombuffer(content, np.uint8), (10, 13)))
+        lengths = np.diff(ends, prepend=-1, append=len(content)) - 1
+        if lengths.max() > LONGEST_LINE:
+            raise InputError(
+                f"{path}: line {int(lengths.argmax()) + 1} has {lengths.max():,} bytes, and zoo reads lines of up to "
+                f"{LONGEST_LINE:,}: it is no table of numbers"
+            )
+    return content
+
+
+def _read(
+    content: bytes, path: Path, head: list[str], columns: Sequence[str] | None, options: dict[str, Any]
+) -> pd.DataFrame:
     if columns is not None:
         if len(set(columns)) < len(columns):
             raise InputError(f"--columns names a column twice: {', '.join(columns)}")
-        width = len(pd.read_csv(path, header=None, nrows=1, **options).columns)
+        width = len(pd.read_csv(io.BytesIO(content), header=None, nrows=1, **options).columns)
         if width != len(columns):
             raise InputError(f"--columns must name each of the {width} columns of {path}, got {len(columns)}")
-        return pd.read_csv(path, header=None, names=list(columns), **options)
+        return pd.read_csv(io.BytesIO(content), header=None, names=list(columns), **options)
     names = [name.strip() for name in next(csv.reader(head[:1], delimiter=options["sep"]), [])]
     if _looks_like_data(names):
         raise InputError(f"{path} seems to have no header line: name its columns with --columns")
@@ -79,23 +123,14 @@ def _read(path: Path, head: list[str], columns: Sequence[str] | None, options: d
     # yfinance writes three header lines: Price,Close,... / Ticker,AAPL,... / Date,,...
     starts = [line.split(options["sep"])[0] for line in head]
     if starts[:3] == ["Price", "Ticker", "Date"]:
-        return pd.read_csv(path, skiprows=[1, 2], **options).rename(columns={"Price": "Date"})
-    return pd.read_csv(path, **options)
-
-
-def _first_lines(path: Path) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8-sig") if _is_gzip(path) else path.open(encoding="utf-8-sig") as file:
-        return [file.readline().rstrip("\r\n") for _ in range(3)]
-
-
-def _is_gzip(path: Path) -> bool:
-    return path.suffix.casefold() == ".gz"
+        return pd.read_csv(io.BytesIO(content), skiprows=[1, 2], **options).rename(columns={"Price": "Date"})
+    return pd.read_csv(io.BytesIO(content), **options)
 
 
 def _looks_like_data(names: list[str]) -> bool:
     """Whether a first line is a row of values: most fields are numbers or dates, and not all are whole numbers."""
-    whole = [name for name in names if re.fullmatch(r"\d+", name)]
-    values = [name for name in names if re.fullmatch(r"[-+\d.eE]*\d[-+\d.,:/ TZeE]*", name)]
+    whole = [name for name in names if re.fullmatch(r"[0-9]+", name)]
+    values = [name for name in names if re.fullmatch(r"[-+0-9.eE]*[0-9][-+0-9.,:/ TZeE]*", name)]
     return bool(names) and len(values) * 4 >= len(names) * 3 and (len(values) > len(whole) or len(whole) == len(names))
 
 
@@ -131,7 +166,7 @@ class Numbers:
 
 
 def as_numbers(column: pd.Series, source: str, first_line: int, *, has_decimal_comma: bool = False) -> Numbers:
-    """A column's numbers, NaN where missing.
+    """A column's numbers, NaN where missing; those beyond the range of float64 are infinite.
 
     A text column of which at least half are numbers has values, and its first text is its problem. A column with
     fewer numbers has no values. first_line: the line of the file that index 0 stands on. has_decimal_comma: read 1,100
@@ -144,19 +179,19 @@ def as_numbers(column: pd.Series, source: str, first_line: int, *, has_decimal_c
         return Numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if pd.api.types.is_datetime64_any_dtype(column):
         return Numbers(None, f"column '{name}' of {source} holds dates, not numbers: it cannot be a channel")
-    filled = column.dropna()
+    filled = column.dropna().map(_small)
     text = filled.astype(str).str.strip()
     if has_decimal_comma and text.str.fullmatch(CONTINENTAL).all():
         plain = text.str.replace(r"[$€£.]", "", regex=True).str.replace(",", ".")
         note = f"column '{name}': read with a decimal comma" if text.str.contains("[.,]").any() else None
-        return Numbers(pd.to_numeric(plain).reindex(column.index).to_numpy(np.float64), None, note)
-    parsed = pd.to_numeric(text, errors="coerce")
+        return Numbers(_parsed(plain).reindex(column.index).to_numpy(np.float64), None, note)
+    parsed = _parsed(text)
     if parsed.notna().all():
         return Numbers(parsed.reindex(column.index).to_numpy(np.float64))
     if text.str.fullmatch(ENGLISH).all():
         plain = text.str.replace(r"[$€£,]", "", regex=True)
         note = f"column '{name}': currency and thousands signs ignored"
-        return Numbers(pd.to_numeric(plain).reindex(column.index).to_numpy(np.float64), None, note)
+        return Numbers(_parsed(plain).reindex(column.index).to_numpy(np.float64), None, note)
     bad = parsed.index[parsed.isna().to_numpy()]
     problem = (
         f"column '{name}' of {source} holds text: {filled.loc[bad[0]]!r} in line {bad[0] + first_line}; "
@@ -165,3 +200,18 @@ def as_numbers(column: pd.Series, source: str, first_line: int, *, has_decimal_c
     if len(bad) * 2 > len(text):
         return Numbers(None, problem, f"column '{name}' does not hold numbers: left out")
     return Numbers(parsed.reindex(column.index).to_numpy(np.float64), problem)
+
+
+def _small(value: Any) -> Any:
+    """A whole number that no integer type holds, as pandas leaves it, as float64: infinite where it is beyond that."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    return (math.inf if value > 0 else -math.inf) if value.bit_length() > 1023 else float(value)
+
+
+def _parsed(text: pd.Series) -> pd.Series:
+    """The numbers that texts are, NaN where they are none."""
+    # pandas takes more than 4,300 digits for no number, or raises.
+    is_long = text.str.len() > MOST_DIGITS
+    short = pd.to_numeric(text.mask(is_long), errors="coerce").astype(np.float64)
+    return short.where(~is_long, text.map(lambda one: float(one) if re.fullmatch(NUMBER, one) else math.nan))

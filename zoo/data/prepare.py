@@ -13,8 +13,10 @@ from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
 from zoo.data.split import Split, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
-from zoo.errors import InputError, unknown
+from zoo.errors import InputError, expect, expect_names, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
+
+FLAT = 1e-100  # the range of a column that is constant: to divide by less overflows
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ def prepare(
 
     Raises InputError for a setting or values that cannot be used.
     """
+    expect("table", table, Table, "what zoo.load returns")
+    expect_names("targets", targets)
+    expect_names("channels", channels)
+    for name, value in (("scaler", scaler), ("normalise", normalise)):
+        expect(name, value, str, "text")
+    expect("missing", missing, (str, None), "text")
+    expect("split", split, (list, tuple), "three shares, three row counts, or two dates, such as (0.7, 0.1, 0.2)")
     _check_count("lookback", lookback)
     _check_count("horizon", horizon)
     if normalise not in NORMALISE:
@@ -106,7 +115,7 @@ def prepare(
     is_filled: np.ndarray = np.any(cleaned.is_filled[: bounds.test_end, list(positions)], axis=1)
     _check_parts(bounds, lookback, horizon, len(values))
     train_values = values[: bounds.train_end]
-    constant = [name for name, column in zip(chosen, train_values.T, strict=True) if np.ptp(column) == 0]
+    constant = [name for name, column in zip(chosen, train_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
             raise InputError(

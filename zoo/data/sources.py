@@ -1,5 +1,6 @@
 """load: a built-in name, a CSV or Parquet file or a DataFrame becomes a Table."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from zoo.data import builtin
 from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table
 from zoo.data.times import find_order, is_named_like_time
-from zoo.errors import InputError, first_line, nearest
+from zoo.errors import InputError, expect, expect_names, first_line, nearest, plain
+from zoo.files import LARGEST, read_input, too_large
 
 
 def load(
@@ -28,6 +30,9 @@ def load(
 
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
     """
+    expect("source", source, (str, Path, pd.DataFrame), "a path, a built-in name or a pandas DataFrame")
+    expect_names("columns", columns)
+    expect("time", time, (str, None), "the name of a column")
     if isinstance(source, pd.DataFrame):
         return _table(_flat(source), "DataFrame", time, first_line=1)
     name = str(source)
@@ -47,6 +52,8 @@ def load(
         raise InputError(f"no such file: {name}{hint}")
     if is_folder:
         raise InputError(f"{name} is a folder: name a CSV or Parquet file")
+    if path.suffix.casefold() in (".xlsx", ".xls", ".xlsm", ".ods"):
+        raise InputError(f"{name} is a workbook: export the sheet as CSV or Parquet")
     if path.suffix.casefold() in (".parquet", ".pq"):
         return _table(_flat(_read_parquet(path)), name, time, first_line=1)
     return _table(read_csv(path, columns), name, time, first_line=1 if columns is not None else 2)
@@ -54,10 +61,19 @@ def load(
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        import pyarrow.parquet
     except ImportError as error:
         raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'lstm-zoo[data]'") from error
-    except (OSError, ValueError) as error:
+    try:
+        content = io.BytesIO(read_input(path))
+        groups = pyarrow.parquet.read_metadata(content)
+        size = sum(groups.row_group(number).total_byte_size for number in range(groups.num_row_groups))
+        if size > LARGEST:
+            raise too_large(f"{path} has {size / 2**20:,.0f} MiB once unpacked")
+        return pd.read_parquet(content)
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged file pyarrow raises errors of many kinds
         raise InputError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
 
 
@@ -82,7 +98,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: int) -> Table:
-    frame = frame.rename(columns=lambda name: " ".join(str(name).split()))
+    frame = frame.rename(columns=lambda name: plain(str(name)))
     if len(frame) == 0 or len(frame.columns) == 0:
         raise InputError(f"{source} is empty: it holds no rows of numbers")
     if frame.columns.has_duplicates:

@@ -11,6 +11,7 @@ import pandas as pd
 from zoo.errors import InputError, unknown
 
 Missing = Literal["refuse", "ffill", "interpolate", "drop"]
+LARGEST = 1e100  # of a value's size
 POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "interpolate", "drop")
 
 
@@ -104,6 +105,12 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     infinite = np.isinf(values).sum(axis=0)
     if infinite.any():
         raise InputError(f"infinite values in {source}: {_counts(columns, infinite)}; correct or remove them")
+    too_large = (np.abs(values) > LARGEST).sum(axis=0)
+    if too_large.any():
+        raise InputError(
+            f"values beyond {LARGEST:g} in {source}: {_counts(columns, too_large)}; their squares overflow: divide the "
+            "column, or leave it out with --channels"
+        )
     gaps = np.isnan(values)
     if not gaps.any():
         return Cleaned(values, gaps, np.ones(len(values), dtype=bool))

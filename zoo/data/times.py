@@ -100,7 +100,7 @@ def read_times(column: pd.Series) -> tuple[pd.DatetimeIndex | None, tuple[str, .
     if _is_numeric(column):
         return _from_numbers(column), ()
     text = column.astype(str).str.strip()
-    if text.str.fullmatch(r"\d+").all():
+    if text.str.fullmatch(r"[0-9]{1,18}").all():
         return _from_numbers(pd.to_numeric(text)), ()
     # A date that begins with its year has one reading; pandas would also take it for year-day-month.
     iso = _try(text, "ISO8601")
@@ -136,7 +136,9 @@ def _try(text: pd.Series, format: str | None) -> pd.DatetimeIndex | None:
             pass
         try:  # offsets that change through the year: the local dates of daily rows, else UTC
             in_utc = pd.DatetimeIndex(pd.to_datetime(text, utc=True, **options))
-            local = pd.DatetimeIndex(pd.to_datetime(text.str.replace(r" ?[-+]\d\d:?\d\d$", "", regex=True), **options))
+            local = pd.DatetimeIndex(
+                pd.to_datetime(text.str.replace(r" ?[-+][0-9]{2}:?[0-9]{2}$", "", regex=True), **options)
+            )
         except (ValueError, TypeError, OverflowError, UserWarning):
             return None
     is_daily = local.tz is None and (local == local.normalize()).all()
@@ -145,7 +147,7 @@ def _try(text: pd.Series, format: str | None) -> pd.DatetimeIndex | None:
 
 def _plain(times: pd.DatetimeIndex) -> pd.DatetimeIndex | None:
     """Timestamps without a time zone, or None where one is missing."""
-    if times.hasnans:
+    if times.hasnans or not ((times.year >= 1) & (times.year <= 9999)).all():
         return None
     if times.tz is None:
         return times
@@ -158,6 +160,8 @@ def _from_numbers(column: pd.Series) -> pd.DatetimeIndex | None:
     if not np.isfinite(numbers).all() or (numbers != np.floor(numbers)).any():
         return None
     low, high = numbers.min(), numbers.max()
+    if low < 0 or high > 2**62:
+        return None
     whole = pd.Series(numbers.astype(np.int64))
     if low >= 1000 and high <= 3000:
         return _try(whole.astype(str), "%Y")

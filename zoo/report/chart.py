@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from zoo.files import MARK, write_atomically
 from zoo.report.sides import SIDES, text_sides
 
 # Okabe and Ito's colours: the colour-blind can tell them apart, and they are legible on white and on black.
@@ -126,6 +127,7 @@ def png(figure: Figure, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure as Canvas
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     width = max(sum(chart.width for chart in row) for row in figure)
     heights = [max(chart.height for chart in row) for row in figure]
@@ -143,7 +145,11 @@ def png(figure: Figure, path: Path) -> None:
                 _draw(chart, axes)
         _legend(canvas)
         canvas.savefig(buffer, format="png")
-    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    mark, small = PngInfo(), io.BytesIO()
+    mark.add_text("Software", MARK)
+    image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.save(small, "png", optimize=True, pnginfo=mark)
+    write_atomically(path, small.getvalue())
 
 
 def _draw(chart: Chart, axes: Any) -> None:

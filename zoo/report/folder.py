@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from zoo.errors import InputError
-from zoo.files import write_text
+from zoo.files import check_contents, remove_picture, write_text
 from zoo.report.board import MINIMUM_SKILL, Board
 from zoo.report.chart import Figure, png
 from zoo.report.evidence import judged
@@ -38,6 +38,7 @@ def write_report(folder: Path, *, minimum_skill: float = MINIMUM_SKILL) -> Folde
 
     Raises InputError for a folder without rows and for one that cannot be written.
     """
+    check_contents(folder)
     frame = results(folder)
     report, speed = FolderReport(frame, judged(frame, minimum_skill=minimum_skill)), speed_section(frame)
     figures = board_figures(report.boards) | (speed_charts(speed_rows(frame)) if speed is not None else {})
@@ -53,7 +54,7 @@ def draw(figures: Mapping[str, Figure], folder: Path) -> None:
     """Write figures as PNG files, by name, and delete the pictures of an earlier report that are not among them."""
     for path in folder.glob("*.png"):
         if OURS.fullmatch(path.name) and path.name not in figures:
-            path.unlink()
+            remove_picture(path)
     for name, figure in figures.items():
         png(figure, folder / name)
 
@@ -74,7 +75,7 @@ def write_leaderboard(folder: Path, *, minimum_skill: float = MINIMUM_SKILL) -> 
     if ranked.ranks is not None:
         png([[ranks(ranked.ranks)]], folder / RANKS)
     else:
-        (folder / RANKS).unlink(missing_ok=True)
+        remove_picture(folder / RANKS)
     first = rows.groupby("suite")["folder"].first()
     links = {suite: f"{Path(place).name}/report.md" for suite, place in first.items()}
     text = leaderboard_markdown(ranked, links)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -45,7 +45,26 @@ def as_text(frame: pd.DataFrame, form: Format, *, minimum_skill: float = MINIMUM
     if boards and len(timed):
         raise InputError("a CSV file holds one table: name folders of zoo bench or folders of zoo speed, not both")
     lines = summary_frame(boards) if boards else timed.dropna(axis="columns", how="all").map(_flat)
-    return str(lines.to_csv(index=False, lineterminator="\n"))
+    return csv_text(lines)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV; a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    safe = frame.rename(columns=_no_formula).map(_no_formula)
+    return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+def _no_formula(value: Any) -> Any:
+    is_formula = isinstance(value, str) and value[:1] in tuple("=+-@\t\r") and not _is_number(value)
+    return f"'{value}" if is_formula else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _latex(section: Section) -> Iterator[str]:

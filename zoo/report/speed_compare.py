@@ -76,6 +76,8 @@ def _speed_rows(folder: Path) -> tuple[dict[str, SpeedRow], list[str]]:
     speed_rows = {row.model_copy(update={"code": None}).keyed().key: row for row in rows if isinstance(row, SpeedRow)}
     if not speed_rows:
         raise InputError(f"no speed rows in {path}: compare two folders of zoo speed, or two of zoo bench")
+    if others := len(rows) - sum(isinstance(row, SpeedRow) for row in rows):
+        left_out.append(f"{others} rows of zoo bench are not compared: compare a folder that holds them alone")
     return speed_rows, [f"{folder}: {sentence}" for sentence in left_out]
 
 

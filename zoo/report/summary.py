@@ -10,7 +10,7 @@ from zoo.report.board import PROBLEM, Board, Line, Spread, value_of, values_unde
 from zoo.report.verdict import beats_naive
 from zoo.stats.intervals import mean_interval
 
-COST = ("parameter_count", "train_seconds", "windows_per_second", "epochs", "best_epoch")
+COST = ("parameter_count", "train_seconds", "epochs", "best_epoch")
 
 
 def summary(boards: Sequence[Board]) -> list[dict[str, Any]]:

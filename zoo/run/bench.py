@@ -39,6 +39,7 @@ def run_suite(
     *,
     device: str = "auto",
     jobs: int | None = None,
+    cell_timeout: float | None = None,
     force: bool = False,
     tuned: Path | None = None,
     command: str | None = None,
@@ -47,12 +48,15 @@ def run_suite(
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
-    stored in the rows. on_plan: called once with the plan; it returns the listener for all events.
+    stored in the rows. cell_timeout: seconds after which a cell is ended and fails. on_plan: called once with the plan;
+    it returns the listener for all events.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
-    cells, data = expand(suite, device=device)
+    if cell_timeout is not None and not cell_timeout > 0:
+        raise InputError(f"cell-timeout must be > 0 seconds, got {cell_timeout:g}")
+    cells, data = expand(suite, device=device, timeout=cell_timeout)
     notes = list(data.notes)
     if tuned is not None:
         names = list(dict.fromkeys(cell.variant for cell in cells))
@@ -74,7 +78,7 @@ def run_suite(
         is_stopped = False
         try:
             jobs = jobs or default_jobs(cells[0].device)
-            executor.run(waiting, store, jobs=jobs, context=context, on_event=on_event)
+            executor.run(waiting, store, jobs=jobs, context=context, timeout=cell_timeout, on_event=on_event)
         except KeyboardInterrupt:
             is_stopped = True
         rows = [row for cell in cells if isinstance(row := store.rows.get(cell.key), AccuracyRow)]

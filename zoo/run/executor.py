@@ -33,12 +33,13 @@ def run(
     *,
     jobs: int,
     context: dict[str, Any],
+    timeout: float | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> list[AccuracyRow]:
     """Measure the cells on `jobs` worker processes and append each row to the store the moment it ends.
 
-    A worker that dies costs its cell a failure row, and another takes its place. KeyboardInterrupt stops
-    the workers and is raised again; stored rows stay.
+    A worker that dies, or takes longer than `timeout` seconds, costs its cell a failure row, and another takes its
+    place. KeyboardInterrupt stops the workers and is raised again; stored rows stay.
     """
     waiting, events = deque(cells), Queue[Event]()
     workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(cells)))]
@@ -52,7 +53,8 @@ def run(
             while not workers[number].is_stopped:
                 cell = waiting.popleft()
                 events.put(Event(number, cell))
-                row = _measured(workers[number], cell, store.folder, context, partial(on_epoch, number, cell))
+                ask = partial(workers[number].ask, on_event=partial(on_epoch, number, cell), timeout=timeout)
+                row = _measured(ask, cell, store.folder, context)
                 events.put(Event(number, cell, row=row))
         except IndexError:  # none waits
             pass
@@ -79,12 +81,10 @@ def run(
     return rows
 
 
-def _measured(
-    worker: WorkerProcess, cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callable[[Message], None]
-) -> AccuracyRow:
+def _measured(ask: Callable[[Message], Message], cell: Cell, folder: Path, context: dict[str, Any]) -> AccuracyRow:
     """The row that a worker gives a cell, or a failure row: the suite waits for one, whatever happened here."""
     try:
-        row: AccuracyRow = worker.ask({"cell": cell, "folder": folder, "context": context}, on_epoch)["row"]
+        row: AccuracyRow = ask({"cell": cell, "folder": folder, "context": context})["row"]
         return row
     except WorkerDied as death:
         return failed(cell, folder, context, str(death), death.log)

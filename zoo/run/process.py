@@ -1,18 +1,22 @@
 """A worker process: a request goes in, events and one answer come back."""
 
+import math
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
 
+from zoo.files import is_alive
 from zoo.registry import files
 from zoo.run.environment import usable_cores
 from zoo.run.serving import Message as Message
@@ -25,6 +29,7 @@ MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),  # of glibc: the largest it takes
     "MALLOC_TRIM_THRESHOLD_": str(2**30),
 }
+TEMPORARY = "lstm-zoo-"
 HOME = str(Path(__file__).resolve().parents[2])
 # On Linux a server imports torch once, and forks each worker from itself. Elsewhere forking is not safe.
 CONTEXT = multiprocessing.get_context("forkserver") if sys.platform == "linux" else multiprocessing.get_context("spawn")
@@ -50,7 +55,8 @@ class WorkerProcess:
 
     def __init__(self, module: str, *, threads: int = 1) -> None:
         self.module, self.threads = module, threads
-        self.log = tempfile.NamedTemporaryFile()  # noqa: SIM115  its standard error; close() closes it
+        clear_leftovers()
+        self.log = tempfile.NamedTemporaryFile(prefix=temporary_prefix())  # noqa: SIM115  its standard error; close() closes it
         self.process: BaseProcess | None = None
         self.pipe: Connection | None = None
         self.is_stopped = False
@@ -60,21 +66,27 @@ class WorkerProcess:
         """The process id, once there is a process."""
         return self.process.pid if self.process is not None else None
 
-    def ask(self, request: Message, on_event: Callable[[Message], Message | None]) -> Message:
+    def ask(
+        self, request: Message, on_event: Callable[[Message], Message | None], *, timeout: float | None = None
+    ) -> Message:
         """The worker's answer; events on the way go to on_event, and what that returns goes to the worker.
 
-        Raises WorkerDied.
+        timeout: seconds after which the worker is killed. Raises WorkerDied.
         """
         try:
             process, pipe = self._running()
         except (OSError, EOFError) as error:
             raise WorkerDied(f"no worker could be started: {error}") from error
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         try:
             pipe.send(request)
-            while "answer" not in (message := pipe.recv()):
+            while "answer" not in (message := self._next(pipe, deadline)):
                 reply = on_event(message)
                 if reply is not None:
                     pipe.send(reply)
+        except TimeoutError:
+            process.kill()
+            raise WorkerDied(f"took longer than {timeout:g} s (--cell-timeout)", self._death(process).log) from None
         except (OSError, EOFError):  # the worker closed its end: it died
             process.kill()
             raise self._death(process) from None
@@ -91,6 +103,14 @@ class WorkerProcess:
         """Kill the worker, and close its pipe and its log."""
         self._end()
         self.log.close()
+
+    @staticmethod
+    def _next(pipe: Connection, deadline: float) -> Message:
+        """The next message; raises TimeoutError where none comes before the deadline."""
+        if deadline < math.inf and not pipe.poll(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+        message: Message = pipe.recv()
+        return message
 
     def _running(self) -> tuple[BaseProcess, Connection]:
         with _lock:
@@ -131,6 +151,20 @@ class WorkerProcess:
             return WorkerDied(f"the worker was killed by {name}{hint}", log)
         lines = [line for line in log.splitlines() if line.strip()]
         return WorkerDied(f"the worker ended with exit code {code}" + (f": {lines[-1]}" if lines else ""), log)
+
+
+def temporary_prefix() -> str:
+    """How the names of this process's temporary files begin."""
+    return f"{TEMPORARY}{os.getpid()}-"
+
+
+def clear_leftovers() -> None:
+    """Delete the temporary files of processes that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY}*"):
+        process = path.name.removeprefix(TEMPORARY).split("-")[0]
+        if process.isdigit() and not is_alive(int(process)):
+            with suppress(OSError):  # of another user
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def default_jobs(device: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from zoo.cell import Row
-from zoo.errors import InputError
+from zoo.errors import InputError, expect
 from zoo.run.store import NAME, read_rows
 
 FIRST = ("kind", "suite", "variant", "seed")
@@ -26,6 +26,8 @@ def results(*folders: str | Path) -> pd.DataFrame:
     frame.attrs["left_out"]: a sentence for each line that could not be read. Raises InputError for a folder without
     rows.
     """
+    for folder in folders:
+        expect("a folder", folder, (str, Path), "a path")
     chosen: dict[str, tuple[Path, Row]] = {}
     left_out = []
     for folder in map(Path, folders):

@@ -12,7 +12,7 @@ from zoo.suite import Suite, expand
 from zoo.train.evaluate import evaluate
 from zoo.train.fit import Epoch
 from zoo.train.step import torch_threads
-from zoo.train.store import check_folder, save
+from zoo.train.store import check_model_folder, save
 
 
 def fit_and_save(
@@ -32,7 +32,7 @@ def fit_and_save(
     if len(cells) > 1:
         raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
-    check_folder(folder)
+    check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
         metrics = evaluate(model, data.test) if len(data.test) else None

@@ -3,18 +3,21 @@
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from zoo.cell import AccuracyRow, Row, SpeedRow, row_from
-from zoo.errors import InputError
-from zoo.files import write_atomically, write_text
+from zoo.errors import InputError, plain
+from zoo.files import check_folder, clear_drafts, read_input, write_atomically, write_text
 from zoo.records import parse_json, reason
 
 NAME = "rows.jsonl"
+HIDING = re.compile(rb"\\[bfnrtu]|[^ -~]")  # what may stand for a sign that does not print
 
 
 def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
@@ -28,7 +31,7 @@ def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
 
 def _read(path: Path) -> tuple[dict[str, Row], list[tuple[int, str]]]:
     try:
-        lines = path.read_bytes().splitlines()
+        lines = read_input(path).splitlines()
     except FileNotFoundError:
         return {}, []
     except OSError as error:
@@ -37,7 +40,7 @@ def _read(path: Path) -> tuple[dict[str, Row], list[tuple[int, str]]]:
     faults = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = row_from(parse_json(line))
+            row = row_from(_plain(parse_json(line)) if HIDING.search(line) else parse_json(line))
         except ValidationError as error:
             faults.append((number, reason(error, SpeedRow if error.title == "SpeedRow" else AccuracyRow)))
         except ValueError as error:
@@ -45,6 +48,15 @@ def _read(path: Path) -> tuple[dict[str, Row], list[tuple[int, str]]]:
         else:
             keyed[row.key] = row
     return keyed, faults
+
+
+def _plain(value: Any) -> Any:
+    """JSON values with every text in one line of printable signs: it is shown in terminals."""
+    if isinstance(value, dict):
+        return {plain(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return plain(value) if isinstance(value, str) else value
 
 
 def _lines(rows: Iterable[Row]) -> bytes:
@@ -62,11 +74,14 @@ class RowStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / NAME
+        check_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(folder, os.O_RDONLY)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for place in (folder, folder / "predictions", folder / "errors"):
+                    clear_drafts(place)
                 self.rows, faults = _read(self.path)
                 self._move_aside([number for number, _ in faults])
                 self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

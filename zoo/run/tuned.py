@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from zoo.cell import Best, Cell, Tuning, best_from
 from zoo.data.prepare import Data
 from zoo.errors import InputError
+from zoo.files import read_input
 from zoo.records import parse_json, reason
 from zoo.registry import variant
 from zoo.space import resolve
@@ -92,7 +93,9 @@ def _plain(value: object) -> object:
 
 def _read(path: Path) -> Best:
     try:
-        return best_from(parse_json(path.read_bytes()))
+        return best_from(parse_json(read_input(path)))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

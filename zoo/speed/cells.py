@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from zoo.cell import SpeedCell
 from zoo.errors import InputError
 from zoo.problem import Normalise
-from zoo.records import Record, checked
-from zoo.registry import create, variant
+from zoo.records import Record, Word, checked
+from zoo.registry import check_forecast, create, variant
 from zoo.space import resolve
 from zoo.stats.timings import FEWEST
 from zoo.suite import RunSettings, beside, chosen_models, read_toml
@@ -78,7 +78,7 @@ class Method(Record):
 class SpeedSuite(Record):
     """A whole speed suite; `models` are parameters of single variants, where a list sweeps."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: Word
     speed: SpeedSettings = SpeedSettings()
     grid: list[Grid] = Field(default=[])
     method: Method = Method()
@@ -133,17 +133,12 @@ def expand_speed(suite: SpeedSuite, *, device: str = "auto") -> tuple[list[Speed
     return list(cells.values()), notes
 
 
-@torch.no_grad()
 def has_step(cell: SpeedCell) -> bool:
     """Whether gradient descent trains the variant. Builds it and runs it once: raises InputError where that fails."""
-    model = create(cell.variant, cell.problem, **cell.params).eval()
-    try:
-        model(torch.zeros(1, cell.lookback, cell.channels))
-    except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        params = ", ".join(f"{key}={value!r}" for key, value in cell.params.items())
-        raise InputError(
-            f"variant '{cell.variant}' cannot run with lookback {cell.lookback}, {params}: {error}"
-        ) from error
+    model = create(cell.variant, cell.problem, **cell.params)
+    params = "".join(f", {key}={value!r}" for key, value in cell.params.items())
+    x = torch.zeros(1, cell.lookback, cell.channels)
+    check_forecast(model, x, f"variant '{cell.variant}' with lookback {cell.lookback}{params}")
     return model.is_trainable
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from zoo.cell import SpeedRow
-from zoo.speed.passes import BUSY, by_pass
+from zoo.speed.passes import by_pass, limit_of
 from zoo.speed.stopwatch import Part, Reference, block_seconds
 from zoo.stats.timings import median_interval
 
@@ -51,7 +51,7 @@ class Timing:
         does not see, or a process whose memory is laid out badly: another run would not measure it again.
         """
         counts = [*self.passes, len(self.all_repeats) - sum(self.passes)]
-        passes = by_pass(self.all_repeats, counts, self._limit if self.is_calm else math.inf)
+        passes = by_pass(self.all_repeats, counts, self.limit if self.is_calm else math.inf)
         passes.sort(key=statistics.median)
         counted: list[float] = []
         for repeats in passes:
@@ -75,12 +75,12 @@ class Timing:
 
     def calm_since(self, start: int) -> int:
         """How many repeats from number `start` on were not disturbed."""
-        return sum(reading <= self._limit for _, reading in self.all_repeats[start:])
+        return sum(reading <= self.limit for _, reading in self.all_repeats[start:])
 
     @property
-    def _limit(self) -> float:
+    def limit(self) -> float:
         """The reading of the reference up to which a repeat is calm."""
-        return math.inf if self.reference is None else BUSY * self.reference.best
+        return math.inf if self.reference is None else limit_of(self.all_repeats, self.reference.best)
 
 
 def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float, least: int, precision: float) -> None:
@@ -93,7 +93,7 @@ def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float,
     start = count = len(timing.all_repeats)
     is_done = False
     while count - start < least or not is_done:
-        before = _calm_reading(timing.reference, began + seconds)
+        before = _calm_reading(timing, began + seconds)
         fastest = min(block_seconds(run, timing.steps, device) for _ in range(timing.blocks))
         after = timing.reference.seconds() if timing.reference is not None else 0.0
         timing.all_repeats.append((fastest / timing.steps, max(before, after)))
@@ -104,13 +104,13 @@ def add_pass(timing: Timing, run: Part, device: torch.device, *, seconds: float,
     timing.spent += time.perf_counter() - began
 
 
-def _calm_reading(reference: Reference | None, deadline: float) -> float:
-    """The reference's first reading near its best, or the one at the deadline."""
-    if reference is None:
+def _calm_reading(timing: Timing, deadline: float) -> float:
+    """The reference's first calm reading, or the one at the deadline."""
+    if timing.reference is None:
         return 0.0
-    reading = reference.seconds()
-    while reading > BUSY * reference.best and time.perf_counter() < deadline:
-        reading = reference.seconds()
+    reading = timing.reference.seconds()
+    while reading > timing.limit and time.perf_counter() < deadline:
+        reading = timing.reference.seconds()
     return reading
 
 

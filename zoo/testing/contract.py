@@ -10,7 +10,8 @@ from typing import Any
 from zoo.errors import unknown
 from zoo.registry import from_file, variant
 from zoo.testing import export, function, shape, training
-from zoo.testing.helpers import Broken, NotApplicable
+from zoo.testing.helpers import Broken, NotApplicable, WrongShape
+from zoo.timeout import time_limit
 
 CHECKS: dict[str, Callable[[str], None]] = {
     "corners": shape.corners_build,
@@ -44,10 +45,15 @@ class Result:
 
 
 def check(
-    name: str, only: Iterable[str] | None = None, on_result: Callable[[Result], None] = lambda _: None
+    name: str,
+    only: Iterable[str] | None = None,
+    on_result: Callable[[Result], None] = lambda _: None,
+    *,
+    timeout: float | None = None,
 ) -> list[Result]:
     """Run the checks (all, or those named) on a registered variant; an error of any kind fails its check only.
 
+    After a forecast of the wrong shape the others are skipped. timeout: seconds after which a check is ended and fails.
     Raises UnknownName for an unknown variant or check.
     """
     variant(name)
@@ -55,17 +61,20 @@ def check(
     for each in chosen:
         if each not in CHECKS:
             raise unknown("check", each, CHECKS)
-    results = []
+    results, has_shape = [], True
     for each in chosen:
         began = time.perf_counter()
         status, text = "holds", what_holds(each)
         try:
-            CHECKS[each](name)
+            if not has_shape:
+                raise NotApplicable("not run, because the shape of a forecast is wrong")
+            with time_limit(timeout):
+                CHECKS[each](name)
         except Broken as broken:
-            status, text = "fails", str(broken)
+            status, text, has_shape = "fails", str(broken), not isinstance(broken, WrongShape)
         except NotApplicable as reason:
             status, text = "skipped", str(reason)
-        except Exception as error:  # a variant may raise anything
+        except (Exception, SystemExit) as error:  # a variant may raise anything
             status, text = "fails", f"expected that {what_holds(each)}; saw {type(error).__name__}: {error}"
         results.append(Result(each, status, text, time.perf_counter() - began))
         on_result(results[-1])

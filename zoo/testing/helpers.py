@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +14,10 @@ from zoo.errors import first_line
 from zoo.layers.normalised import Normalised
 from zoo.problem import Normalise, Problem
 from zoo.registry import create, variant
-from zoo.space import Choice
+from zoo.space import Choice, Int, Range
 
 LOOKBACK, CHANNELS, BATCH = 8, 3, 4
-MOST_CORNERS = 64
+MOST_CORNERS, INNER_POINTS = 64, 16
 
 
 class Broken(AssertionError):
@@ -24,6 +25,10 @@ class Broken(AssertionError):
 
     def __init__(self, expected: str, seen: str, cause: str) -> None:
         super().__init__(f"expected {expected}; saw {seen}; usual cause: {cause}")
+
+
+class WrongShape(Broken):
+    """A forecast has the wrong shape, so no other check can say anything."""
 
 
 class NotApplicable(Exception):
@@ -110,3 +115,22 @@ def corners(name: str, small: Problem) -> list[dict[str, Any]]:
     chosen = {number * (count - 1) // max(size - 1, 1) for number in range(size)}
     combinations = enumerate(itertools.product(*ends))
     return [dict(zip(spans, values, strict=True)) for number, values in combinations if number in chosen]
+
+
+def inner_points(name: str, small: Problem) -> list[dict[str, Any]]:
+    """Settings from inside the ranges, the same at every call: odd sizes, which corners seldom are."""
+    spans, draw = variant(name).space_for(small), random.Random(0)
+    return [{key: _drawn(span, draw) for key, span in spans.items()} for _ in range(INNER_POINTS)] if spans else []
+
+
+def _drawn(span: Range, draw: random.Random) -> Any:
+    if isinstance(span, Choice):
+        return draw.choice(span.options)
+    if isinstance(span, Int) and not span.log:
+        return draw.randrange(span.low, span.high + 1, span.step)
+    number = (
+        math.exp(draw.uniform(math.log(span.low), math.log(span.high)))
+        if span.log
+        else draw.uniform(span.low, span.high)
+    )
+    return span.nearest(number) if isinstance(span, Int) else number

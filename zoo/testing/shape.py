@@ -10,7 +10,18 @@ import torch
 from zoo.problem import Problem
 from zoo.registry import create, variant
 from zoo.speed.cost import saved_bytes
-from zoo.testing.helpers import BATCH, Broken, NotApplicable, corners, declaration, expecting, problem, windows
+from zoo.testing.helpers import (
+    BATCH,
+    Broken,
+    NotApplicable,
+    WrongShape,
+    corners,
+    declaration,
+    expecting,
+    inner_points,
+    problem,
+    windows,
+)
 
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
 SLACK = 0.25  # of an exponent: small terms that do not grow bend it
@@ -19,13 +30,19 @@ SHORT, LONG = 128, 1024  # lookbacks between which growth is measured: long, so 
 
 @torch.no_grad()
 def corners_build(name: str) -> None:
-    """every corner of the search space builds and maps [B, L, C] to [B, horizon, targets]"""
+    """every corner of the search space, and a sample from inside it, maps [B, L, C] to [B, horizon, targets]"""
     cause = "ranges of which not every combination works, or a head of another shape than problem.output_shape"
     for horizon, (channels, targets) in itertools.product((1, 24), ((1, (0,)), (3, (2, 0)))):
         small = problem(horizon=horizon, channels=channels, targets=targets, normalise="none")
         for params in corners(name, small):
-            text = ", ".join(f"{key}={value}" for key, value in params.items()) or "no parameters"
-            _require_forecast(name, small, params, f"with horizon {horizon}, {len(targets)} targets, {text}", cause)
+            where = f"with horizon {horizon}, {len(targets)} targets, {_text(params)}"
+            _require_forecast(name, small, params, where, cause)
+    for params in inner_points(name, problem()):
+        _require_forecast(name, problem(), params, f"with {_text(params)}", cause)
+
+
+def _text(params: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in params.items()) or "no parameters"
 
 
 @torch.no_grad()
@@ -44,7 +61,7 @@ def _require_forecast(name: str, small: Problem, params: dict[str, Any], where: 
     with expecting(expected, cause):
         forecast = create(name, small, **params).eval()(windows(small))
     if list(forecast.shape) != shape:
-        raise Broken(expected, f"shape {list(forecast.shape)}", cause)
+        raise WrongShape(expected, f"shape {list(forecast.shape)}", cause)
     if not forecast.isfinite().all():
         raise Broken(expected, "nan or inf", f"a division or logarithm of zero, or {cause}")
 

@@ -8,7 +8,7 @@ from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.normalised import Normalised
 from zoo.metrics import forecast_metrics
-from zoo.train.predict import predict_windows
+from zoo.train.predict import check_windows, predict_windows
 
 
 def forecast(model: Normalised, windows: Windows) -> np.ndarray:
@@ -17,6 +17,7 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
     Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
     forecast is not a finite number.
     """
+    check_windows(model, windows, "windows")
     if len(windows) == 0:
         raise InputError("there are no windows to forecast: the split leaves this part empty")
     parameter = next(model.parameters(), None)

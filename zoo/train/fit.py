@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.windows import Windows
-from zoo.errors import Diverged, InputError
+from zoo.errors import Diverged, InputError, expect
 from zoo.layers.normalised import Normalised, Solvable
+from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, check_mode, prepared
-from zoo.train.predict import EVALUATION_BATCH, full_float32, validation_loss
+from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, validation_loss
 from zoo.train.step import Step, check_precision, float32_rounding, torch_threads
 
 
@@ -66,6 +67,11 @@ def fit(
     for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
     a loss is no longer finite.
     """
+    check_windows(model, train, "train")
+    if valid is not None:
+        check_windows(model, valid, "valid")
+    expect("config", config, (FitConfig, None), "a zoo.FitConfig")
+    expect("seed", seed, int, "a whole number")
     config = config or FitConfig()
     device = check_step(config)
     model.to(device)
@@ -73,6 +79,8 @@ def fit(
     started = time.perf_counter()
     history = History()
     with full_float32(device), torch_threads(config.threads):
+        if len(train):
+            check_forecast(model, next(train.batches(2))[0], type(model.variant).__name__)
         if isinstance(model.variant, Solvable):
             with torch.no_grad():
                 model.variant.solve(

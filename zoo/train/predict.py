@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.data.windows import Windows
+from zoo.errors import InputError, expect
+from zoo.layers.normalised import Normalised
 from zoo.train.step import LOSSES, float32_rounding
 
 EVALUATION_BATCH = 1024
@@ -35,6 +38,25 @@ def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
         with full_float32(x.device):
             forecasts.append(model(x))
     return torch.cat(forecasts)
+
+
+def check_windows(model: Any, windows: Any, name: str) -> None:
+    """Raise InputError unless `model` is one of zoo.create, and `windows`, the argument `name`, are of its problem."""
+    expect("model", model, Normalised, "what zoo.create returns")
+    expect(name, windows, Windows, "windows of zoo.prepare: data.train, data.valid or data.test")
+    problem = model.problem
+    wanted = problem.lookback, problem.horizon, problem.channels, tuple(problem.targets)
+    given = windows.lookback, windows.horizon, windows.values.shape[1], tuple(windows.targets)
+    parts = ("lookback", "horizon", "channels", "positions of targets")
+    apart = [
+        f"{part} {one} (the model: {other})"
+        for part, one, other in zip(parts, given, wanted, strict=True)
+        if one != other
+    ]
+    if apart:
+        raise InputError(
+            f"{name} is of another problem than the model: {', '.join(apart)}; create it with data.problem"
+        )
 
 
 def predict_windows(model: nn.Module, windows: Windows) -> Tensor:

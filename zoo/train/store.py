@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -18,8 +19,8 @@ from zoo.data.prepare import Data
 from zoo.data.scaling import Scaler, ScalerName
 from zoo.data.spacing import next_times
 from zoo.data.table import Missing, Table, clean, match_columns
-from zoo.errors import Diverged, InputError
-from zoo.files import write_atomically
+from zoo.errors import Diverged, InputError, expect
+from zoo.files import check_free, read_input, write_atomically
 from zoo.layers.normalised import Normalised
 from zoo.migration import MODEL_FORMAT, migrated_model
 from zoo.plugins import Code
@@ -127,8 +128,14 @@ def save(
     to store. Each file comes into place whole; load_model refuses a folder whose two files do not belong together.
     Raises InputError for a folder that cannot be written or that holds something else.
     """
+    expect("model", model, Normalised, "what zoo.create returns")
+    expect("folder", folder, (str, Path), "a path")
+    expect("data", data, Data, "what zoo.prepare returns")
+    expect("variant", variant, str, "the name of a variant")
+    expect("params", params, (Mapping, None), "a dict of parameters")
+    expect("about", about, (Mapping, None), "a dict")
     folder = Path(folder)
-    check_folder(folder)
+    check_model_folder(folder)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
     scaler = data.scaler
     content = {
@@ -157,12 +164,14 @@ def save(
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error
 
 
-def check_folder(folder: Path) -> None:
+def check_model_folder(folder: Path) -> None:
     """Raise InputError for a place that cannot hold a model: a file, or a folder with other files in it."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a folder for --out")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "model.json").exists():
         raise InputError(f"{folder} holds other files than a model: choose a new folder for --out")
+    for name in ("model.json", "weights.safetensors"):
+        check_free(folder / name)
     parent = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not os.access(parent, os.W_OK):
         raise InputError(f"cannot write to {folder}: {parent} is not writable; choose another --out")
@@ -174,10 +183,10 @@ def load_model(folder: str | Path) -> SavedModel:
     Raises InputError for a folder without a model, for files that are damaged, exchanged or changed by hand, and for a
     variant of a file or package that is not loaded or has changed.
     """
+    expect("folder", folder, (str, Path), "a path")
     folder = Path(folder)
     try:
-        text = (folder / "model.json").read_bytes()
-        weights = (folder / "weights.safetensors").read_bytes()
+        text, weights = (read_input(folder / name) for name in ("model.json", "weights.safetensors"))
     except FileNotFoundError as error:
         raise InputError(f"no model in {folder}: {Path(error.filename).name} is missing") from error
     except OSError as error:
@@ -250,6 +259,10 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
     policy of the fit). Raises InputError.
     """
+    expect("saved", saved, SavedModel, "what zoo.load_model returns")
+    expect("table", table, Table, "what zoo.load returns")
+    expect("missing", missing, (str, None), "text")
+    expect("device", device, str, "text")
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
     cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
     values, is_used = cleaned.values, cleaned.is_used

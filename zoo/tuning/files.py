@@ -1,5 +1,6 @@
 """The files of a study: best.json, trials.jsonl and pictures; all can be written again from the storage."""
 
+import io
 import json
 import threading
 import warnings
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial
 
 from zoo.cell import Best
 from zoo.errors import InputError
-from zoo.files import write_atomically
+from zoo.files import MARK, check_contents, remove_picture, write_atomically
 from zoo.records import record_from
 from zoo.run import environment
 from zoo.train.config import FitConfig
@@ -32,6 +33,7 @@ def write_files(result: StudyResult, folder: Path, *, storage: str, command: str
     trials = result.study.get_trials(deepcopy=False)
     lines = [json.dumps(_line(trial, result)) + "\n" for trial in trials if trial.state.is_finished()]
     try:
+        check_contents(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "trials.jsonl", "".join(lines).encode())
         if result.cost.complete == 0:
@@ -129,7 +131,7 @@ def _draw(result: StudyResult, folder: Path) -> list[str]:
                 raise ValueError("fewer than two trials are complete")
             _save(plot, path)
         except (ValueError, RuntimeError, ZeroDivisionError) as error:
-            path.unlink(missing_ok=True)
+            remove_picture(path)
             notes.append(f"{name}.png could not be drawn: {' '.join(str(error).split())}")
     return notes
 
@@ -145,6 +147,8 @@ def _save(plot: Callable[[], Any], path: Path) -> None:
             figure.set_size_inches(*SIZES.get(path.stem, (9, 5)))
             for axes in figure.axes if path.stem == "parallel" else ():
                 axes.grid(visible=False)  # each axis has its own ticks: one grid belongs to none
-            figure.savefig(path, dpi=110, bbox_inches="tight")
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight", metadata={"Software": MARK})
+            write_atomically(path, buffer.getvalue())
         finally:
             plt.close("all")

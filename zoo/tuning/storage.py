@@ -23,6 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from zoo.errors import InputError
+from zoo.files import check_folder, clear_drafts
 from zoo.tuning.search import START
 
 DATABASE, JOURNAL, LOCK = "study.db", "study.journal", ".study.lock"
@@ -44,8 +45,10 @@ def opened_storage(url: str | None, folder: Path | None) -> Iterator[BaseStorage
         elif folder is None:
             storage = optuna.storages.InMemoryStorage()
         else:
+            check_folder(folder)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
+                clear_drafts(folder)
                 file = lock.enter_context((folder / LOCK).open("a"))
             except OSError as error:
                 raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --out") from error

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from sqlalchemy.exc import SQLAlchemyError
 
 from zoo.data.prepare import Data
-from zoo.errors import InputError
+from zoo.errors import InputError, expect
 from zoo.records import checked
 from zoo.registry import named
 from zoo.run.process import default_jobs
@@ -55,6 +55,12 @@ def tune(
     TrialEvent; stop: set it to end the study early.
     Raises InputError for a wrong request, before anything runs.
     """
+    expect("variant", variant, str, "the name of a variant")
+    expect("data", data, Data, "what zoo.prepare returns")
+    expect("out", out, (str, Path, None), "a path")
+    expect("storage", storage, (str, None), "text: an Optuna URL")
+    expect("study_name", study_name, (str, None), "text")
+    expect("jobs", jobs, (int, None), "a whole number")
     folder, name = None if out is None else Path(out), study_name or variant
     plan = plan_of(variant, data, checked(StudySettings, settings, "tune"))
     if not plan.search.ranges:

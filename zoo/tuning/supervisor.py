@@ -16,7 +16,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.cell import CostFields
-from zoo.run.process import WorkerDied, WorkerProcess
+from zoo.run.process import WorkerDied, WorkerProcess, temporary_prefix
 from zoo.seeding import stream_seed
 from zoo.train.fit import Epoch
 from zoo.train.step import torch_threads
@@ -71,7 +71,7 @@ class Supervisor:
     def run_on_workers(self, jobs: int) -> None:
         """Run the trials on worker processes, each served by a thread of this one."""
         count = min(jobs, self.plan.trials)
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as pool:
+        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder, ThreadPoolExecutor(count) as pool:
             path = Path(folder) / "data.pickle"
             path.write_bytes(pickle.dumps(self.plan.data.without_test()))
             workers = [WorkerProcess("zoo.tuning.trial") for _ in range(count)]

@@ -1,0 +1,120 @@
+"""Runs that are killed at random moments and started again end with what an undisturbed run has: no row lost, none
+doubled, every metric bit for bit.
+
+make test kills a few times; ZOO_KILLS=50 (make kill) many times.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from zoo.run.store import read_rows
+
+pytestmark = pytest.mark.process
+
+KILLS = int(os.environ.get("ZOO_KILLS", "4"))
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+BENCH = (
+    "bench", "prices.csv", "--targets", "close", "--models", "lstm,linear,ridge,naive", "--seeds", "3", "--jobs", "2",
+    "--set", "lstm.hidden_size=8", "--set", "fit.max_epochs=8", "--set", "fit.patience=0",
+)  # fmt: skip
+TUNE = (
+    "tune", "lstm", "prices.csv", "--targets", "close", "--trials", "8", "--jobs", "1",
+    "--fix", "fit.max_epochs=4", "--range", "hidden_size=8:16",
+)  # fmt: skip
+
+
+def start(arguments, out, folder):
+    command = [sys.executable, "-m", "zoo.cli", *arguments, "--out", out]
+    # A group of its own, so that it can be found whether anything of it is left.
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            start_new_session=True, preexec_fn=_hears_all)  # fmt: skip
+
+
+def _hears_all():
+    for number in set(SIGNALS) - {signal.SIGKILL}:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def processes_of(group):
+    """The processes of a group that still run."""
+    listed = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    lines = (line.split() for line in listed.splitlines())
+    return [int(pid) for pid, own, state in lines if int(own) == group and not state.startswith("Z")]
+
+
+def killed_often(arguments, out, folder, seconds, seed):
+    """Start the command again and again, killing it at random moments, until it has been killed KILLS times or ends
+    by itself; then let it end. Nothing of a killed run is left five seconds later."""
+    draw = random.Random(seed)
+    for number in range(KILLS):
+        process = start(arguments, out, folder)
+        # Later ones live longer, so that the run gets somewhere.
+        try:
+            process.communicate(timeout=draw.uniform(0.2, 1.0) * seconds * (0.3 + number / KILLS))
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(draw.choice(SIGNALS))
+        _, errors = process.communicate(timeout=30)
+        assert "Traceback" not in errors, errors
+        deadline = time.monotonic() + 5
+        while (left := processes_of(process.pid)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert left == [], f"after {number + 1} kills processes are left"
+    last = start(arguments, out, folder)
+    _, errors = last.communicate(timeout=300)
+    assert last.returncode == 0, errors
+
+
+@pytest.fixture
+def undisturbed(prices_csv):
+    """Runs a command in peace; returns how many seconds it took."""
+
+    def run(arguments):
+        began = time.monotonic()
+        process = start(arguments, "peace", prices_csv.parent)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        return time.monotonic() - began
+
+    return run
+
+
+def metrics_of(folder):
+    rows, left_out = read_rows(folder)
+    assert left_out == []
+    return {row.key: (row.error, row.metrics) for row in rows}
+
+
+def test_bench_loses_and_doubles_nothing(prices_csv, undisturbed):
+    home, seconds = prices_csv.parent, undisturbed(BENCH)
+    killed_often(BENCH, "killed", home, seconds, seed=1)
+    peace, killed = metrics_of(home / "peace"), metrics_of(home / "killed")
+    assert killed == peace and len(peace) == 8
+    assert len((home / "killed" / "rows.jsonl").read_text().splitlines()) == len(peace)
+    kept = sorted(path.name for path in (home / "killed" / "predictions").iterdir())
+    assert kept == sorted(path.name for path in (home / "peace" / "predictions").iterdir())
+    for path in (home / "peace" / "predictions").iterdir():
+        assert (home / "killed" / "predictions" / path.name).read_bytes() == path.read_bytes()
+    assert [path.name for path in (home / "killed").glob(".*")] == []
+
+
+def test_tune_loses_and_doubles_no_trial(prices_csv, undisturbed):
+    home, seconds = prices_csv.parent, undisturbed(TUNE)
+    killed_often(TUNE, "killed", home, seconds, seed=2)
+    best = [json.loads((home / name / "best.json").read_text()) for name in ("peace", "killed")]
+    assert [best[1][name] for name in ("params", "fit", "valid_loss")] == [
+        best[0][name] for name in ("params", "fit", "valid_loss")
+    ]
+    trials = [
+        [json.loads(line) for line in (home / name / "trials.jsonl").read_text().splitlines()]
+        for name in ("peace", "killed")
+    ]
+    complete = [[(t["params"], t["valid_loss"]) for t in each if t["state"] == "complete"] for each in trials]
+    assert complete[1] == complete[0] and len(complete[0]) == 8
