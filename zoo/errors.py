@@ -4,19 +4,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-
-class InputError(ValueError):
-    """The request or the input is wrong; the message is one line that a user can act on."""
-
-
-class Diverged(ArithmeticError):
-    """A model's losses or forecasts are no longer finite numbers."""
-
-
-class UnknownName(InputError, LookupError):
-    """A name that is not among the known ones."""
-
-
 DIRECTIONS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they reorder the text around them
 
 
@@ -26,6 +13,21 @@ def plain(text: str) -> str:
     spaced = "".join(" " if sign.isspace() else sign for sign in text)
     kept = (sign for sign in spaced if sign not in DIRECTIONS and unicodedata.category(sign) not in ("Cc", "Cs"))
     return " ".join("".join(kept).split())
+
+
+class InputError(ValueError):
+    """The request or the input is wrong; the message is one plain line that a user can act on."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(plain(message))
+
+
+class Diverged(ArithmeticError):
+    """A model's losses or forecasts are no longer finite numbers."""
+
+
+class UnknownName(InputError, LookupError):
+    """A name that is not among the known ones."""
 
 
 def expect(name: str, value: object, kinds: type | tuple[type | None, ...], described: str) -> None:

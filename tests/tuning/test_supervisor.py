@@ -113,9 +113,12 @@ def completed(out):
     return [(trial["params"], trial["valid_loss"]) for trial in trials_of(out) if trial["state"] == "complete"]
 
 
+TRIALS = 40  # more than a command ends before it is killed
+
+
 def test_killed_commands_go_on_and_end_as_if_they_had_not_been(prices_csv, tmp_path):
     kills = {tmp_path / "alone": os.kill, tmp_path / "with its workers": os.killpg}
-    killed = {out: started(prices_csv, out, "--trials", 500) for out in kills}
+    killed = {out: started(prices_csv, out, "--trials", 5000) for out in kills}
     while killed:
         until(lambda: any(len(states_in(out)) >= 3 for out in killed))
         out = next(out for out in killed if len(states_in(out)) >= 3)
@@ -125,12 +128,12 @@ def test_killed_commands_go_on_and_end_as_if_they_had_not_been(prices_csv, tmp_p
         assert not (out / "best.json").exists()
     best = []
     for out in (tmp_path / "whole", *kills):
-        tune = ("tune", "lstm", prices_csv, "--targets", "close", *QUICK, "--trials", 12, "--out", out)
+        tune = ("tune", "lstm", prices_csv, "--targets", "close", *QUICK, "--trials", TRIALS, "--out", out)
         ended = run_zoo_here(*tune)
         assert ended.returncode == 0, ended.stderr
         best.append(json.loads((out / "best.json").read_text()))
         assert completed(out) == completed(tmp_path / "whole")
-        assert len(completed(out)) == 12 == best[-1]["cost"]["trials"]
+        assert len(completed(out)) == TRIALS == best[-1]["cost"]["trials"]
     for other in best[1:]:
         assert (other["params"], other["valid_loss"]) == (best[0]["params"], best[0]["valid_loss"])
 
@@ -304,4 +307,4 @@ def test_time_in_which_nothing_ran_is_not_counted(data, tmp_path):
     result = tuned(data, out=tmp_path, trials=3, timeout=before.cost.busy_seconds + 0.25)
     assert (result.cost.trials, result.cost.lost) == (3, 1)
     complete = [trial for trial in result.study.trials if trial.state.name == "COMPLETE"]
-    assert result.cost.seconds == pytest.approx(sum(trial.duration.total_seconds() for trial in complete))
+    assert result.cost.seconds == pytest.approx(sum(trial.duration.total_seconds() for trial in complete), abs=1e-5)

@@ -47,6 +47,15 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # of a path that cannot be one, a disk, a permission
+        if "--debug" in sys.argv[1:]:
+            raise
+        place = f"{str(error.filename)[:100]}: " if error.filename is not None else ""
+        _fail(f"{place}{error.strerror or error}", 2)
+    except ValueError as error:
+        if "null byte" not in str(error) or "--debug" in sys.argv[1:]:
+            raise
+        _fail("a path holds a null byte: name another one", 2)
 
 
 def _end_like_ctrl_c() -> None:

@@ -214,4 +214,6 @@ def _parsed(text: pd.Series) -> pd.Series:
     # pandas takes more than 4,300 digits for no number, or raises.
     is_long = text.str.len() > MOST_DIGITS
     short = pd.to_numeric(text.mask(is_long), errors="coerce").astype(np.float64)
+    if not is_long.any():
+        return short
     return short.where(~is_long, text.map(lambda one: float(one) if re.fullmatch(NUMBER, one) else math.nan))

@@ -117,7 +117,9 @@ def search_for(name: str, data: Data, settings: StudySettings) -> Search:
     base = resolve(chosen.build, settings.params, f"variant '{name}'")
     is_trained = create(name, data.problem, **base).is_trainable
     base |= {"lookback": data.problem.lookback}
-    base |= {f"fit.{key}": value for key, value in asdict(settings.config).items() if key != "device"}
+    # Studies that are older than fit.threads have the same request.
+    left_out = [("device", settings.config.device), ("threads", 1)]
+    base |= {f"fit.{key}": value for key, value in asdict(settings.config).items() if (key, value) not in left_out}
     spans = dict(chosen.space_for(data.problem))
     if is_trained:
         spans |= {key: p.range for key, p in known.items() if key.startswith("fit.") and p.range is not None}

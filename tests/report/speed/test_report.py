@@ -165,7 +165,7 @@ def test_each_picture_opens_and_is_not_blank(tmp_path):
 
 def test_a_picture_without_rows_for_it_is_not_drawn_and_an_old_one_goes(tmp_path):
     (tmp_path / "mine.png").write_bytes(b"mine")
-    (tmp_path / "cliffs.png").write_bytes(b"old")
+    (tmp_path / "cliffs.png").write_bytes(b"old, of lstm-zoo")
     assert draw_speed(tabled([speed_row(error="Boom: it broke"), speed_row(batch="max")]), tmp_path) == []
     assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
     assert draw_speed(tabled(many_rows()), tmp_path) == NAMES[:2]
