@@ -137,6 +137,11 @@ def test_seasonal_naive_repeats_the_season_of_the_spacing(suite, lookback, setti
     assert any("suggests a season of 5 steps" in note for note in data.notes) == (lookback < 5)
 
 
+def test_a_run_on_built_in_data_has_a_folder_of_its_own_beside_the_committed_results():
+    changes = {"data": {"targets": ["Close"]}, "problem": {}, "run": {}}
+    assert suite_from("sp500", changes, []).name == "my-sp500"
+
+
 def test_fewer_models_on_the_command_line_need_fewer_settings(suite):
     path = suite(BASE + "[models.lstm]\nhidden_size = 32")
     changes = {"data": {}, "problem": {}, "run": {"models": ["naive"]}}

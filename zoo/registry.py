@@ -107,7 +107,8 @@ def register(
             raise InputError(f"variant '{name}' must be a class that extends torch.nn.Module, got {build!r}")
         if not build.__module__.startswith("zoo."):
             importlib.import_module("zoo.models")  # its names come first, whenever a program registers its own
-        new = Variant(name, build, plain(summary), plain(source), tuple(tags), dict(limits), code_of(build))
+        reasons = {topic: plain(reason) for topic, reason in limits.items()}
+        new = Variant(name, build, plain(summary), plain(source), tuple(tags), reasons, code_of(build))
         if name in _variants:
             _check_free(new, replace)
         _check_signature(new)

@@ -99,7 +99,8 @@ def _text(v: "Variant") -> str:
 
 def _doc(v: "Variant") -> str:
     """The class's own docstring, not that of nn.Module."""
-    return inspect.cleandoc(v.build.__doc__ or "")
+    text = inspect.cleandoc(v.build.__doc__ or "")
+    return "".join(sign for sign in text if sign == "\n" or sign.isprintable())
 
 
 def _weights(v: "Variant") -> "list[Counted]":
