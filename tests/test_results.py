@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zoo.cell import AccuracyRow, SpeedRow
-from zoo.registry import list_models, variant
+from zoo.registry import list_models
 from zoo.report.evidence import judged
 from zoo.report.folder import write_leaderboard
 from zoo.report.markdown import markdown
@@ -79,12 +79,6 @@ def test_readme_shows_the_table_of_problems():
     assert len(readme) == 9 and {line for line in readme if "sp500" not in line} <= board
 
 
-def asked_again(row):
-    """The key of a row's cell: rows of an earlier schema do not know their code, so they take today's."""
-    code = row.code or variant(row.variant).code.portable
-    return row.model_copy(update={"code": code}).keyed().key
-
-
 def test_rows_are_the_cells_of_the_suite(folder):
     pytest.importorskip("arch")
     rows, left_out = read_rows(folder)
@@ -92,7 +86,7 @@ def test_rows_are_the_cells_of_the_suite(folder):
     if folder.name.endswith("-tuned"):
         cells += tuned_cells(cells, data, read_tuned(folder / "tune", list_models()))
     assert left_out == []
-    assert {asked_again(row) for row in rows} == {cell.key for cell in cells}
+    assert {row.key for row in rows} == {cell.key for cell in cells}
     assert [row.error for row in rows] == [None] * len(rows)
     assert not any("dirty" in (row.commit or "") for row in rows)
 
@@ -112,7 +106,7 @@ def test_speed_rows_are_the_cells_of_their_suite_and_give_their_report(name):
     folder = ROOT / "results" / name
     rows, left_out = read_rows(folder)
     cells, _ = expand_speed(read_speed_suite(SUITES / f"{name}.toml"), device="cpu")
-    assert left_out == [] and {asked_again(row) for row in rows} == {cell.key for cell in cells}
+    assert left_out == [] and {row.key for row in rows} == {cell.key for cell in cells}
     assert [row.error for row in rows] == [None] * len(rows)
     assert not any("dirty" in (row.commit or "") for row in rows)
     report = markdown([], pictures=pictures_of(folder), speed=speed_section(results(folder)))
