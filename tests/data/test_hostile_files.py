@@ -124,6 +124,13 @@ def test_numbers_beyond_float64_are_infinite(tmp_path, number):
         zoo.prepare(table, targets=["close"], lookback=2)
 
 
+@pytest.mark.parametrize("name", ["index", "time", "id"])
+def test_columns_that_may_order_the_rows_may_hold_infinities(tmp_path, name):
+    (tmp_path / "x.csv").write_text(f"{name},close\n1e999,1\n1e999,2\n3,3\n")
+    table, _ = read(tmp_path / "x.csv")
+    assert "close" in table.columns
+
+
 @pytest.mark.parametrize("digits", ["١٢٣", "１２３", "१२३", "²³"])  # noqa: RUF001
 def test_digits_of_other_scripts_are_text(tmp_path, digits):
     (tmp_path / "x.csv").write_text(HEADER + rows([digits] * 20), encoding="utf-8")

@@ -145,7 +145,8 @@ def _objection(name: str, numbers: np.ndarray) -> str | None:
     is_named_like_counter = name.casefold() in ("", "no", "no.", "index", "id", "row", "nr", "#") or name.startswith(
         "Unnamed:"
     )
-    if is_named_like_counter and len(numbers) > 1 and bool((np.abs(np.diff(numbers)) == 1).all()):
+    is_countable = len(numbers) > 1 and bool(np.isfinite(numbers).all())
+    if is_named_like_counter and is_countable and bool((np.abs(np.diff(numbers)) == 1).all()):
         return "counts the rows"
     return None
 

@@ -63,7 +63,8 @@ def find_order(frame: pd.DataFrame, named: str | None, source: str) -> Order:
     for name in CLOCK_NAMES:  # numbers that are not dates may still order the rows
         numbers = frame[folded[name]] if name in folded else None
         if numbers is not None and _is_numeric(numbers) and not numbers.isna().any():
-            steps = np.diff(numbers.to_numpy(dtype=float))
+            values = numbers.to_numpy(dtype=float)
+            steps = np.diff(values) if np.isfinite(values).all() else np.zeros(1)
             if (steps > 0).all() or (steps < 0).all():
                 return _numbered(numbers, folded[name])
     return Order((), None, None, ("no time column found: rows are taken in the order of the file",))
