@@ -108,6 +108,12 @@ def test_values_whose_squares_overflow_are_named_before_anything_is_computed(tmp
         zoo.prepare(table, targets=["close"], lookback=2)
 
 
+def test_a_value_far_beyond_the_training_rows_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text(HEADER + rows([*range(19), "1.6e38"]))
+    with pytest.raises(zoo.InputError, match=r"a value lies 2.*e\+37 units of its scaler from the training rows"):
+        zoo.prepare(zoo.load(tmp_path / "x.csv"), targets=["close"], lookback=2)
+
+
 @pytest.mark.parametrize("values", [["1e-320", "2e-320"] * 10, ["5e-324", "0"] * 10])
 def test_values_too_small_to_tell_apart_are_constant(tmp_path, values):
     (tmp_path / "x.csv").write_text(HEADER + rows(values))

@@ -48,23 +48,39 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:  # of a path that cannot be one, a disk, a permission
+        if _stopped_by:
+            sys.exit(130)
         if "--debug" in sys.argv[1:]:
             raise
         place = f"{str(error.filename)[:100]}: " if error.filename is not None else ""
         _fail(f"{place}{error.strerror or error}", 2)
-    except ValueError as error:
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if _stopped_by:  # an import that is interrupted may end in any error
+            sys.exit(130)
         if "null byte" not in str(error) or "--debug" in sys.argv[1:]:
             raise
         _fail("a path holds a null byte: name another one", 2)
 
 
+_stopped_by: list[int] = []  # the signals that asked this process to end
+
+
 def _end_like_ctrl_c() -> None:
     """Have SIGTERM and SIGHUP keep what is done, as Ctrl-C does; nohup's wish to ignore SIGHUP stays."""
-    for name in ("SIGTERM", "SIGHUP"):
+
+    def stop(number: int, _: object) -> None:
+        _stopped_by.append(number)
+        raise KeyboardInterrupt
+
+    _stopped_by.clear()
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, stop)
 
 
 _python_warning_text = warnings.formatwarning

@@ -5,9 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from zoo.errors import unknown
+from zoo.errors import InputError, unknown
 
 ScalerName = Literal["standard", "minmax", "robust", "none"]
+FARTHEST = 1e30  # squares of errors must stay finite in float64, and forecasts in float32
 SCALERS: tuple[ScalerName, ...] = ("standard", "minmax", "robust", "none")
 
 
@@ -20,8 +21,14 @@ class Scaler:
     scale: np.ndarray
 
     def transform(self, values: np.ndarray) -> np.ndarray:
-        """Values [rows, columns] in scaled units."""
-        return (values - self.center) / self.scale
+        """Values [rows, columns] in scaled units; raises InputError where they are too large for float32."""
+        scaled: np.ndarray = (values - self.center) / self.scale
+        if scaled.size and (farthest := float(np.abs(scaled).max())) > FARTHEST:
+            raise InputError(
+                f"a value lies {farthest:.2g} units of its scaler from the training rows, too far to compute with "
+                f"({FARTHEST:g}): correct it, or choose another split"
+            )
+        return scaled
 
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
