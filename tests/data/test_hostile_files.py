@@ -110,7 +110,7 @@ def test_values_whose_squares_overflow_are_named_before_anything_is_computed(tmp
 
 def test_a_value_far_beyond_the_training_rows_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text(HEADER + rows([*range(19), "1.6e38"]))
-    with pytest.raises(zoo.InputError, match=r"a value lies 2.*e\+37 units of its scaler from the training rows"):
+    with pytest.raises(zoo.InputError, match=r"a value lies 4e\+37 units of its scaler from the training rows"):
         zoo.prepare(zoo.load(tmp_path / "x.csv"), targets=["close"], lookback=2)
 
 
