@@ -7,6 +7,7 @@ make test kills a few times; ZOO_KILLS=50 (make kill) many times.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,27 +50,29 @@ def processes_of(group):
     return [int(pid) for pid, own, state in lines if int(own) == group and not state.startswith("Z")]
 
 
-def killed_often(arguments, out, folder, seconds, seed):
-    """Start the command again and again, killing it at random moments, until it has been killed KILLS times or ends
-    by itself; then let it end. Nothing of a killed run is left five seconds later."""
-    draw = random.Random(seed)
-    for number in range(KILLS):
+def killed_often(arguments, out, folder, seconds, seed, check):
+    """Start the command again and again and kill it at random moments, KILLS times in all; nothing of a killed run is
+    left five seconds later. A run that ends, as the last one does, is checked; then its folder goes."""
+    draw, kills = random.Random(seed), 0
+    while kills <= KILLS:
         process = start(arguments, out, folder)
-        # Later ones live longer, so that the run gets somewhere.
+        patience = draw.uniform(0.1, 1.0) * seconds if kills < KILLS else 300
         try:
-            process.communicate(timeout=draw.uniform(0.2, 1.0) * seconds * (0.3 + number / KILLS))
-            break
+            _, errors = process.communicate(timeout=patience)
+            assert process.returncode == 0, errors
+            check()
+            kills += kills == KILLS
+            shutil.rmtree(folder / out)
+            continue
         except subprocess.TimeoutExpired:
             process.send_signal(draw.choice(SIGNALS))
+            kills += 1
         _, errors = process.communicate(timeout=30)
         assert "Traceback" not in errors, errors
         deadline = time.monotonic() + 5
         while (left := processes_of(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert left == [], f"after {number + 1} kills processes are left"
-    last = start(arguments, out, folder)
-    _, errors = last.communicate(timeout=300)
-    assert last.returncode == 0, errors
+        assert left == [], f"after {kills} kills processes are left"
 
 
 @pytest.fixture
@@ -94,27 +97,33 @@ def metrics_of(folder):
 
 def test_bench_loses_and_doubles_nothing(prices_csv, undisturbed):
     home, seconds = prices_csv.parent, undisturbed(BENCH)
-    killed_often(BENCH, "killed", home, seconds, seed=1)
-    peace, killed = metrics_of(home / "peace"), metrics_of(home / "killed")
-    assert killed == peace and len(peace) == 8
-    assert len((home / "killed" / "rows.jsonl").read_text().splitlines()) == len(peace)
-    kept = sorted(path.name for path in (home / "killed" / "predictions").iterdir())
-    assert kept == sorted(path.name for path in (home / "peace" / "predictions").iterdir())
-    for path in (home / "peace" / "predictions").iterdir():
-        assert (home / "killed" / "predictions" / path.name).read_bytes() == path.read_bytes()
-    assert [path.name for path in (home / "killed").glob(".*")] == []
+    peace = metrics_of(home / "peace")
+    assert len(peace) == 8
+    arrays = {path.name: path.read_bytes() for path in (home / "peace" / "predictions").iterdir()}
+
+    def check():
+        assert metrics_of(home / "killed") == peace
+        assert len((home / "killed" / "rows.jsonl").read_text().splitlines()) == len(peace)
+        predictions = (home / "killed" / "predictions").iterdir()
+        assert {path.name: path.read_bytes() for path in predictions} == arrays
+        assert list((home / "killed").glob(".*")) == []
+
+    killed_often(BENCH, "killed", home, seconds, 1, check)
 
 
 def test_tune_loses_and_doubles_no_trial(prices_csv, undisturbed):
     home, seconds = prices_csv.parent, undisturbed(TUNE)
-    killed_often(TUNE, "killed", home, seconds, seed=2)
-    best = [json.loads((home / name / "best.json").read_text()) for name in ("peace", "killed")]
-    assert [best[1][name] for name in ("params", "fit", "valid_loss")] == [
-        best[0][name] for name in ("params", "fit", "valid_loss")
-    ]
-    trials = [
-        [json.loads(line) for line in (home / name / "trials.jsonl").read_text().splitlines()]
-        for name in ("peace", "killed")
-    ]
-    complete = [[(t["params"], t["valid_loss"]) for t in each if t["state"] == "complete"] for each in trials]
-    assert complete[1] == complete[0] and len(complete[0]) == 8
+
+    def study(name):
+        best = json.loads((home / name / "best.json").read_text())
+        trials = [json.loads(line) for line in (home / name / "trials.jsonl").read_text().splitlines()]
+        complete = [(trial["params"], trial["valid_loss"]) for trial in trials if trial["state"] == "complete"]
+        return [best[field] for field in ("params", "fit", "valid_loss")], complete
+
+    peace = study("peace")
+    assert len(peace[1]) == 8
+
+    def check():
+        assert study("killed") == peace
+
+    killed_often(TUNE, "killed", home, seconds, 2, check)
