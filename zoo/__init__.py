@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from zoo.run.results import results
     from zoo.space import Choice, Float, Int
     from zoo.train.config import FitConfig
+    from zoo.train.descent import Epoch, History
     from zoo.train.evaluate import evaluate, forecast
-    from zoo.train.fit import Epoch, History, fit
+    from zoo.train.fit import fit, fit_many
     from zoo.train.store import SavedModel, forecast_next, load_model, save
     from zoo.tuning.result import StudyResult
     from zoo.tuning.study import tune
@@ -35,7 +36,8 @@ _NAMES = {
     "zoo.space": ("Choice", "Float", "Int"),
     "zoo.train.config": ("FitConfig",),
     "zoo.train.evaluate": ("evaluate", "forecast"),
-    "zoo.train.fit": ("Epoch", "History", "fit"),
+    "zoo.train.descent": ("Epoch", "History"),
+    "zoo.train.fit": ("fit", "fit_many"),
     "zoo.train.store": ("SavedModel", "forecast_next", "load_model", "save"),
     "zoo.tuning.result": ("StudyResult",),
     "zoo.tuning.study": ("tune",),

@@ -208,7 +208,8 @@ class AccuracyRow(Cell, Measured):
     """A measured cell; its figures are null where it failed.
 
     train_seconds: of fit; windows_per_second: training windows, median over epochs, null: no epochs; best_epoch: 0 for
-    the untrained weights; stopped: why training ended; predictions, truth: files beside the rows, see
+    the untrained weights; stopped: why training ended; together: models that trained in one CUDA graph (train_seconds
+    is then an equal share), null: alone; predictions, truth: files beside the rows, see
     zoo.run.predictions.
     """
 
@@ -219,6 +220,7 @@ class AccuracyRow(Cell, Measured):
     epochs: int | None = None
     best_epoch: int | None = None
     stopped: str | None = None
+    together: int | None = None
     threads: int
     dtype: str = "float32"
     predictions: str | None = None

@@ -105,7 +105,7 @@ def test_stored_predictions_are_those_of_the_model(tmp_path):
     }
     (cell,), data = expand(suite_of(settings, "mine"), device="cpu")
     with narrow_process():
-        row = measure(cell, tmp_path, {"commit": None, "command": None}, lambda _: None)
+        (row,) = measure([cell], tmp_path, {"commit": None, "command": None}, lambda *_: None)
     assert row.error is None
     model, _ = trained(cell, data, None)
     with np.load(tmp_path / row.predictions) as arrays:

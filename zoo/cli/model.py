@@ -10,7 +10,7 @@ from zoo.cli.app import app, examples
 from zoo.cli.options import option
 
 if TYPE_CHECKING:
-    from zoo.train.fit import Epoch
+    from zoo.train.descent import Epoch
 
 
 @app.command(

@@ -18,11 +18,12 @@ CHUNK = 8  # steps whose derivatives are made at once: enough to spare calls, fe
 def projected_states(lstm: nn.LSTM, x: Tensor) -> Tensor:
     """What lstm(x)[0] returns: states [B, L, P] of x [B, L, C], for one batch-first layer with proj_size P.
 
-    On CPU in float32 and float64 by the loop here, which can be differentiated once; elsewhere, and while a
-    graph is traced, by lstm itself.
+    On CPU in float32 and float64 by the loop here, which can be differentiated once; elsewhere, while a graph is
+    traced, and in a stack of models, by lstm itself.
     """
     is_plain = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    if x.device.type != "cpu" or not is_plain or torch.compiler.is_compiling():
+    is_stacked = "forward" in vars(lstm)
+    if x.device.type != "cpu" or not is_plain or is_stacked or torch.compiler.is_compiling():
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             states: Tensor = lstm(x)[0]

@@ -41,21 +41,23 @@ def run(
     A worker that dies, or takes longer than `timeout` seconds, costs its cell a failure row, and another takes its
     place. KeyboardInterrupt stops the workers and is raised again; stored rows stay.
     """
-    waiting, events = deque(cells), Queue[Event]()
-    workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(cells)))]
+    waiting, events = deque(groups(cells)), Queue[Event]()
+    workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(waiting)))]
 
-    def on_epoch(number: int, cell: Cell, epoch: Message) -> None:
-        events.put(Event(number, cell, workers[number].pid, epoch))
+    def on_epoch(number: int, group: Sequence[Cell], epoch: Message) -> None:
+        events.put(Event(number, group[epoch["place"]], workers[number].pid, epoch))
 
     def serve(number: int) -> None:
         """Have one worker measure cells until none waits; it ends with the thread that runs this."""
         try:
             while not workers[number].is_stopped:
-                cell = waiting.popleft()
-                events.put(Event(number, cell))
-                ask = partial(workers[number].ask, on_event=partial(on_epoch, number, cell), timeout=timeout)
-                row = _measured(ask, cell, store.folder, context)
-                events.put(Event(number, cell, row=row))
+                group = waiting.popleft()
+                for cell in group:
+                    events.put(Event(number, cell))
+                limit = None if timeout is None else timeout * len(group)
+                ask = partial(workers[number].ask, on_event=partial(on_epoch, number, group), timeout=limit)
+                for cell, row in zip(group, _measured(ask, group, store.folder, context), strict=True):
+                    events.put(Event(number, cell, row=row))
         except IndexError:  # none waits
             pass
         finally:
@@ -81,12 +83,25 @@ def run(
     return rows
 
 
-def _measured(ask: Callable[[Message], Message], cell: Cell, folder: Path, context: dict[str, Any]) -> AccuracyRow:
-    """The row that a worker gives a cell, or a failure row: the suite waits for one, whatever happened here."""
+def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """The cells, together where one CUDA graph can train them: those that differ in nothing but their seed."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        is_graph = cell.device == "cuda" and (cell.fit or {}).get("mode", "auto") in ("auto", "cuda-graph")
+        alike = cell.model_copy(update={"seed": 0, "key": ""}).model_dump_json() if is_graph else cell.key
+        found.setdefault(alike, []).append(cell)
+    return list(found.values())
+
+
+def _measured(
+    ask: Callable[[Message], Message], group: Sequence[Cell], folder: Path, context: dict[str, Any]
+) -> list[AccuracyRow]:
+    """The rows that a worker gives cells, or failure rows: the suite waits for them, whatever happened here."""
     try:
-        row: AccuracyRow = ask({"cell": cell, "folder": folder, "context": context})["row"]
-        return row
+        rows: list[AccuracyRow] = ask({"cells": group, "folder": folder, "context": context})["rows"]
+        return rows
     except WorkerDied as death:
-        return failed(cell, folder, context, str(death), death.log)
+        return [failed(cell, folder, context, str(death), death.log) for cell in group]
     except Exception as error:
-        return failed(cell, folder, context, f"{type(error).__name__}: {error}", traceback.format_exc())
+        text = f"{type(error).__name__}: {error}"
+        return [failed(cell, folder, context, text, traceback.format_exc()) for cell in group]

@@ -21,7 +21,7 @@ from zoo.files import write_atomically
 
 if TYPE_CHECKING:  # a report reads predictions without torch
     from zoo.data.prepare import Data
-    from zoo.train.fit import History
+    from zoo.train.descent import History
 
 
 @dataclass(frozen=True)

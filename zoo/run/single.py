@@ -9,8 +9,8 @@ from zoo.run import environment
 from zoo.run.serving import THREADS
 from zoo.run.worker import trained
 from zoo.suite import Suite, expand
+from zoo.train.descent import Epoch
 from zoo.train.evaluate import evaluate
-from zoo.train.fit import Epoch
 from zoo.train.step import torch_threads
 from zoo.train.store import check_model_folder, save
 

@@ -5,7 +5,7 @@ zoo.run.executor starts it.
 
 import statistics
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 
 from zoo.cell import AccuracyRow, Cell, DataFields, ProblemFields
 from zoo.data.prepare import Data
+from zoo.errors import Diverged
 from zoo.files import write_atomically
 from zoo.layers.normalised import Normalised
 from zoo.metrics import forecast_metrics
@@ -24,50 +25,81 @@ from zoo.run import environment, predictions
 from zoo.run.serving import THREADS, Hear, Message, Say
 from zoo.suite import prepare_from
 from zoo.train.config import FitConfig
+from zoo.train.descent import Epoch, History
 from zoo.train.evaluate import forecast
-from zoo.train.fit import Epoch, History, fit
+from zoo.train.fit import fit, fit_many
 
 
-def measure(cell: Cell, folder: Path, context: dict[str, Any], on_epoch: Callable[[Epoch], None]) -> AccuracyRow:
-    """The row of one cell; an exception of any kind becomes a row with `error`.
+def measure(
+    cells: Sequence[Cell], folder: Path, context: dict[str, Any], on_epoch: Callable[[int, Epoch], None]
+) -> list[AccuracyRow]:
+    """The rows of cells that differ in nothing but their seed; an exception becomes a row with `error`.
 
     context: the fields that all cells of a run share (commit, command). Predictions go to folder/predictions, the
-    traceback of a failure to folder/errors.
+    traceback of a failure to folder/errors. on_epoch: called with the cell's place.
     """
+    first = cells[0]
     try:
         torch.manual_seed(0)  # for a variant that draws even in eval mode: same cell, same figures
-        data = _prepared(cell.data, cell.problem)
-        if data.fingerprint != cell.data.fingerprint:
-            raise RuntimeError(f"{cell.data.source} has changed since the run began: start the run again")
-        if cell.code is not None and variant(cell.variant).code.sha256 != cell.code.sha256:
+        data = _prepared(first.data, first.problem)
+        if data.fingerprint != first.data.fingerprint:
+            raise RuntimeError(f"{first.data.source} has changed since the run began: start the run again")
+        if first.code is not None and variant(first.variant).code.sha256 != first.code.sha256:
             raise RuntimeError(
-                f"the source of variant '{cell.variant}' has changed since the run began: start the run again"
+                f"the source of variant '{first.variant}' has changed since the run began: start the run again"
             )
-        model, history = trained(cell, data, on_epoch)
+        models = [create(cell.variant, data.problem, seed=cell.seed, **cell.params) for cell in cells]
+        configs = [_config(cell) for cell in cells]
+        seeds = [cell.seed for cell in cells]
+        outcomes = fit_many(models, data.train, data.valid, configs, seeds=seeds, on_epoch=on_epoch)
+    except Exception as error:  # a fault of a variant costs its own cells only
+        return [_broken(cell, folder, context, error) for cell in cells]
+    return [
+        _measured(cell, data, model, outcome, folder, context)
+        for cell, model, outcome in zip(cells, models, outcomes, strict=True)
+    ]
+
+
+def _measured(
+    cell: Cell, data: Data, model: Normalised, outcome: History | Diverged, folder: Path, context: dict[str, Any]
+) -> AccuracyRow:
+    """The row of a trained model, evaluated once on test."""
+    try:
+        if isinstance(outcome, Diverged):
+            raise outcome
         forecasts = forecast(model, data.test)
-        speeds = [epoch.windows_per_second for epoch in history.epochs]
+        speeds = [epoch.windows_per_second for epoch in outcome.epochs]
         figures = {
             "metrics": forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-            "train_seconds": history.seconds,
+            "train_seconds": outcome.seconds,
             "windows_per_second": statistics.median(speeds) if speeds else None,
-            "epochs": len(history.epochs),
-            "best_epoch": history.best_epoch,
-            "stopped": history.stopped,
-            "fallback": history.fallback,
-            **predictions.store(folder, cell, data, forecasts, history),
+            "epochs": len(outcome.epochs),
+            "best_epoch": outcome.best_epoch,
+            "stopped": outcome.stopped,
+            "fallback": outcome.fallback,
+            "together": outcome.together if outcome.together > 1 else None,
+            **predictions.store(folder, cell, data, forecasts, outcome),
         }
         (folder / error_file(cell)).unlink(missing_ok=True)
         return row_of(cell, context, **figures)
-    except Exception as error:  # a fault of a variant costs its own cell only
-        return failed(cell, folder, context, f"{type(error).__name__}: {error}", traceback.format_exc())
+    except Exception as error:
+        return _broken(cell, folder, context, error)
+
+
+def _broken(cell: Cell, folder: Path, context: dict[str, Any], error: Exception) -> AccuracyRow:
+    details = "".join(traceback.format_exception(error))
+    return failed(cell, folder, context, f"{type(error).__name__}: {error}", details)
+
+
+def _config(cell: Cell) -> FitConfig:
+    return FitConfig.of({**(cell.fit or {}), "device": cell.device})
 
 
 def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) -> tuple[Normalised, History]:
     """A cell's model, trained on its data."""
     model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
-    config = FitConfig.of({**(cell.fit or {}), "device": cell.device})
-    return model, fit(model, data.train, data.valid, config, seed=cell.seed, on_epoch=on_epoch)
+    return model, fit(model, data.train, data.valid, _config(cell), seed=cell.seed, on_epoch=on_epoch)
 
 
 def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:
@@ -106,9 +138,9 @@ def _prepared(data: DataFields, problem: ProblemFields) -> Data:
 
 
 def answer(request: Message, say: Say, _: Hear) -> Message:
-    """The row of the cell in a request; each epoch is an event."""
+    """The rows of the cells in a request; each epoch of a cell is an event."""
 
-    def on_epoch(epoch: Epoch) -> None:
-        say({"epoch": epoch.number, "valid_loss": epoch.valid_loss, "train_loss": epoch.train_loss})
+    def on_epoch(place: int, epoch: Epoch) -> None:
+        say({"place": place, "epoch": epoch.number, "valid_loss": epoch.valid_loss, "train_loss": epoch.train_loss})
 
-    return {"row": measure(request["cell"], request["folder"], request["context"], on_epoch)}
+    return {"rows": measure(request["cells"], request["folder"], request["context"], on_epoch)}

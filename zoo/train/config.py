@@ -21,10 +21,11 @@ class FitConfig:
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
-    lowers it to zero; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is, compiled
-    (torch.compile), or captured as a CUDA graph; precision: of the step's products (tf32: CUDA only; bfloat16:
-    by autocast), validation and forecasts stay float32; threads: of the CPU during fit (more than 1 pays for large
-    models alone, and changes the last digits); device: auto is CUDA, else MPS, else the CPU.
+    lowers it to zero; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is (eager),
+    compiled (torch.compile), or captured as a CUDA graph; auto is a CUDA graph on CUDA, else eager; precision: of the
+    step's products (tf32: CUDA only; bfloat16: by autocast), validation and forecasts stay float32; threads: of the
+    CPU during fit (more than 1 pays for large models alone, and changes the last digits); device: auto is CUDA, else
+    MPS, else the CPU.
     """
 
     max_epochs: int = 200
@@ -41,7 +42,7 @@ class FitConfig:
     momentum: float = 0.9
     schedule: Annotated[Literal["none", "cosine", "plateau"], Choice("none", "cosine", "plateau")] = "none"
     loss: Literal["mse", "mae", "huber"] = "mae"
-    mode: Literal["eager", "compile", "cuda-graph"] = "eager"
+    mode: Literal["auto", "eager", "compile", "cuda-graph"] = "auto"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     threads: int = 1
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -67,7 +68,7 @@ class FitConfig:
     def settings(self) -> dict[str, Any]:
         """The settings as rows store them: without the device, without caps that are None, and without the default
         mode, precision and threads (rows older than those settings have the same keys)."""
-        defaults = {"mode": "eager", "precision": "float32", "threads": 1}
+        defaults = {"mode": "auto", "precision": "float32", "threads": 1}
         return {
             name: value
             for name, value in asdict(self).items()

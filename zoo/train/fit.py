@@ -1,12 +1,12 @@
 """fit: mini-batch training with early stopping, as one loop to read from top to bottom."""
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
@@ -14,37 +14,11 @@ from zoo.layers.normalised import Normalised, Solvable
 from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
-from zoo.train.modes import Mode, check_mode, prepared
-from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, validation_loss
+from zoo.train.descent import Descent, Epoch, History
+from zoo.train.fused import CannotFuse, Fuse, check_alike, fused
+from zoo.train.modes import Mode, check_mode, mode_on, prepared
+from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32
 from zoo.train.step import Step, check_precision, float32_rounding, torch_threads
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training windows; seconds exclude validation, losses are in scaled units."""
-
-    number: int
-    train_loss: float
-    valid_loss: float | None
-    seconds: float
-    windows_per_second: float
-
-
-@dataclass
-class History:
-    """A training run: its epochs, the epoch that the model's weights come from (0: the initial ones), total seconds.
-
-    initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
-    it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
-    fallback: why the config's mode did not run, None where it did.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    initial_valid_loss: float | None = None
-    best_epoch: int = 0
-    seconds: float = 0.0
-    stopped: str = "solved"
-    fallback: str | None = None
 
 
 def fit(
@@ -74,6 +48,7 @@ def fit(
     expect("seed", seed, int, "a whole number")
     config = config or FitConfig()
     device = check_step(config)
+    config = replace(config, mode=mode_on(device, config.mode))
     model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     started = time.perf_counter()
@@ -97,6 +72,99 @@ def fit(
     return history
 
 
+def fit_many(
+    models: Sequence[Normalised],
+    train: Windows,
+    valid: Windows | None,
+    configs: Sequence[FitConfig],
+    *,
+    seeds: Sequence[int],
+    on_epoch: Callable[[int, Epoch], None] | None = None,
+    fuse: Fuse = fused,
+) -> list[History | Diverged]:
+    """Train models of one problem side by side, on CUDA in one CUDA graph: one replay trains each of them one step.
+
+    Each model learns what `fit` alone would teach it, from its own config and seed; the last digits may differ. Dropout
+    draws from the first seed for all. A model that stops early leaves the others running; one that diverges
+    gets its Diverged in place of a History. history.seconds is a model's equal share of the time, history.together the
+    number of models, history.fallback why they trained one after the other. The configs must agree in device,
+    mode, precision, batch_size, loss and threads; raises InputError otherwise. on_epoch gets the model's place first.
+    """
+    check_alike(configs)
+    device = check_step(configs[0])
+    is_graph = mode_on(device, configs[0].mode) == "cuda-graph" or fuse is not fused
+    reason = None
+    if is_graph and len(models) > 1 and all(model.is_trainable for model in models):
+        try:
+            return _fit_fused(models, train, valid, configs, seeds, on_epoch, device, fuse)
+        except CannotFuse as error:
+            reason = str(error)
+    histories: list[History | Diverged] = []
+    for place, (model, config, seed) in enumerate(zip(models, configs, seeds, strict=True)):
+        listen = None if on_epoch is None else partial(on_epoch, place)
+        try:
+            history = fit(model, train, valid, config, seed=seed, on_epoch=listen)
+            history.fallback = history.fallback or reason
+            histories.append(history)
+        except Diverged as error:
+            histories.append(error)
+    return histories
+
+
+def _fit_fused(
+    models: Sequence[Normalised],
+    train: Windows,
+    valid: Windows | None,
+    configs: Sequence[FitConfig],
+    seeds: Sequence[int],
+    on_epoch: Callable[[int, Epoch], None] | None,
+    device: torch.device,
+    fuse: Fuse,
+) -> list[History | Diverged]:
+    for model in models:
+        check_windows(model, train, "train")
+        model.to(device)
+    train, valid = train.to(device), valid.to(device) if valid is not None else None
+    configs = [replace(config, mode=mode_on(device, config.mode)) for config in configs]
+    started = time.perf_counter()
+    outcomes: list[History | Diverged | None] = [None] * len(models)
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with full_float32(device), torch_threads(configs[0].threads), torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(stream_seed(seeds[0], "dropout"))
+        descents = [
+            Descent(model, train, valid, config, seed)
+            for model, config, seed in zip(models, configs, seeds, strict=True)
+        ]
+        with float32_rounding(configs[0].precision):
+            together = fuse([descent.step for descent in descents], train.order()[: descents[0].batch_size])
+        while any(outcome is None for outcome in outcomes):
+            running = [place for place, outcome in enumerate(outcomes) if outcome is None]
+            orders = torch.stack([descents[place].indices() for place in running])
+            began = time.perf_counter()
+            with float32_rounding(configs[0].precision):
+                losses = together.epoch(running, orders)
+            seconds = (time.perf_counter() - began) / len(running)
+            for place, loss in zip(running, losses, strict=True):
+                try:
+                    epoch = descents[place].finish_epoch(loss, seconds)
+                except Diverged as error:
+                    outcomes[place] = error
+                    continue
+                if on_epoch is not None:
+                    on_epoch(place, epoch)
+                if descents[place].is_over:
+                    outcomes[place] = descents[place].history
+        for descent, outcome in zip(descents, outcomes, strict=True):
+            if isinstance(outcome, History):
+                descent.keep_best()
+    share = (time.perf_counter() - started) / len(models)
+    for model, outcome in zip(models, outcomes, strict=True):
+        model.eval()
+        if isinstance(outcome, History):
+            outcome.seconds, outcome.together = share, len(models)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
 def _descend(
     model: Normalised,
     train: Windows,
@@ -106,51 +174,19 @@ def _descend(
     on_epoch: Callable[[Epoch], None] | None,
     history: History,
 ) -> None:
-    batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
-    steps = math.ceil(len(train) / batch_size)  # of a whole epoch
-    cap = config.max_batches if config.max_batches is not None else steps * config.max_epochs
-    epochs = min(config.max_epochs, math.ceil(cap / steps))
-    history.stopped = "max_epochs" if cap >= steps * config.max_epochs else "max_batches"
-    step = Step(model, train, config)
-    schedule = _schedule(step.optimizer, config, epochs)
-    order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
-    model.train()
+    descent = Descent(model, train, valid, config, seed, history)
     with float32_rounding(config.precision):
-        whole = prepared(step, train.order()[:batch_size])
+        whole = prepared(descent.step, train.order()[: descent.batch_size])
     history.fallback = whole.fallback
-    best_loss = math.inf
-    best_weights: dict[str, Tensor] | None = None
-    if valid is not None:
-        best_loss = history.initial_valid_loss = validation_loss(model, valid, config.loss)
-        best_weights = _copied(model)
-    began = time.perf_counter()
-    for number in range(1, epochs + 1):
-        indices = train.order(order)[: (cap - (number - 1) * steps) * batch_size]
+    while not descent.is_over:
+        indices = descent.indices()
         started = time.perf_counter()
         with float32_rounding(config.precision):
-            train_loss = _train_epoch(step, whole, indices, batch_size)
-        seconds = time.perf_counter() - started
-        valid_loss = validation_loss(model, valid, config.loss) if valid is not None else None
-        _check_losses(number, train_loss, valid_loss, step)
-        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, len(indices) / seconds))
+            train_loss = _train_epoch(descent.step, whole, indices, descent.batch_size)
+        epoch = descent.finish_epoch(train_loss, time.perf_counter() - started)
         if on_epoch is not None:
-            on_epoch(history.epochs[-1])
-        watched = train_loss if valid_loss is None else valid_loss
-        if watched < best_loss * (1 - config.min_delta) or valid is None:
-            best_loss, history.best_epoch = watched, number
-            best_weights = _copied(model) if valid is not None else None
-        elif 0 < config.patience <= number - history.best_epoch:
-            history.stopped = "patience"
-            break
-        if config.max_seconds is not None and time.perf_counter() - began > config.max_seconds:
-            history.stopped = "max_seconds"
-            break
-        if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            schedule.step(watched)
-        elif schedule is not None:
-            schedule.step()
-    if best_weights is not None:
-        model.load_state_dict(best_weights)
+            on_epoch(epoch)
+    descent.keep_best()
 
 
 def _train_epoch(step: Step, whole: Mode, indices: Tensor, batch_size: int) -> float:
@@ -161,16 +197,6 @@ def _train_epoch(step: Step, whole: Mode, indices: Tensor, batch_size: int) -> f
         run = whole.run if len(index) == batch_size else step
         total.add_(run(index), alpha=len(index))
     return total.item() / len(indices)  # the one wait for the device
-
-
-def _check_losses(number: int, train_loss: float, valid_loss: float | None, step: Step) -> None:
-    for name, loss in (("train", train_loss), ("validation", valid_loss)):
-        if loss is not None and not math.isfinite(loss):
-            rate = float(step.optimizer.param_groups[0]["lr"])
-            raise Diverged(
-                f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
-                f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
-            )
 
 
 def resolve_device(name: str) -> torch.device:
@@ -189,17 +215,3 @@ def check_step(config: FitConfig) -> torch.device:
     check_mode(config.mode, device)
     check_precision(config.precision, device)
     return device
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, config: FitConfig, epochs: int
-) -> torch.optim.lr_scheduler.LRScheduler | torch.optim.lr_scheduler.ReduceLROnPlateau | None:
-    if config.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    if config.schedule == "plateau":
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=max(1, config.patience // 3))
-    return None
-
-
-def _copied(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,9 +1,10 @@
 """Modes: the training step as it is, compiled, or captured once as a CUDA graph and replayed."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,13 @@ class Mode:
     name: str
     graph_breaks: int | None = None
     fallback: str | None = None
+
+
+def mode_on(device: torch.device, mode: str) -> Literal["eager", "compile", "cuda-graph"]:
+    """The mode that `mode` means on a device: auto is a CUDA graph on CUDA, else eager."""
+    if mode == "auto":
+        return "cuda-graph" if device.type == "cuda" else "eager"
+    return cast("Literal['eager', 'compile', 'cuda-graph']", mode)
 
 
 def check_mode(mode: str, device: torch.device) -> None:
@@ -70,16 +78,8 @@ def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
     capture: (work, warm-up steps) -> (replay, where each replay leaves the loss); CUDA's own where None.
     """
     place = index.clone()
-    tensors = [*step.parameters, *step.model.buffers()]
-    before = [tensor.detach().clone() for tensor in tensors]
-    state = copy.deepcopy(step.optimizer.state_dict())
-    try:
+    with restored([step]):
         replay, loss = (capture or _cuda_capture)(lambda: step(place), WARM_UP)
-    finally:  # undo the warm-up's training, in place, since the graph reads these tensors
-        with torch.no_grad():
-            for tensor, value in zip(tensors, before, strict=True):
-                tensor.copy_(value)
-            _restore(step.optimizer, state)
 
     def run(index: Tensor) -> Tensor:
         place.copy_(index)
@@ -124,7 +124,23 @@ def _fallback(mode: str, error: Exception) -> str:
     return f"{mode}: {first_line(error)}; ran eager"
 
 
-def _restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+@contextmanager
+def restored(steps: Sequence[Step]) -> Iterator[None]:
+    """Afterwards weights, buffers and optimizers are what they were, in place, since a graph reads these tensors."""
+    tensors = [tensor for step in steps for tensor in (*step.parameters, *step.model.buffers())]
+    before = [tensor.detach().clone() for tensor in tensors]
+    states = [copy.deepcopy(step.optimizer.state_dict()) for step in steps]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(tensors, before, strict=True):
+                tensor.copy_(value)
+            for step, state in zip(steps, states, strict=True):
+                restore_optimizer(step.optimizer, state)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Set the optimizer's tensors back to `state`; those that it does not have yet to zero."""
     known = state["state"]
     for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):

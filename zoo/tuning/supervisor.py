@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from zoo.cell import CostFields
 from zoo.run.process import WorkerDied, WorkerProcess, temporary_prefix
 from zoo.seeding import stream_seed
-from zoo.train.fit import Epoch
+from zoo.train.descent import Epoch
 from zoo.train.step import torch_threads
 from zoo.tuning.plan import Plan
 from zoo.tuning.result import cost_of, counted_trials, earlier_runs

@@ -22,7 +22,8 @@ from zoo.layers.normalised import Normalised
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig
-from zoo.train.fit import Epoch, fit, resolve_device
+from zoo.train.descent import Epoch
+from zoo.train.fit import fit, resolve_device
 from zoo.train.predict import full_float32, validation_loss
 
 # latency_ms: median of one forecast at batch 1

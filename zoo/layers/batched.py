@@ -1,0 +1,170 @@
+"""LSTM layers of many models at once: what each step needs of all of them is one product and one pointwise kernel.
+
+cuDNN runs one model's layer; K small ones after another leave a GPU almost idle. Here the weights carry a leading axis
+K, so that a step of all models is one batched product and one fused cell. It also runs a single LSTM with a
+recurrent projection, for which cuDNN takes a slow path.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def stackable_lstm(lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
+    """What lstm(x, hx) returns for batched x, by operations that torch.vmap can run over a leading axis of models."""
+    below_LBC = x.transpose(0, 1) if lstm.batch_first else x
+    directions = 2 if lstm.bidirectional else 1
+    out_size = lstm.proj_size or lstm.hidden_size
+    shape = below_LBC.shape[1]
+    last_states, last_cells = [], []
+    for layer in range(lstm.num_layers):
+        outs = []
+        for direction in range(directions):
+            suffix = f"_l{layer}" + ("_reverse" if direction else "")
+            place = layer * directions + direction
+            h0 = x.new_zeros(shape, out_size) if hx is None else hx[0][place]
+            c0 = x.new_zeros(shape, lstm.hidden_size) if hx is None else hx[1][place]
+            bias = getattr(lstm, f"bias_ih{suffix}") + getattr(lstm, f"bias_hh{suffix}") if lstm.bias else None
+            z = functional.linear(below_LBC, getattr(lstm, f"weight_ih{suffix}"), bias)
+            projection = getattr(lstm, f"weight_hr{suffix}") if lstm.proj_size else None
+            z = z.flip(0) if direction else z
+            states, cell = _UnderVmap.apply(z, h0, c0, getattr(lstm, f"weight_hh{suffix}"), projection)
+            last_states.append(states[-1])
+            last_cells.append(cell)
+            outs.append(states.flip(0) if direction else states)
+        below_LBC = torch.cat(outs, dim=-1) if directions == 2 else outs[0]
+        if lstm.dropout > 0 and layer + 1 < lstm.num_layers:
+            below_LBC = functional.dropout(below_LBC, lstm.dropout, lstm.training)
+    out = below_LBC.transpose(0, 1) if lstm.batch_first else below_LBC
+    return out, (torch.stack(last_states), torch.stack(last_cells))
+
+
+def one_projected_layer(lstm: nn.LSTM, x: Tensor) -> Tensor:
+    """The states [B, L, P] of one batch-first layer with proj_size P, which starts at zero."""
+    names = ("weight_ih_l0", "bias_ih_l0", "bias_hh_l0", "weight_hh_l0", "weight_hr_l0")
+    w_ih, b_ih, b_hh, w_hh, w_hr = map(lstm.get_parameter, names)
+    z = functional.linear(x.transpose(0, 1), w_ih, b_ih + b_hh)
+    zeros = x.new_zeros(1, len(x), lstm.hidden_size)
+    states, _ = ManyLayers.apply(z[:, None], zeros[..., : lstm.proj_size], zeros, w_hh[None], w_hr[None])
+    return states[:, 0].transpose(0, 1)
+
+
+class ManyLayers(torch.autograd.Function):
+    """One layer of K models: states [L, K, B, P] and the last cells [K, B, H] of z [L, K, B, 4H].
+
+    z: the inputs' product with its bias, gates in PyTorch's order i, f, g, o. h0 [K, B, P], c0 [K, B, H], w_hh
+    [K, 4H, P], w_hr [K, P, H], or None where P = H. Can be differentiated once.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor, w_hr: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        _, models, batch, width = z.shape
+        z = z.contiguous()
+        recurrent = w_hh.transpose(1, 2)
+        project = w_hr.transpose(1, 2) if w_hr is not None else None
+        state, cell = h0, c0.reshape(models * batch, width // 4)
+        states, hiddens, cells, gates = [], [], [cell], []
+        for z_t in z.unbind():
+            product = torch.bmm(state, recurrent).view(models * batch, width)
+            hidden, cell, gate = _cell(z_t.view(models * batch, width), product, cell)
+            shown = hidden.view(models, batch, -1)
+            state = shown if project is None else torch.bmm(shown, project)
+            states.append(state)
+            hiddens.append(shown)
+            cells.append(cell)
+            gates.append(gate)
+        out = torch.stack(states)
+        kept = torch.stack(hiddens) if w_hr is not None else None
+        ctx.save_for_backward(h0, w_hh, w_hr, out, kept, *cells, *gates)
+        return out, cell.view(models, batch, -1)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        h0, w_hh, w_hr, out, hiddens, *rest = ctx.saved_tensors
+        length, models, batch, _ = out.shape
+        cells, gates = rest[: length + 1], rest[length + 1 :]
+        d_states, d_last = gradients
+        d_cell = d_last.reshape(cells[0].shape)
+        d_state = d_states[-1]
+        d_gates: list[Tensor] = []
+        d_shown = []
+        for t in range(length - 1, -1, -1):
+            if d_gates:
+                d_state = torch.baddbmm(d_states[t], d_gates[-1], w_hh)
+            d_shown.append(d_state)
+            d_hidden = d_state if w_hr is None else torch.bmm(d_state, w_hr)
+            d_gate, d_cell = _cell_backward(d_hidden.reshape(cells[0].shape), d_cell, cells[t], cells[t + 1], gates[t])
+            d_gates.append(d_gate.view(models, batch, -1))
+        d_h0 = torch.bmm(d_gates[-1], w_hh)
+        d_z = torch.stack(d_gates[::-1])
+        before = torch.cat([h0[None], out[:-1]])
+        d_w_hh = torch.bmm(_joined(d_z).transpose(1, 2), _joined(before))
+        d_w_hr = None
+        if w_hr is not None:
+            d_w_hr = torch.bmm(_joined(torch.stack(d_shown[::-1])).transpose(1, 2), _joined(hiddens))
+        return d_z, d_h0, d_cell.view(models, batch, -1), d_w_hh, d_w_hr
+
+
+class _UnderVmap(torch.autograd.Function):
+    """ManyLayers for a model under torch.vmap, which sees its own layer alone."""
+
+    @staticmethod
+    def forward(*_: Tensor | None) -> tuple[Tensor, Tensor]:
+        raise RuntimeError("stackable_lstm runs under torch.vmap only")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *tensors: Tensor | None) -> tuple[Any, Any]:
+        z, h0, c0, w_hh, w_hr = (
+            None if tensor is None else _leading(tensor, dim, info.batch_size)
+            for tensor, dim in zip(tensors, in_dims, strict=True)
+        )
+        assert z is not None
+        return ManyLayers.apply(z.transpose(0, 1), h0, c0, w_hh, w_hr), (1, 0)
+
+
+def _leading(tensor: Tensor, dim: int | None, count: int) -> Tensor:
+    """The tensor with its axis of models first; one that all models share is seen by each."""
+    return tensor.expand(count, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
+
+
+def _joined(steps_LKBX: Tensor) -> Tensor:
+    """[K, L * B, X]"""
+    return steps_LKBX.transpose(0, 1).flatten(1, 2)
+
+
+def _cell(z: Tensor, product: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The hidden state [N, H], the cell [N, H] and the gates [N, 4H] after a step."""
+    if z.device.type == "cuda":
+        result: tuple[Tensor, Tensor, Tensor] = torch.ops.aten._thnn_fused_lstm_cell(z, product, cell, None, None)
+        return result
+    i, f, g, o = (z + product).chunk(4, dim=1)
+    gates = torch.cat([i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()], dim=1)
+    i, f, g, o = gates.chunk(4, dim=1)
+    after = f * cell + i * g
+    return o * after.tanh(), after, gates
+
+
+def _cell_backward(
+    d_hidden: Tensor, d_cell: Tensor, before: Tensor, after: Tensor, gates: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of z [N, 4H] and of the cell before the step [N, H]."""
+    if gates.device.type == "cuda":
+        d_z, d_before, _ = torch.ops.aten._thnn_fused_lstm_cell_backward_impl(
+            d_hidden, d_cell, before, after, gates, False
+        )
+        return d_z, d_before
+    i, f, g, o = gates.chunk(4, dim=1)
+    squashed = after.tanh()
+    d_cell = d_cell + d_hidden * o * (1 - squashed**2)
+    d_o = d_hidden * squashed * o * (1 - o)
+    d_i, d_f, d_g = d_cell * g * i * (1 - i), d_cell * before * f * (1 - f), d_cell * i * (1 - g**2)
+    return torch.cat([d_i, d_f, d_g, d_o], dim=1), d_cell * f

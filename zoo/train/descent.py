@@ -1,0 +1,141 @@
+"""Descent: the state of one model's training between epochs: its order of batches, its best weights, when it ends."""
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data.windows import Windows
+from zoo.errors import Diverged
+from zoo.layers.normalised import Normalised
+from zoo.seeding import stream_seed
+from zoo.train.config import FitConfig
+from zoo.train.predict import validation_loss
+from zoo.train.step import Step
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training windows; seconds exclude validation, losses are in scaled units."""
+
+    number: int
+    train_loss: float
+    valid_loss: float | None
+    seconds: float
+    windows_per_second: float
+
+
+@dataclass
+class History:
+    """A training run: its epochs, the epoch that the model's weights come from (0: the initial ones), total seconds.
+
+    initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
+    it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
+    fallback: why the config's mode did not run, None where it did. together: how many models trained in one graph
+    (seconds is then an equal share); 1: alone.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    initial_valid_loss: float | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+    stopped: str = "solved"
+    fallback: str | None = None
+    together: int = 1
+
+
+class Descent:
+    """One model's training by gradient descent; what runs the steps in between is the caller's choice.
+
+    Ask for the windows of the next epoch (`indices`), train on them, and `finish_epoch` with their mean loss, until
+    `is_over`; then `keep_best`. The windows lie on the model's device.
+    """
+
+    def __init__(
+        self,
+        model: Normalised,
+        train: Windows,
+        valid: Windows | None,
+        config: FitConfig,
+        seed: int,
+        history: History | None = None,
+    ) -> None:
+        self.model, self.train, self.valid, self.config = model, train, valid, config
+        self.history = history if history is not None else History()
+        self.batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
+        self.steps = math.ceil(len(train) / self.batch_size)  # of a whole epoch
+        whole = self.steps * config.max_epochs
+        self.cap = config.max_batches if config.max_batches is not None else whole
+        self.epochs = min(config.max_epochs, math.ceil(self.cap / self.steps))
+        self.history.stopped = "max_epochs" if self.cap >= whole else "max_batches"
+        self.step = Step(model, train, config)
+        self.schedule = _schedule(self.step.optimizer, config, self.epochs)
+        self.order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
+        self.number, self.is_over = 0, False
+        self.best_loss = math.inf
+        self.best_weights: dict[str, Tensor] | None = None
+        if valid is not None:
+            self.best_loss = self.history.initial_valid_loss = validation_loss(model, valid, config.loss)
+            self.best_weights = _copied(model)
+        model.train()
+        self.began = time.perf_counter()
+
+    def indices(self) -> Tensor:
+        """The window numbers of the next epoch in their order: int64 [n]."""
+        return self.train.order(self.order)[: (self.cap - self.number * self.steps) * self.batch_size]
+
+    def finish_epoch(self, train_loss: float, seconds: float) -> Epoch:
+        """Validate, keep the best weights, and decide whether training is over; raises Diverged."""
+        self.number += 1
+        number, config, history = self.number, self.config, self.history
+        valid_loss = validation_loss(self.model, self.valid, config.loss) if self.valid is not None else None
+        _check_losses(number, train_loss, valid_loss, self.step)
+        count = min(len(self.train), (self.cap - (number - 1) * self.steps) * self.batch_size)
+        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, count / seconds))
+        watched = train_loss if valid_loss is None else valid_loss
+        if watched < self.best_loss * (1 - config.min_delta) or valid_loss is None:
+            self.best_loss, history.best_epoch = watched, number
+            self.best_weights = _copied(self.model) if valid_loss is not None else None
+        elif 0 < config.patience <= number - history.best_epoch:
+            history.stopped, self.is_over = "patience", True
+            return history.epochs[-1]
+        if config.max_seconds is not None and time.perf_counter() - self.began > config.max_seconds:
+            history.stopped, self.is_over = "max_seconds", True
+            return history.epochs[-1]
+        if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            self.schedule.step(watched)
+        elif self.schedule is not None:
+            self.schedule.step()
+        self.is_over = number == self.epochs
+        return history.epochs[-1]
+
+    def keep_best(self) -> None:
+        """Give the model its best weights."""
+        if self.best_weights is not None:
+            self.model.load_state_dict(self.best_weights)
+
+
+def _check_losses(number: int, train_loss: float, valid_loss: float | None, step: Step) -> None:
+    for name, loss in (("train", train_loss), ("validation", valid_loss)):
+        if loss is not None and not math.isfinite(loss):
+            rate = float(step.optimizer.param_groups[0]["lr"])
+            raise Diverged(
+                f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
+                f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
+            )
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, config: FitConfig, epochs: int
+) -> torch.optim.lr_scheduler.LRScheduler | torch.optim.lr_scheduler.ReduceLROnPlateau | None:
+    if config.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
+    if config.schedule == "plateau":
+        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=max(1, config.patience // 3))
+    return None
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -1,0 +1,278 @@
+"""Fused: one training step of many models at once, captured as one CUDA graph.
+
+A small model fills a hundredth of a GPU. Models that share data and batch size are either stacked (their weights get a
+leading axis, and each operation serves all of them), or run as parallel branches of one graph.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import InputError, first_line
+from zoo.layers.batched import stackable_lstm
+from zoo.train.config import FitConfig
+from zoo.train.modes import WARM_UP, restore_optimizer, restored
+from zoo.train.step import LOSSES, Step, autocast, optimizer_of
+
+ALIKE = ("device", "mode", "precision", "batch_size", "max_batches", "loss", "threads")
+NEAR = 1e-4  # of the first loss, between a model alone and the same model in a stack
+Works = Sequence[Callable[[], None]]
+CaptureMany = Callable[[Works, int], Callable[[], None]]
+
+
+class CannotFuse(Exception):
+    """Why models cannot train in one graph."""
+
+
+class Fused(Protocol):
+    """Models that train one step at once; `kind` is how."""
+
+    kind: str
+
+    def epoch(self, running: Sequence[int], orders: Tensor) -> list[float]:
+        """Train the models in places `running` on the windows orders [R, n], and return their mean losses."""
+
+
+Fuse = Callable[[Sequence[Step], Tensor], Fused]
+
+
+def check_alike(configs: Sequence[FitConfig]) -> None:
+    """Raise InputError unless the configs agree in what models in one graph share."""
+    for name in ALIKE:
+        values = list(dict.fromkeys(getattr(config, name) for config in configs))
+        if len(values) > 1:
+            raise InputError(f"models that train together need one {name}, got {', '.join(map(str, values))}")
+
+
+def fused(steps: Sequence[Step], index: Tensor, capture: CaptureMany | None = None) -> Fused:
+    """The steps stacked where that gives the same losses, else as branches; raises CannotFuse.
+
+    index: window numbers [B] to try them on. Weights and optimizers stay as they were.
+    """
+    capture = capture or _cuda_capture_many
+    try:
+        return Stack(steps, index, capture)
+    except CannotFuse:
+        try:
+            return Branches(steps, index, capture)
+        except Exception as error:  # whatever a capture raises, each model can train alone
+            raise CannotFuse(f"cuda-graph of {len(steps)} models: {first_line(error)}; trained one by one") from error
+
+
+class Branches:
+    """Each model's own step on a stream of its own, all of them in one graph."""
+
+    kind = "branches"
+
+    def __init__(self, steps: Sequence[Step], index: Tensor, capture: CaptureMany) -> None:
+        self.steps, self.capture, self.batch_size = steps, capture, len(index)
+        self._prepare(range(len(steps)), index)
+
+    def _prepare(self, members: Sequence[int], index: Tensor) -> None:
+        self.members = list(members)
+        self.place = index.repeat(len(self.members), 1)
+        self.totals = torch.zeros(len(self.members), device=index.device)
+        steps = [self.steps[member] for member in self.members]
+        for step in steps:
+            step.model.train()
+        works = [partial(self._work, number, step) for number, step in enumerate(steps)]
+        with restored(steps):
+            self.replay = self.capture(works, WARM_UP)
+
+    def _work(self, number: int, step: Step) -> None:
+        self.totals[number].add_(step(self.place[number]))
+
+    def epoch(self, running: Sequence[int], orders: Tensor) -> list[float]:
+        """See Fused. Once half of the models have stopped, the others are captured again."""
+        if len(running) <= len(self.members) // 2:
+            self._prepare(running, self.place[0].clone())
+        for member in running:
+            self.steps[member].model.train()
+        rows = torch.tensor([self.members.index(member) for member in running], device=orders.device)
+        sums = torch.zeros(len(running), device=orders.device)
+        self.totals.zero_()
+        for index in orders.split(self.batch_size, dim=1):
+            if index.shape[1] == self.batch_size:
+                self.place[rows] = index
+                self.replay()
+            else:
+                rest = [self.steps[member](part) for member, part in zip(running, index, strict=True)]
+                sums.add_(torch.stack(rest), alpha=index.shape[1])
+        sums.add_(self.totals[rows], alpha=self.batch_size)
+        mean: list[float] = (sums / orders.shape[1]).tolist()
+        return mean
+
+
+class Stack:
+    """One model whose weights are those of all: flat [K, P], the optimizer's only parameter."""
+
+    kind = "stacked"
+
+    def __init__(self, steps: Sequence[Step], index: Tensor, capture: CaptureMany) -> None:
+        first = steps[0]
+        if any(asdict(step.config) != asdict(first.config) for step in steps) or first.config.schedule == "plateau":
+            raise CannotFuse("stacked models need one config, and none with the schedule plateau")
+        if first.config.precision not in ("float32", "tf32"):
+            raise CannotFuse(f"stacked models do not train in {first.config.precision}")
+        shapes = [{name: p.shape for name, p in step.model.named_parameters()} for step in steps]
+        if any(shape != shapes[0] for shape in shapes) or any(True for _ in first.model.buffers()):
+            raise CannotFuse("stacked models need weights of equal shapes, and no buffers")
+        self.steps, self.config, self.windows, self.capture = steps, first.config, first.windows, capture
+        self.batch_size = len(index)
+        self.model = copy.deepcopy(first.model).train()
+        for module in self.model.modules():
+            if isinstance(module, nn.LSTM):
+                module.__dict__["forward"] = partial(stackable_lstm, module)
+        self.shapes = shapes[0]
+        self.sizes = [shape.numel() for shape in self.shapes.values()]
+        for step in steps:  # without gradients it changes nothing, but a schedule waits for it
+            step.optimizer.zero_grad(set_to_none=True)
+            step.optimizer.step()
+        self._gather_weights(range(len(steps)))
+        self.optimizer = optimizer_of([self.flat], self.config)
+        try:
+            with torch.no_grad():
+                alone = first.forward(index)
+                here = self._losses(index.repeat(len(steps), 1))[0]
+        except Exception as error:  # vmap does not know every operation
+            raise CannotFuse(first_line(error)) from error
+        is_random = any(isinstance(module, nn.Dropout) and module.p > 0 for module in first.model.modules())
+        if not is_random and not torch.allclose(alone, here, rtol=NEAR):
+            raise CannotFuse("stacked, the models give other losses")
+        try:
+            self._capture(index)
+        except Exception as error:
+            raise CannotFuse(first_line(error)) from error
+
+    def _gather_weights(self, members: Sequence[int]) -> None:
+        self.members = list(members)
+        rows = [
+            torch.cat([p.detach().flatten() for p in self.steps[member].model.parameters()]) for member in self.members
+        ]
+        self.flat = nn.Parameter(torch.stack(rows))
+
+    def _capture(self, index: Tensor) -> None:
+        self.place = index.repeat(len(self.members), 1)
+        self.totals = torch.zeros(len(self.members), device=index.device)
+        flat, state = self.flat.detach().clone(), copy.deepcopy(self.optimizer.state_dict())
+        try:
+            self.replay = self.capture([self._work], WARM_UP)
+        finally:
+            with torch.no_grad():
+                self.flat.copy_(flat)
+            restore_optimizer(self.optimizer, state)
+
+    def _work(self) -> None:
+        self.totals.add_(self._step(self.place))
+
+    def _losses(self, index_KB: Tensor) -> Tensor:
+        """The loss of each model [K] on its windows."""
+        x, y = self.windows.gather(index_KB.flatten())
+        shape = index_KB.shape
+        parts = self.flat.split(self.sizes, dim=1)
+        weights = {
+            name: part.view(len(part), *size) for part, (name, size) in zip(parts, self.shapes.items(), strict=True)
+        }
+        loss = LOSSES[self.config.loss]
+
+        def one(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+            return loss(torch.func.functional_call(self.model, weights, (x,)), y)
+
+        with autocast(self.config.precision, x.device):
+            losses: Tensor = torch.vmap(one, randomness="different")(
+                weights, x.view(*shape, *x.shape[1:]), y.reshape(*shape, *y.shape[1:])
+            )
+        return losses
+
+    def _step(self, index_KB: Tensor) -> Tensor:
+        losses = self._losses(index_KB)
+        total = losses.sum()
+        if self.config.l1 > 0:
+            total = total + self.config.l1 * self.flat.abs().sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        gradient = self.flat.grad
+        if self.config.clip_norm > 0 and gradient is not None:
+            norms = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+            gradient.mul_((self.config.clip_norm / (norms + 1e-6)).clamp_(max=1.0))
+        self.optimizer.step()
+        return losses.detach()
+
+    def epoch(self, running: Sequence[int], orders: Tensor) -> list[float]:
+        """See Fused. Once half of the models have stopped, the others are stacked and captured again."""
+        if len(running) <= len(self.members) // 2:
+            self._shrink(running)
+        self._follow_schedule(running[0])
+        rows = torch.tensor([self.members.index(member) for member in running], device=orders.device)
+        sums = torch.zeros(len(self.members), device=orders.device)
+        self.totals.zero_()
+        for index in orders.split(self.batch_size, dim=1):
+            if index.shape[1] == self.batch_size:
+                self.place[rows] = index
+                self.replay()
+            else:
+                every = self.place[:, : index.shape[1]].clone()
+                every[rows] = index
+                sums.add_(self._step(every), alpha=index.shape[1])
+        sums.add_(self.totals, alpha=self.batch_size)
+        self._hand_back(running)
+        mean: list[float] = (sums[rows] / orders.shape[1]).tolist()
+        return mean
+
+    def _hand_back(self, running: Sequence[int]) -> None:
+        """Copy the weights to the models, which validate with them."""
+        with torch.no_grad():
+            for member in running:
+                row = self.flat[self.members.index(member)]
+                targets: list[Tensor] = list(self.steps[member].model.parameters())
+                sources = [
+                    part.view(size) for part, size in zip(row.split(self.sizes), self.shapes.values(), strict=True)
+                ]
+                torch._foreach_copy_(targets, sources)
+
+    def _shrink(self, running: Sequence[int]) -> None:
+        rows = [self.members.index(member) for member in running]
+        states = {
+            name: value[rows] if value.dim() else value for name, value in self.optimizer.state[self.flat].items()
+        }
+        self._gather_weights(running)
+        self.optimizer = optimizer_of([self.flat], self.config)
+        self.optimizer.state[self.flat].update(states)
+        self._capture(self.place[0])
+
+    def _follow_schedule(self, member: int) -> None:
+        rate, group = self.steps[member].optimizer.param_groups[0]["lr"], self.optimizer.param_groups[0]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def _cuda_capture_many(works: Works, warm_up: int) -> Callable[[], None]:
+    """Warm the works up, each on a stream of its own, and capture one run of all, forked and joined."""
+    streams = [torch.cuda.Stream() for _ in works]
+
+    def run() -> None:
+        here = torch.cuda.current_stream()
+        for stream, work in zip(streams, works, strict=True):
+            stream.wait_stream(here)
+            with torch.cuda.stream(stream):
+                work()
+        for stream in streams:
+            here.wait_stream(stream)
+
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(warm_up):
+            run()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay
