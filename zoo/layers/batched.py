@@ -62,52 +62,84 @@ class ManyLayers(torch.autograd.Function):
     def forward(
         ctx: Any, z: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor, w_hr: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        _, models, batch, width = z.shape
-        z = z.contiguous()
-        recurrent = w_hh.transpose(1, 2)
-        project = w_hr.transpose(1, 2) if w_hr is not None else None
-        state, cell = h0, c0.reshape(models * batch, width // 4)
-        states, hiddens, cells, gates = [], [], [cell], []
-        for z_t in z.unbind():
-            product = torch.bmm(state, recurrent).view(models * batch, width)
-            hidden, cell, gate = _cell(z_t.view(models * batch, width), product, cell)
-            shown = hidden.view(models, batch, -1)
-            state = shown if project is None else torch.bmm(shown, project)
-            states.append(state)
-            hiddens.append(shown)
-            cells.append(cell)
-            gates.append(gate)
-        out = torch.stack(states)
-        kept = torch.stack(hiddens) if w_hr is not None else None
-        ctx.save_for_backward(h0, w_hh, w_hr, out, kept, *cells, *gates)
-        return out, cell.view(models, batch, -1)
+        own = persistent(z)
+        run = own.forward if own is not None else _forward
+        out, hiddens, cells, gates = run(z.contiguous(), h0, c0, w_hh, w_hr)
+        ctx.save_for_backward(h0, w_hh, w_hr, out, hiddens, cells, gates)
+        return out, cells[-1]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        h0, w_hh, w_hr, out, hiddens, *rest = ctx.saved_tensors
-        length, models, batch, _ = out.shape
-        cells, gates = rest[: length + 1], rest[length + 1 :]
-        d_states, d_last = gradients
-        d_cell = d_last.reshape(cells[0].shape)
-        d_state = d_states[-1]
-        d_gates: list[Tensor] = []
-        d_shown = []
-        for t in range(length - 1, -1, -1):
-            if d_gates:
-                d_state = torch.baddbmm(d_states[t], d_gates[-1], w_hh)
-            d_shown.append(d_state)
-            d_hidden = d_state if w_hr is None else torch.bmm(d_state, w_hr)
-            d_gate, d_cell = _cell_backward(d_hidden.reshape(cells[0].shape), d_cell, cells[t], cells[t + 1], gates[t])
-            d_gates.append(d_gate.view(models, batch, -1))
-        d_h0 = torch.bmm(d_gates[-1], w_hh)
-        d_z = torch.stack(d_gates[::-1])
+        h0, w_hh, w_hr, out, hiddens, cells, gates = ctx.saved_tensors
+        own = persistent(gates)
+        run = own.backward if own is not None else _backward
+        d_z, d_shown, d_h0, d_c0 = run(*gradients, w_hh, w_hr, cells, gates)
         before = torch.cat([h0[None], out[:-1]])
         d_w_hh = torch.bmm(_joined(d_z).transpose(1, 2), _joined(before))
-        d_w_hr = None
-        if w_hr is not None:
-            d_w_hr = torch.bmm(_joined(torch.stack(d_shown[::-1])).transpose(1, 2), _joined(hiddens))
-        return d_z, d_h0, d_cell.view(models, batch, -1), d_w_hh, d_w_hr
+        d_w_hr = None if d_shown is None else torch.bmm(_joined(d_shown).transpose(1, 2), _joined(hiddens))
+        return d_z, d_h0, d_c0, d_w_hh, d_w_hr
+
+
+def persistent(z: Tensor) -> Any:
+    """The module of kernels that run a whole window, where there is one for layers of this size; else None."""
+    if z.device.type != "cuda" or z.dtype != torch.float32:
+        return None
+    try:
+        from zoo.layers import persistent as kernels
+    except ImportError:  # no Triton
+        return None
+    return kernels if z.shape[-1] <= 4 * kernels.LARGEST else None
+
+
+def _forward(
+    z: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor, w_hr: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """States [L, K, B, P], hidden states before the projection, cells [L + 1, K, B, H] and gates [L, K, B, 4H]."""
+    _, models, batch, width = z.shape
+    recurrent = w_hh.transpose(1, 2)
+    project = w_hr.transpose(1, 2) if w_hr is not None else None
+    state, cell = h0, c0.reshape(models * batch, width // 4)
+    states, hiddens, cells, gates = [], [], [cell], []
+    for z_t in z.unbind():
+        product = torch.bmm(state, recurrent).view(models * batch, width)
+        hidden, cell, gate = _cell(z_t.view(models * batch, width), product, cell)
+        state = hidden.view(models, batch, -1)
+        hiddens.append(state)
+        if project is not None:
+            state = torch.bmm(state, project)
+        states.append(state)
+        cells.append(cell)
+        gates.append(gate)
+    kept = torch.stack(hiddens) if w_hr is not None else None
+    return (
+        torch.stack(states), kept, torch.stack(cells).unflatten(1, (models, batch)),
+        torch.stack(gates).unflatten(1, (models, batch)),
+    )  # fmt: skip
+
+
+def _backward(
+    d_states: Tensor, d_last: Tensor, w_hh: Tensor, w_hr: Tensor | None, cells: Tensor, gates: Tensor
+) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """The gradients of z, of the states with all that came from later steps (None: no projection), of h0 and c0."""
+    length, models, batch, _ = d_states.shape
+    cells_LNH, gates_LNZ = cells.flatten(1, 2), gates.flatten(1, 2)
+    d_cell = d_last.reshape(cells_LNH[0].shape)
+    d_state = d_states[-1]
+    d_gates: list[Tensor] = []
+    d_shown = []
+    for t in range(length - 1, -1, -1):
+        if d_gates:
+            d_state = torch.baddbmm(d_states[t], d_gates[-1], w_hh)
+        d_shown.append(d_state)
+        d_hidden = d_state if w_hr is None else torch.bmm(d_state, w_hr)
+        d_gate, d_cell = _cell_backward(
+            d_hidden.reshape(d_cell.shape), d_cell, cells_LNH[t], cells_LNH[t + 1], gates_LNZ[t]
+        )
+        d_gates.append(d_gate.view(models, batch, -1))
+    d_h0 = torch.bmm(d_gates[-1], w_hh)
+    shown = torch.stack(d_shown[::-1]) if w_hr is not None else None
+    return torch.stack(d_gates[::-1]), shown, d_h0, d_cell.view(models, batch, -1)
 
 
 class _UnderVmap(torch.autograd.Function):

@@ -12,18 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.layers.batched import one_projected_layer
+
 CHUNK = 8  # steps whose derivatives are made at once: enough to spare calls, few enough to stay in the cache
 
 
 def projected_states(lstm: nn.LSTM, x: Tensor) -> Tensor:
     """What lstm(x)[0] returns: states [B, L, P] of x [B, L, C], for one batch-first layer with proj_size P.
 
-    On CPU in float32 and float64 by the loop here, which can be differentiated once; elsewhere, while a graph is
-    traced, and in a stack of models, by lstm itself.
+    In float32 and float64 on CPU by the loop here, on CUDA by zoo.layers.batched; both can be differentiated once.
+    Elsewhere, while a graph is traced, and in a stack of models, by lstm itself.
     """
-    is_plain = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+    kind = x.device.type
+    is_plain = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(kind)
     is_stacked = "forward" in vars(lstm)
-    if x.device.type != "cpu" or not is_plain or is_stacked or torch.compiler.is_compiling():
+    is_own = is_plain and not is_stacked and not torch.compiler.is_compiling()
+    if is_own and kind == "cuda":
+        return one_projected_layer(lstm, x)
+    if not is_own or kind != "cpu":
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             states: Tensor = lstm(x)[0]
