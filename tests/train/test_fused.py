@@ -195,7 +195,7 @@ def test_a_layers_kernels_on_a_gpu_give_what_the_cpu_gives(projected):
     a_gpu()
     torch.manual_seed(0)
     length, models, batch, size, out = 6, 3, 4, 8, 5 if projected else 8
-    shapes = [(length, models, batch, 4 * size), (models, batch, out), (models, batch, size), (models, 4 * size, out)]
+    shapes = [(models, length, batch, 4 * size), (models, batch, out), (models, batch, size), (models, 4 * size, out)]
     tensors = [torch.randn(shape) for shape in shapes]
     tensors.append(torch.randn(models, out, size) if projected else None)
     results = []

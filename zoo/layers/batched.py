@@ -26,8 +26,7 @@ def stackable_lstm(lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = 
             place = layer * directions + direction
             h0 = x.new_zeros(shape, out_size) if hx is None else hx[0][place]
             c0 = x.new_zeros(shape, lstm.hidden_size) if hx is None else hx[1][place]
-            bias = getattr(lstm, f"bias_ih{suffix}") + getattr(lstm, f"bias_hh{suffix}") if lstm.bias else None
-            z = functional.linear(below_LBC, getattr(lstm, f"weight_ih{suffix}"), bias)
+            z = _product(below_LBC, lstm, suffix)
             projection = getattr(lstm, f"weight_hr{suffix}") if lstm.proj_size else None
             z = z.flip(0) if direction else z
             states, cell = _UnderVmap.apply(z, h0, c0, getattr(lstm, f"weight_hh{suffix}"), projection)
@@ -41,18 +40,27 @@ def stackable_lstm(lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = 
     return out, (torch.stack(last_states), torch.stack(last_cells))
 
 
+def _product(x_LBC: Tensor, lstm: nn.LSTM, suffix: str) -> Tensor:
+    """The inputs' product with its bias, which is a weight of an input of ones: so both gradients are one product."""
+    weight = getattr(lstm, f"weight_ih{suffix}")
+    if not lstm.bias:
+        return functional.linear(x_LBC, weight)
+    bias = getattr(lstm, f"bias_ih{suffix}") + getattr(lstm, f"bias_hh{suffix}")
+    ones = x_LBC.new_ones(*x_LBC.shape[:2], 1)
+    return functional.linear(torch.cat([x_LBC, ones], dim=2), torch.cat([weight, bias[:, None]], dim=1))
+
+
 def one_projected_layer(lstm: nn.LSTM, x: Tensor) -> Tensor:
     """The states [B, L, P] of one batch-first layer with proj_size P, which starts at zero."""
-    names = ("weight_ih_l0", "bias_ih_l0", "bias_hh_l0", "weight_hh_l0", "weight_hr_l0")
-    w_ih, b_ih, b_hh, w_hh, w_hr = map(lstm.get_parameter, names)
-    z = functional.linear(x.transpose(0, 1), w_ih, b_ih + b_hh)
+    z = _product(x.transpose(0, 1), lstm, "_l0")
+    w_hh, w_hr = map(lstm.get_parameter, ("weight_hh_l0", "weight_hr_l0"))
     zeros = x.new_zeros(1, len(x), lstm.hidden_size)
-    states, _ = ManyLayers.apply(z[:, None], zeros[..., : lstm.proj_size], zeros, w_hh[None], w_hr[None])
-    return states[:, 0].transpose(0, 1)
+    states, _ = ManyLayers.apply(z[None], zeros[..., : lstm.proj_size], zeros, w_hh[None], w_hr[None])
+    return states[0].transpose(0, 1)
 
 
 class ManyLayers(torch.autograd.Function):
-    """One layer of K models: states [L, K, B, P] and the last cells [K, B, H] of z [L, K, B, 4H].
+    """One layer of K models: states [K, L, B, P] and the last cells [K, B, H] of z [K, L, B, 4H].
 
     z: the inputs' product with its bias, gates in PyTorch's order i, f, g, o. h0 [K, B, P], c0 [K, B, H], w_hh
     [K, 4H, P], w_hr [K, P, H], or None where P = H. Can be differentiated once.
@@ -63,21 +71,21 @@ class ManyLayers(torch.autograd.Function):
         ctx: Any, z: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor, w_hr: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         own = persistent(z)
-        run = own.forward if own is not None else _forward
+        run: Any = own.forward if own is not None else _forward
         out, hiddens, cells, gates = run(z.contiguous(), h0, c0, w_hh, w_hr)
         ctx.save_for_backward(h0, w_hh, w_hr, out, hiddens, cells, gates)
-        return out, cells[-1]
+        return out, cells[:, -1]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         h0, w_hh, w_hr, out, hiddens, cells, gates = ctx.saved_tensors
         own = persistent(gates)
-        run = own.backward if own is not None else _backward
+        run: Any = own.backward if own is not None else _backward
         d_z, d_shown, d_h0, d_c0 = run(*gradients, w_hh, w_hr, cells, gates)
-        before = torch.cat([h0[None], out[:-1]])
-        d_w_hh = torch.bmm(_joined(d_z).transpose(1, 2), _joined(before))
-        d_w_hr = None if d_shown is None else torch.bmm(_joined(d_shown).transpose(1, 2), _joined(hiddens))
+        d_w_hh = torch.bmm(d_z[:, 0].transpose(1, 2), h0)
+        d_w_hh.baddbmm_(d_z[:, 1:].flatten(1, 2).transpose(1, 2), out[:, :-1].flatten(1, 2))
+        d_w_hr = None if d_shown is None else torch.bmm(d_shown.flatten(1, 2).transpose(1, 2), hiddens.flatten(1, 2))
         return d_z, d_h0, d_c0, d_w_hh, d_w_hr
 
 
@@ -95,15 +103,15 @@ def persistent(z: Tensor) -> Any:
 def _forward(
     z: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor, w_hr: Tensor | None
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """States [L, K, B, P], hidden states before the projection, cells [L + 1, K, B, H] and gates [L, K, B, 4H]."""
-    _, models, batch, width = z.shape
+    """States [K, L, B, P], hidden states before the projection, cells [K, L + 1, B, H] and gates [K, L, B, 4H]."""
+    models, _, batch, width = z.shape
     recurrent = w_hh.transpose(1, 2)
     project = w_hr.transpose(1, 2) if w_hr is not None else None
     state, cell = h0, c0.reshape(models * batch, width // 4)
     states, hiddens, cells, gates = [], [], [cell], []
-    for z_t in z.unbind():
+    for z_t in z.unbind(1):
         product = torch.bmm(state, recurrent).view(models * batch, width)
-        hidden, cell, gate = _cell(z_t.view(models * batch, width), product, cell)
+        hidden, cell, gate = _cell(z_t.reshape(models * batch, width), product, cell)
         state = hidden.view(models, batch, -1)
         hiddens.append(state)
         if project is not None:
@@ -111,26 +119,26 @@ def _forward(
         states.append(state)
         cells.append(cell)
         gates.append(gate)
-    kept = torch.stack(hiddens) if w_hr is not None else None
-    return (
-        torch.stack(states), kept, torch.stack(cells).unflatten(1, (models, batch)),
-        torch.stack(gates).unflatten(1, (models, batch)),
-    )  # fmt: skip
+    kept = torch.stack(hiddens, 1) if w_hr is not None else None
+    cells_KLBH, gates_KLBZ = (
+        torch.stack(parts).unflatten(1, (models, batch)).transpose(0, 1) for parts in (cells, gates)
+    )
+    return torch.stack(states, 1), kept, cells_KLBH, gates_KLBZ
 
 
 def _backward(
     d_states: Tensor, d_last: Tensor, w_hh: Tensor, w_hr: Tensor | None, cells: Tensor, gates: Tensor
 ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
     """The gradients of z, of the states with all that came from later steps (None: no projection), of h0 and c0."""
-    length, models, batch, _ = d_states.shape
-    cells_LNH, gates_LNZ = cells.flatten(1, 2), gates.flatten(1, 2)
+    models, length, batch, _ = d_states.shape
+    cells_LNH, gates_LNZ = (part.transpose(0, 1).flatten(1, 2) for part in (cells, gates))
     d_cell = d_last.reshape(cells_LNH[0].shape)
-    d_state = d_states[-1]
+    d_state = d_states[:, -1]
     d_gates: list[Tensor] = []
     d_shown = []
     for t in range(length - 1, -1, -1):
         if d_gates:
-            d_state = torch.baddbmm(d_states[t], d_gates[-1], w_hh)
+            d_state = torch.baddbmm(d_states[:, t], d_gates[-1], w_hh)
         d_shown.append(d_state)
         d_hidden = d_state if w_hr is None else torch.bmm(d_state, w_hr)
         d_gate, d_cell = _cell_backward(
@@ -138,8 +146,8 @@ def _backward(
         )
         d_gates.append(d_gate.view(models, batch, -1))
     d_h0 = torch.bmm(d_gates[-1], w_hh)
-    shown = torch.stack(d_shown[::-1]) if w_hr is not None else None
-    return torch.stack(d_gates[::-1]), shown, d_h0, d_cell.view(models, batch, -1)
+    shown = torch.stack(d_shown[::-1], 1) if w_hr is not None else None
+    return torch.stack(d_gates[::-1], 1), shown, d_h0, d_cell.view(models, batch, -1)
 
 
 class _UnderVmap(torch.autograd.Function):
@@ -160,17 +168,12 @@ class _UnderVmap(torch.autograd.Function):
             for tensor, dim in zip(tensors, in_dims, strict=True)
         )
         assert z is not None
-        return ManyLayers.apply(z.transpose(0, 1), h0, c0, w_hh, w_hr), (1, 0)
+        return ManyLayers.apply(z, h0, c0, w_hh, w_hr), (0, 0)
 
 
 def _leading(tensor: Tensor, dim: int | None, count: int) -> Tensor:
     """The tensor with its axis of models first; one that all models share is seen by each."""
     return tensor.expand(count, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-
-
-def _joined(steps_LKBX: Tensor) -> Tensor:
-    """[K, L * B, X]"""
-    return steps_LKBX.transpose(0, 1).flatten(1, 2)
 
 
 def _cell(z: Tensor, product: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
