@@ -27,30 +27,30 @@ def _tanh(x):
 def _forward(
     z, h0, c0, w, w_out, out, hiddens, cells, gates,
     batch, size, shown,
-    LENGTH: tl.constexpr, WIDTH: tl.constexpr, SHOWN: tl.constexpr, ROWS: tl.constexpr, IS_PROJECTED: tl.constexpr,
+    LENGTH: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, IS_PROJECTED: tl.constexpr,
 ):  # fmt: skip
     model = tl.program_id(0)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    cols, seen = tl.arange(0, WIDTH), tl.arange(0, SHOWN)
+    cols = tl.arange(0, WIDTH)  # also of the states that are shown: narrower tiles are twice as slow
     in_hidden = (rows < batch)[:, None] & (cols < size)[None, :]
-    in_shown = (rows < batch)[:, None] & (seen < shown)[None, :]
+    in_shown = (rows < batch)[:, None] & (cols < shown)[None, :]
     at_hidden = rows[:, None] * size + cols[None, :]
-    at_shown = rows[:, None] * shown + seen[None, :]
+    at_shown = rows[:, None] * shown + cols[None, :]
     at_gate = rows[:, None] * 4 * size + cols[None, :]
     hidden_step = batch * size
     shown_step = batch * shown
     first = model.to(tl.int64) * LENGTH  # steps of the models before this one
     # w [4 * size, shown] of this model, each gate's block transposed: [shown, size]
-    at_w = model * 4 * size * shown + cols[None, :] * shown + seen[:, None]
-    in_w = (seen < shown)[:, None] & (cols < size)[None, :]
+    at_w = model * 4 * size * shown + cols[None, :] * shown + cols[:, None]
+    in_w = (cols < shown)[:, None] & (cols < size)[None, :]
     block = size * shown
     w_i = tl.load(w + at_w, mask=in_w, other=0.0)
     w_f = tl.load(w + at_w + block, mask=in_w, other=0.0)
     w_g = tl.load(w + at_w + 2 * block, mask=in_w, other=0.0)
     w_o = tl.load(w + at_w + 3 * block, mask=in_w, other=0.0)
     if IS_PROJECTED:  # w_out [shown, size], transposed
-        at_out = model * block + seen[None, :] * size + cols[:, None]
-        w_p = tl.load(w_out + at_out, mask=(cols < size)[:, None] & (seen < shown)[None, :], other=0.0)
+        at_out = model * block + cols[None, :] * size + cols[:, None]
+        w_p = tl.load(w_out + at_out, mask=(cols < size)[:, None] & (cols < shown)[None, :], other=0.0)
     z += first * 4 * hidden_step
     gates += first * 4 * hidden_step
     out += first * shown_step
@@ -98,36 +98,36 @@ def _forward(
 def _backward(
     d_states, d_last, w, w_out, cells, gates, d_z, d_shown, d_h0, d_c0,
     batch, size, shown,
-    LENGTH: tl.constexpr, WIDTH: tl.constexpr, SHOWN: tl.constexpr, ROWS: tl.constexpr, IS_PROJECTED: tl.constexpr,
+    LENGTH: tl.constexpr, WIDTH: tl.constexpr, ROWS: tl.constexpr, IS_PROJECTED: tl.constexpr,
 ):  # fmt: skip
     model = tl.program_id(0)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
-    cols, seen = tl.arange(0, WIDTH), tl.arange(0, SHOWN)
+    cols = tl.arange(0, WIDTH)  # also of the states that are shown: narrower tiles are twice as slow
     in_hidden = (rows < batch)[:, None] & (cols < size)[None, :]
-    in_shown = (rows < batch)[:, None] & (seen < shown)[None, :]
+    in_shown = (rows < batch)[:, None] & (cols < shown)[None, :]
     at_hidden = rows[:, None] * size + cols[None, :]
-    at_shown = rows[:, None] * shown + seen[None, :]
+    at_shown = rows[:, None] * shown + cols[None, :]
     at_gate = rows[:, None] * 4 * size + cols[None, :]
     hidden_step = batch * size
     shown_step = batch * shown
     first = model.to(tl.int64) * LENGTH  # steps of the models before this one
-    at_w = model * 4 * size * shown + cols[:, None] * shown + seen[None, :]
-    in_w = (cols < size)[:, None] & (seen < shown)[None, :]
+    at_w = model * 4 * size * shown + cols[:, None] * shown + cols[None, :]
+    in_w = (cols < size)[:, None] & (cols < shown)[None, :]
     block = size * shown
     w_i = tl.load(w + at_w, mask=in_w, other=0.0)
     w_f = tl.load(w + at_w + block, mask=in_w, other=0.0)
     w_g = tl.load(w + at_w + 2 * block, mask=in_w, other=0.0)
     w_o = tl.load(w + at_w + 3 * block, mask=in_w, other=0.0)
     if IS_PROJECTED:
-        at_out = model * block + seen[:, None] * size + cols[None, :]
-        w_p = tl.load(w_out + at_out, mask=(seen < shown)[:, None] & (cols < size)[None, :], other=0.0)
+        at_out = model * block + cols[:, None] * size + cols[None, :]
+        w_p = tl.load(w_out + at_out, mask=(cols < shown)[:, None] & (cols < size)[None, :], other=0.0)
     last = first + LENGTH - 1
     d_states += last * shown_step
     d_shown += last * shown_step
     gates += last * 4 * hidden_step
     d_z += last * 4 * hidden_step
     cells += (last + 1 + model) * hidden_step
-    carry = tl.zeros((ROWS, SHOWN), dtype=tl.float32)
+    carry = tl.zeros((ROWS, WIDTH), dtype=tl.float32)
     d_c = tl.load(d_last + model * hidden_step + at_hidden, mask=in_hidden, other=0.0)
     after = tl.load(cells + at_hidden, mask=in_hidden, other=0.0)
     before_next = tl.load(cells - hidden_step + at_hidden, mask=in_hidden, other=0.0)
@@ -175,10 +175,10 @@ def _backward(
     tl.store(d_c0 + model * hidden_step + at_hidden, d_c, mask=in_hidden)
 
 
-def _launch(models: int, batch: int, size: int, shown: int) -> tuple[tuple[int, int], dict[str, int]]:
+def _launch(models: int, batch: int, size: int) -> tuple[tuple[int, int], dict[str, int]]:
     """The grid of programs and the sizes that a kernel is compiled for."""
-    width, seen = (max(16, triton.next_power_of_2(count)) for count in (size, shown))
-    return (models, triton.cdiv(batch, ROWS)), {"WIDTH": width, "SHOWN": seen, "ROWS": ROWS, "num_warps": WARPS}
+    width = max(16, triton.next_power_of_2(size))
+    return (models, triton.cdiv(batch, ROWS)), {"WIDTH": width, "ROWS": ROWS, "num_warps": WARPS}
 
 
 def forward(
@@ -190,7 +190,7 @@ def forward(
     out, gates = z.new_empty(models, length, batch, shown), z.new_empty(z.shape)
     cells = z.new_empty(models, length + 1, batch, size)
     hiddens = z.new_empty(models, length, batch, size) if w_hr is not None else None
-    grid, options = _launch(models, batch, size, shown)
+    grid, options = _launch(models, batch, size)
     tensors = (z, h0, c0, w_hh, w_hr if w_hr is not None else w_hh)
     with on_device_of(z):
         _forward[grid](
@@ -209,7 +209,7 @@ def backward(
     d_z, d_c0 = gates.new_empty(gates.shape), gates.new_empty(models, batch, size)
     d_shown = gates.new_empty(d_states.shape) if w_hr is not None else None
     d_h0 = gates.new_empty(models, batch, shown)
-    grid, options = _launch(models, batch, size, shown)
+    grid, options = _launch(models, batch, size)
     tensors = (d_states, d_last, w_hh, w_hr if w_hr is not None else w_hh)
     with on_device_of(gates):
         _backward[grid](
