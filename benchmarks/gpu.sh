@@ -3,8 +3,8 @@
 #
 #     benchmarks/gpu.sh DIR
 #
-# runs the tests marked gpu, a subset of the speed suites, the cliffs and a short accuracy suite from this checkout
-# (nothing is installed), leaves rows, reports and logs in DIR, and packs them into DIR.tar.gz.
+# runs the tests marked gpu, a subset of the speed suites, the cliffs, many models in one graph and a short accuracy suite
+# from this checkout (nothing is installed), leaves rows, reports and logs in DIR, and packs them into DIR.tar.gz.
 #
 # The subset: speed in float32, eager and as CUDA graphs, at batch 64 and 4096; lstm in every other dtype; cliffs at
 # batch 64 and 1024; one seed of the price suite, or of the smoke suite where the package arch is missing. For all of
@@ -42,12 +42,15 @@ if [ "$device" = cuda ]; then
   mapfile -t files < <(grep -rl 'mark\.gpu' tests --include='test_*.py')
   step tests 80 "$python" -m pytest "${files[@]}" -m gpu -W default -p no:cacheprovider -rs
 fi
-step speed 260 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
+step speed 230 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --mode "$modes" --batch-size 64,4096 \
   --models lstm,stacked-lstm,bilstm,proj-lstm,cnn-lstm,attention-lstm,linear "${cell[@]}" --out "$out/speed"
 step dtypes 70 "$python" -m zoo.cli speed $suites/speed.toml --device "$device" --dtype "$dtypes" --models lstm \
   --batch-size 64,4096 "${cell[@]}" --out "$out/speed"
-step cliffs 175 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 64,1024 \
+step cliffs 145 "$python" -m zoo.cli speed $suites/speed-cliffs.toml --device "$device" --batch-size 64,1024 \
   --lookback 96 "${cell[@]}" --out "$out/speed-cliffs"
+if [ "$device" = cuda ]; then
+  step fused 60 "$python" benchmarks/bench_together.py --out "$out/fused"
+fi
 if "$python" -c 'import arch' 2>/dev/null; then accuracy=sp500; else accuracy=smoke; fi
 step accuracy 70 "$python" -m zoo.cli bench $suites/$accuracy.toml --device "$device" --seeds 1 \
   --models lstm,proj-lstm,linear,naive --set fit.max_epochs=20 --out "$out/$accuracy"

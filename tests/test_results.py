@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.bench_together import report as together_report
 from zoo.cell import AccuracyRow, SpeedRow
 from zoo.registry import list_models
 from zoo.report.evidence import judged
@@ -50,10 +51,11 @@ def test_report_is_what_its_rows_say(folder):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/rows.jsonl")), ids=lambda path: path.parent.name)
 def test_committed_rows_keep_to_the_schema(path):
-    """Each key once, known variants, and every line a row; two folders hold rows of their own commands."""
+    """Each key once, known variants, and every line a row; three folders hold rows of their own commands."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    if path.parent.name in ("defaults", "recurrence"):
-        assert all(json.loads(line)["model"] in list_models() for line in lines)
+    if path.parent.name in ("defaults", "recurrence", "together-h100"):
+        names = [row.get("model", row.get("variant")) for row in map(json.loads, lines)]
+        assert set(names) <= set(list_models())
         return
     rows, left_out = read_rows(path.parent)
     assert left_out == []
@@ -121,6 +123,30 @@ def test_rows_of_a_gpu_give_their_report(name):
     assert [row.error for row in rows] == [None] * len(rows)
     report = markdown([], pictures=pictures_of(folder), speed=speed_section(results(folder)))
     assert (folder / "report.md").read_text(encoding="utf-8") == report
+
+
+def test_rows_of_fused_models_give_their_report():
+    folder = ROOT / "results/together-h100"
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert not any("error" in row for row in rows)
+    text = together_report(rows, rows[0]["machine"]["gpu"])
+    assert (folder / "report.md").read_text(encoding="utf-8") == text
+
+
+def test_seeds_in_one_cuda_graph_learn_what_eager_steps_learn():
+    folder = ROOT / "results/sp500-h100"
+    report = markdown(judged(frame := results(folder)), frame.attrs["left_out"], pictures_of(folder))
+    assert (folder / "report.md").read_text(encoding="utf-8") == report
+    rows = [row for row in read_rows(folder)[0] if isinstance(row, AccuracyRow) and row.fit]
+    eager = {(row.variant, row.seed): row for row in rows if row.fit.get("mode") == "eager"}
+    graphs = {
+        (row.variant, row.seed): row for row in rows if "mode" not in row.fit and row.variant in ("lstm", "proj-lstm")
+    }
+    assert set(eager) <= set(graphs) and len(eager) == 9
+    for key, row in eager.items():
+        assert graphs[key].together == 5 and graphs[key].fallback is None
+        assert graphs[key].epochs == row.epochs
+        assert graphs[key].metrics.rmse == pytest.approx(row.metrics.rmse, rel=1e-5)
 
 
 def pictures_of(folder):

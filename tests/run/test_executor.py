@@ -44,6 +44,41 @@ def test_metrics_are_bit_equal_whatever_the_number_of_jobs(prices_csv, tmp_path)
     assert len(set(seeds)) == 3
 
 
+def test_seeds_go_out_together_where_one_cuda_graph_trains_them(prices_csv):
+    cells = small_cells(prices_csv)
+    assert [len(group) for group in executor.groups(cells)] == [1, 1, 1]
+    on_gpu = [cell.model_copy(update={"device": "cuda"}) for cell in cells]
+    assert [[cell.variant for cell in group] for group in executor.groups(on_gpu)] == [["lstm", "lstm"], ["naive"]]
+    eager = [cell.model_copy(update={"fit": {**(cell.fit or {}), "mode": "eager"}}) for cell in on_gpu[:2]]
+    assert [len(group) for group in executor.groups(eager)] == [1, 1]
+
+
+def test_cells_that_go_out_together_get_the_rows_that_each_gets_alone(prices_csv, store, monkeypatch):
+    cells = small_cells(prices_csv)
+    monkeypatch.setattr(executor, "groups", lambda cells: [list(cells[:2]), *([cell] for cell in cells[2:])])
+    seen = []
+    on_event = lambda event: seen.append((event.cell.seed, event.epoch["epoch"])) if event.epoch else None  # noqa: E731
+    rows = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=on_event)
+    assert [row.key for row in rows] == [cell.key for cell in cells]
+    assert {seed for seed, _ in seen} == {0, 1}
+    monkeypatch.undo()
+    alone = executor.run(cells, store, jobs=1, context=CONTEXT)
+    assert [row.metrics for row in rows] == [row.metrics for row in alone]
+
+
+def test_a_cell_that_kills_a_worker_leaves_those_beside_it_their_rows(prices_csv, store, monkeypatch):
+    cells = small_cells(prices_csv, "fit.max_epochs=30", "fit.patience=0")[:2]
+    monkeypatch.setattr(executor, "groups", lambda cells: [list(cells)])
+
+    def kill(event):
+        if event.epoch is not None and event.cell == cells[0]:
+            os.kill(event.pid, signal.SIGKILL)
+
+    rows = executor.run(cells, store, jobs=1, context=CONTEXT, on_event=kill)
+    assert rows[0].error == "the worker was killed by SIGKILL (out of memory?)"
+    assert rows[1].error is None
+
+
 def test_killed_worker_costs_its_cell_only(prices_csv, store):
     cells = small_cells(prices_csv, "fit.max_epochs=100000", "fit.patience=0")[:1] + small_cells(prices_csv)
 

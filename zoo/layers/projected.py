@@ -24,12 +24,12 @@ def projected_states(lstm: nn.LSTM, x: Tensor) -> Tensor:
     Elsewhere, while a graph is traced, and in a stack of models, by lstm itself.
     """
     kind = x.device.type
-    is_plain = x.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled(kind)
+    is_plain = kind in ("cpu", "cuda") and x.dtype in (torch.float32, torch.float64)
     is_stacked = "forward" in vars(lstm)
-    is_own = is_plain and not is_stacked and not torch.compiler.is_compiling()
+    is_own = is_plain and not torch.is_autocast_enabled(kind) and not is_stacked and not torch.compiler.is_compiling()
     if is_own and kind == "cuda":
         return one_projected_layer(lstm, x)
-    if not is_own or kind != "cpu":
+    if not is_own:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="LSTM with projections is not supported with oneDNN")
             states: Tensor = lstm(x)[0]

@@ -2,18 +2,20 @@
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from zoo.run.results import newest_code
+from zoo.train.config import FitConfig
 
 ROUNDING = 1e-4  # a skill this small is rounding of float32 forecasts
 MIN_SEEDS = 3  # with fewer, a standard deviation over seeds says nothing
 MINIMUM_SKILL = 0.005  # a smaller gain over naive does not matter
 SIGNIFICANT = 0.05
+UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
 Settings = tuple[tuple[str, Any], ...]
@@ -236,8 +238,9 @@ def _labels(groups: Sequence[tuple[str, bool, Settings]], digits: int) -> list[s
         namesakes = [dict(other) for name, tuned, other in groups if (name, tuned) == (variant, is_tuned)]
         notes = ["tuned"] * is_tuned
         for name in dict.fromkeys(name for other in (own, *namesakes) for name in other):
-            value = own.get(name, "none")
-            if any(other.get(name, "none") != value for other in namesakes):
+            unset = UNSET.get(name, "none")
+            value = own.get(name, unset)
+            if any(other.get(name, unset) != value for other in namesakes):
                 notes.append(f"{name}={value:.{digits}g}" if isinstance(value, float) else f"{name}={value}")
         labels.append(f"{variant} ({', '.join(notes)})" if notes else variant)
     return labels

@@ -45,7 +45,8 @@ def run(
     workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(waiting)))]
 
     def on_epoch(number: int, group: Sequence[Cell], epoch: Message) -> None:
-        events.put(Event(number, group[epoch["place"]], workers[number].pid, epoch))
+        cell = next(cell for cell in group if cell.key == epoch["key"])
+        events.put(Event(number, cell, workers[number].pid, epoch))
 
     def serve(number: int) -> None:
         """Have one worker measure cells until none waits; it ends with the thread that runs this."""
@@ -101,6 +102,8 @@ def _measured(
         rows: list[AccuracyRow] = ask({"cells": group, "folder": folder, "context": context})["rows"]
         return rows
     except WorkerDied as death:
+        if len(group) > 1:  # one of them may be at fault: each alone
+            return [row for cell in group for row in _measured(ask, [cell], folder, context)]
         return [failed(cell, folder, context, str(death), death.log) for cell in group]
     except Exception as error:
         text = f"{type(error).__name__}: {error}"

@@ -31,12 +31,12 @@ from zoo.train.fit import fit, fit_many
 
 
 def measure(
-    cells: Sequence[Cell], folder: Path, context: dict[str, Any], on_epoch: Callable[[int, Epoch], None]
+    cells: Sequence[Cell], folder: Path, context: dict[str, Any], on_epoch: Callable[[str, Epoch], None]
 ) -> list[AccuracyRow]:
     """The rows of cells that differ in nothing but their seed; an exception becomes a row with `error`.
 
     context: the fields that all cells of a run share (commit, command). Predictions go to folder/predictions, the
-    traceback of a failure to folder/errors. on_epoch: called with the cell's place.
+    traceback of a failure to folder/errors. on_epoch: called with the cell's key.
     """
     first = cells[0]
     try:
@@ -51,9 +51,14 @@ def measure(
         models = [create(cell.variant, data.problem, seed=cell.seed, **cell.params) for cell in cells]
         configs = [_config(cell) for cell in cells]
         seeds = [cell.seed for cell in cells]
-        outcomes = fit_many(models, data.train, data.valid, configs, seeds=seeds, on_epoch=on_epoch)
-    except Exception as error:  # a fault of a variant costs its own cells only
-        return [_broken(cell, folder, context, error) for cell in cells]
+        outcomes = fit_many(
+            models, data.train, data.valid, configs, seeds=seeds,
+            on_epoch=lambda place, epoch: on_epoch(cells[place].key, epoch),
+        )  # fmt: skip
+    except Exception as error:  # a fault of a variant costs its own cell only
+        if len(cells) > 1:
+            return [row for cell in cells for row in measure([cell], folder, context, on_epoch)]
+        return [_broken(first, folder, context, error)]
     return [
         _measured(cell, data, model, outcome, folder, context)
         for cell, model, outcome in zip(cells, models, outcomes, strict=True)
@@ -140,7 +145,7 @@ def _prepared(data: DataFields, problem: ProblemFields) -> Data:
 def answer(request: Message, say: Say, _: Hear) -> Message:
     """The rows of the cells in a request; each epoch of a cell is an event."""
 
-    def on_epoch(place: int, epoch: Epoch) -> None:
-        say({"place": place, "epoch": epoch.number, "valid_loss": epoch.valid_loss, "train_loss": epoch.train_loss})
+    def on_epoch(key: str, epoch: Epoch) -> None:
+        say({"key": key, "epoch": epoch.number, "valid_loss": epoch.valid_loss, "train_loss": epoch.train_loss})
 
     return {"rows": measure(request["cells"], request["folder"], request["context"], on_epoch)}

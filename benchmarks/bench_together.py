@@ -1,6 +1,6 @@
 """Many models in one CUDA graph beside one model in one graph: training windows a second, on a GPU.
 
-    python benchmarks/bench_fused.py --out DIR
+    python benchmarks/bench_together.py --out DIR
 
 float32, batch 64, 5 channels, default sizes. Each line trains K models one step per replay: stacked (equal configs) or
 as branches. The step of a model alone is a CUDA graph too. The last lines train the seeds of the price suite, 20 epochs
@@ -141,7 +141,7 @@ def main() -> None:
     except zoo.InputError as error:
         rows.append({"kind": "seeds", "error": str(error)})
     about = {"machine": environment.machine("cuda"), "versions": environment.versions()}
-    about |= {"commit": environment.commit(), "command": "python benchmarks/bench_fused.py --out DIR"}
+    about |= {"commit": environment.commit(), "command": "python benchmarks/bench_together.py --out DIR"}
     (folder / "rows.jsonl").write_text("".join(json.dumps(row | about) + "\n" for row in rows))
     (folder / "report.md").write_text(report(rows, str(about["machine"].get("gpu") or "GPU")))
     print((folder / "report.md").read_text())
