@@ -10,7 +10,8 @@ from torch import nn
 
 from zoo.layers import recurrence
 from zoo.layers.cells import CoupledCell, ElmanCell, GRUCell, LSTMCell, PeepholeCell
-from zoo.layers.recurrence import Cell, plain_loop, why_not
+from zoo.layers.recurrence import Cell, compiled_for, plain_loop, why_not
+from zoo.layers.torch_cells import gru_states, rnn_states
 
 pytestmark = pytest.mark.slow  # numba compiles each cell once for each dtype
 
@@ -171,3 +172,17 @@ def test_a_second_derivative_is_refused():
     (grad,) = torch.autograd.grad(cell(x).sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
         grad.sum().backward()
+
+
+@pytest.mark.parametrize(("module", "states"), [(nn.GRU, gru_states), (nn.RNN, rnn_states)])
+def test_pytorchs_modules_keep_their_states_and_gradients_when_they_run_compiled(module, states):
+    torch.manual_seed(0)
+    layer = module(3, 5, batch_first=True).double()
+    x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
+    assert compiled_for(GRUCell if module is nn.GRU else ElmanCell, x) is not None
+    shown = torch.randn(4, 6, 5, dtype=torch.float64)
+    results = []
+    for out in (states(layer, x), layer(x)[0]):
+        results.append([out, *torch.autograd.grad(out, [x, *layer.parameters()], shown)])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)

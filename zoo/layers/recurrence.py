@@ -65,7 +65,7 @@ class Cell(nn.Module):
         raise NotImplementedError
 
     def forward(self, x_BLC: Tensor) -> Tensor:
-        initial = (x_BLC.new_zeros(self.hidden_size, len(x_BLC)),) * self.states
+        initial = (x_BLC.new_zeros(self.hidden_size, x_BLC.shape[0]),) * self.states
         weights = tuple(self.get_parameter(name) for name in self.names)
         return recur(type(self), x_BLC.permute(1, 2, 0), self.input, self.bias, initial, weights).permute(2, 0, 1)
 
@@ -76,9 +76,7 @@ def recur(cell: type[Cell], x_LCB: Tensor, weight: Tensor, bias: Tensor, initial
     The result of compiled code can be differentiated once. A plain loop runs on other devices than the CPU, in other
     dtypes than float32 and float64, and while a graph is traced.
     """
-    is_plain = x_LCB.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    is_compiled = x_LCB.device.type == "cpu" and is_plain and not torch.compiler.is_compiling()
-    own = compiled(cell, x_LCB.dtype)[0] if is_compiled else None
+    own = compiled_for(cell, x_LCB)
     if own is None:
         return plain_loop(cell, torch.matmul(weight, x_LCB) + bias[:, None], initial, weights)
     x_LKB = torch.cat([x_LCB, x_LCB.new_ones(len(x_LCB), 1, x_LCB.shape[2])], dim=1)
@@ -89,6 +87,13 @@ def recur(cell: type[Cell], x_LCB: Tensor, weight: Tensor, bias: Tensor, initial
     kept = _rooms(x_LKB, initial)
     own.module.infer(*_sizes(x_LKB, initial), *map(_flat, (x_LKB, v, *weights, *kept)))
     return kept[0][1:]
+
+
+def compiled_for(cell: type[Cell], x_LCB: Tensor) -> "Sequences | None":
+    """The compiled functions that recur runs on x, None where it runs a plain loop."""
+    is_plain = x_LCB.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
+    is_compiled = x_LCB.device.type == "cpu" and is_plain and not torch.compiler.is_compiling()
+    return compiled(cell, x_LCB.dtype)[0] if is_compiled else None
 
 
 def plain_loop(cell: type[Cell], z_LZB: Tensor, initial: State, weights: State) -> Tensor:
