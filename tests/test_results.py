@@ -153,12 +153,15 @@ def pictures_of(folder):
     return [path.name for path in folder.glob("*.png")]
 
 
-@pytest.mark.parametrize("name", list_models())
-def test_tuned_settings_are_those_of_the_best_trial_of_an_equal_budget(name):
-    folder = ROOT / "results/sp500-tuned/tune" / name
-    if not folder.exists():
-        assert name in ("naive", "drift", "seasonal-naive")
-        return
+STUDIES = sorted((ROOT / "results/sp500-tuned/tune").glob("*"))
+
+
+def test_ten_variants_were_tuned_and_the_report_names_no_other():
+    assert len(STUDIES) == 10 and {path.name for path in STUDIES} <= set(list_models())
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda path: path.name)
+def test_tuned_settings_are_those_of_the_best_trial_of_an_equal_budget(folder):
     best = json.loads((folder / "best.json").read_text())
     trials = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
     assert best["budget"]["trials"] == best["cost"]["trials"] == len(trials) >= 25
