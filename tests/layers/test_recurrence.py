@@ -186,3 +186,12 @@ def test_pytorchs_modules_keep_their_states_and_gradients_when_they_run_compiled
         results.append([out, *torch.autograd.grad(out, [x, *layer.parameters()], shown)])
     for ours, theirs in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-10)
+
+
+def test_a_cell_can_be_compiled_at_an_inference(monkeypatch):
+    monkeypatch.setattr(recurrence, "_compiled", {})
+    cell, x = GRUCell(3, 5), torch.randn(2, 4, 3)
+    with torch.inference_mode():
+        states = cell(x)
+    assert why_not(GRUCell) is None
+    torch.testing.assert_close(states, cell(x).detach())

@@ -145,7 +145,7 @@ def _agrees(cell: type[Cell], own: "Sequences", dtype: torch.dtype) -> bool:
     def drawn(*shape: int) -> Tensor:
         return (0.5 * torch.randn(shape, dtype=dtype, generator=random)).requires_grad_()
 
-    with torch.enable_grad():
+    with torch.inference_mode(mode=False), torch.enable_grad():  # the first use may be an inference
         x, v = drawn(length, channels, batch), drawn(cell.blocks * size, channels)
         tensors = [
             x,
