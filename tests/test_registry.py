@@ -17,7 +17,7 @@ BASELINES = ["drift", "linear", "moving-average", "naive", "ridge", "seasonal-na
 def test_variants_are_listed_with_baselines_last():
     names = zoo.list_models()
     assert names[-6:] == BASELINES == zoo.list_models(tag="baseline")
-    assert names[:-6] == sorted(names[:-6]) and {"lstm", "gru", "proj-lstm"} <= set(names[:-6])
+    assert names[:-6] == sorted(names[:-6]) and {"lstm", "bilstm", "proj-lstm"} <= set(names[:-6])
     with pytest.raises(zoo.InputError, match="unknown tag 'basline'; did you mean 'baseline'"):
         zoo.list_models(tag="basline")
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
@@ -19,6 +20,7 @@ from zoo.registry import variant
 from zoo.seeding import stream_seed
 from zoo.suite import task_of
 from zoo.train.fit import resolve_device
+from zoo.train.modes import mode_on
 from zoo.tuning.search import Search, StudySettings, search_for
 from zoo.tuning.trial import OBJECTIVES
 
@@ -73,12 +75,15 @@ class Plan:
     def request(self) -> dict[str, Any]:
         """What identifies the study: a study in storage is resumed only if all of this is equal."""
         data, search, settings = self.data, self.search, self.settings
+        fixed = {name: value for name, value in search.base.items() if name not in search.ranges}
+        if "fit.mode" in fixed:  # as it runs here: studies that are older than auto asked for eager
+            fixed["fit.mode"] = mode_on(torch.device(self.device), fixed["fit.mode"])
         request = {
             "variant": self.variant,
             "code": self.code.sha256,
             "data": [data.fingerprint, data.missing],
             "problem": task_of(data).model_dump(),
-            "settings": {name: value for name, value in search.base.items() if name not in search.ranges},
+            "settings": fixed,
             "ranges": search.plain_ranges(),
             "objectives": settings.objectives,
             "sampler": settings.sampler,
