@@ -85,6 +85,8 @@ def test_a_model_that_stops_early_leaves_the_others_as_they_are_alone(data, conf
     for history, alone, *_ in pairs:
         assert len(history.epochs) == len(alone.epochs)
         assert history.best_epoch == alone.best_epoch
+        for one, other in zip(history.epochs, alone.epochs, strict=True):  # also those after the others have stopped
+            assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
 
 
 def test_a_model_that_diverges_costs_itself_alone(data):
@@ -127,6 +129,15 @@ def test_weights_of_different_shapes_are_not_stacked(data):
         for size in (8, 16)
     ]
     with pytest.raises(CannotFuse, match="equal shapes"):
+        Stack(steps, torch.arange(32), by_calling)
+
+
+def test_models_with_weights_that_do_not_learn_are_not_stacked(data):
+    models = [zoo.create("lstm", data.problem, seed=seed) for seed in range(2)]
+    for model in models:
+        next(model.parameters()).requires_grad_(False)
+    steps = [Step(model, data.train, zoo.FitConfig(**CONFIG)) for model in models]
+    with pytest.raises(CannotFuse, match="train all their weights"):
         Stack(steps, torch.arange(32), by_calling)
 
 

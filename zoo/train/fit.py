@@ -80,21 +80,23 @@ def fit_many(
     *,
     seeds: Sequence[int],
     on_epoch: Callable[[int, Epoch], None] | None = None,
-    fuse: Fuse = fused,
+    fuse: Fuse | None = None,
 ) -> list[History | Diverged]:
     """Train models of one problem side by side, on CUDA in one CUDA graph: one replay trains each of them one step.
 
     Each model learns what `fit` alone would teach it, from its own config and seed; the last digits may differ. Dropout
     draws from the first seed for all. A model that stops early leaves the others running; one that diverges
     gets its Diverged in place of a History. history.seconds is a model's equal share of the time, history.together the
-    number of models, history.fallback why they trained one after the other. The configs must agree in device,
-    mode, precision, batch_size, loss and threads; raises InputError otherwise. on_epoch gets the model's place first.
+    number of models, history.fallback why they trained one after the other. The configs must agree in device, mode,
+    precision, batch_size, max_batches, loss and threads; raises InputError otherwise. on_epoch gets the model's place
+    first. fuse: what puts the models' steps into one; None: a CUDA graph where the mode is one, else one by one.
     """
     check_alike(configs)
     device = check_step(configs[0])
-    is_graph = mode_on(device, configs[0].mode) == "cuda-graph" or fuse is not fused
+    if fuse is None and mode_on(device, configs[0].mode) == "cuda-graph":
+        fuse = fused
     reason = None
-    if is_graph and len(models) > 1 and all(model.is_trainable for model in models):
+    if fuse is not None and len(models) > 1 and all(model.is_trainable for model in models):
         try:
             return _fit_fused(models, train, valid, configs, seeds, on_epoch, device, fuse)
         except CannotFuse as error:
@@ -123,6 +125,8 @@ def _fit_fused(
 ) -> list[History | Diverged]:
     for model in models:
         check_windows(model, train, "train")
+        if valid is not None:
+            check_windows(model, valid, "valid")
         model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     configs = [replace(config, mode=mode_on(device, config.mode)) for config in configs]

@@ -122,6 +122,8 @@ class Stack:
         shapes = [{name: p.shape for name, p in step.model.named_parameters()} for step in steps]
         if any(shape != shapes[0] for shape in shapes) or any(True for _ in first.model.buffers()):
             raise CannotFuse("stacked models need weights of equal shapes, and no buffers")
+        if not all(parameter.requires_grad for parameter in first.model.parameters()):
+            raise CannotFuse("stacked models train all their weights")
         self.steps, self.config, self.windows, self.capture = steps, first.config, first.windows, capture
         self.batch_size = len(index)
         self.model = copy.deepcopy(first.model).train()
@@ -137,12 +139,16 @@ class Stack:
         self.optimizer = optimizer_of([self.flat], self.config)
         try:
             with torch.no_grad():
+                for model in (first.model, self.model):
+                    model.eval()  # without dropout both must agree
                 alone = first.forward(index)
                 here = self._losses(index.repeat(len(steps), 1))[0]
         except Exception as error:  # vmap does not know every operation
             raise CannotFuse(first_line(error)) from error
-        is_random = any(isinstance(module, nn.Dropout) and module.p > 0 for module in first.model.modules())
-        if not is_random and not torch.allclose(alone, here, rtol=NEAR):
+        finally:
+            for model in (first.model, self.model):
+                model.train()
+        if not torch.allclose(alone, here, rtol=NEAR):
             raise CannotFuse("stacked, the models give other losses")
         try:
             self._capture(index)
