@@ -8,14 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import zoo
 from zoo.layers import recurrence
 from zoo.layers.cells import CoupledCell, ElmanCell, GRUCell, LSTMCell, PeepholeCell
 from zoo.layers.recurrence import Cell, compiled_for, plain_loop, why_not
+from zoo.layers.slstm import SLSTMCell
 from zoo.layers.torch_cells import gru_states, rnn_states
+from zoo.models.minimal_rnns import MinGRUCell
+from zoo.models.odyssey import NoForgetGate
 
 pytestmark = pytest.mark.slow  # numba compiles each cell once for each dtype
 
 CELLS = [ElmanCell, LSTMCell, CoupledCell, PeepholeCell, GRUCell]
+
+
+def kinds_of(kind):
+    """The cells of the zoo's layers and variants: what has a step of its own."""
+    own = [kind] if hasattr(kind, "blocks") and kind.__module__.startswith("zoo.") else []
+    return own + [each for child in kind.__subclasses__() for each in kinds_of(child)]
+
+
+zoo.list_models()  # imports the variants
+ALL = kinds_of(Cell)
 
 
 class Odd(Cell):
@@ -36,6 +50,24 @@ class Odd(Cell):
         return gate * mixed + (1 - gate) * first, first * gate, (mixed + second / 2).tanh()
 
 
+class Normed(Cell):
+    """Each column of the state is brought to a mean of zero and a deviation of one; the size takes part as a number."""
+
+    blocks = 1
+
+    @staticmethod
+    def shapes(size):
+        return {"down": (3, size), "up": (size, 3), "gain": (size, 1)}
+
+    @staticmethod
+    def step(z, state, weights):
+        down, up, gain = weights
+        raw = torch.addmm(z, up, torch.mm(down, state[0]))
+        centred = raw - raw.sum(0, keepdim=True) / len(raw)
+        spread = (centred * centred).sum(0, keepdim=True) / len(raw)
+        return ((gain * centred * (spread + 1e-3).rsqrt()).exp() - nn.functional.softplus(raw),)
+
+
 def both(cell, x):
     """States and gradients of all weights and of x: by the layer, and by a loop over the step."""
     weights = list(cell.parameters())
@@ -50,7 +82,16 @@ def both(cell, x):
     return results
 
 
-@pytest.mark.parametrize("kind", [*CELLS, Odd])
+def test_every_cell_of_a_variant_is_here():
+    assert {*CELLS, MinGRUCell, NoForgetGate, SLSTMCell} <= set(ALL)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_step_is_compiled(kind):
+    assert why_not(kind) is None
+
+
+@pytest.mark.parametrize("kind", [*ALL, Odd, Normed])
 def test_states_and_gradients_are_those_of_the_plain_loop(kind):
     assert why_not(kind, torch.float64) is None
 
@@ -66,7 +107,7 @@ def test_states_and_gradients_are_those_of_the_plain_loop(kind):
     check()
 
 
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("kind", [*CELLS, SLSTMCell])
 def test_float32_is_as_close_as_its_digits(kind):
     torch.manual_seed(0)
     cell, x = kind(5, 32), torch.randn(17, 40, 5, requires_grad=True)
@@ -94,6 +135,7 @@ def reordered(weight, order):
     [(ElmanCell, nn.RNN, (0,)), (LSTMCell, nn.LSTM, (0, 1, 3, 2)), (GRUCell, nn.GRU, (0, 1, 2))],
 )
 def test_cells_equal_the_modules_of_pytorch(kind, module, order):
+    assert why_not(kind, torch.float64) is None
     theirs, own = module(3, 8, batch_first=True).double(), kind(3, 8).double()
     ih, hh = (reordered(getattr(theirs, f"weight_{part}_l0"), order) for part in ("ih", "hh"))
     bias_ih, bias_hh = (reordered(getattr(theirs, f"bias_{part}_l0"), order) for part in ("ih", "hh"))
@@ -118,13 +160,13 @@ class Sorted(ElmanCell):
 
 
 class SizeOfItsOwn(Cell):
-    """A weight of 14 columns, whatever the hidden size: a trace cannot tell it from twice the hidden size."""
+    """A weight of 122 columns, whatever the hidden size: a trace cannot tell it from twice the hidden size."""
 
     blocks = 1
 
     @staticmethod
     def shapes(size):
-        return {"down": (14, size), "up": (size, 14)}
+        return {"down": (122, size), "up": (size, 122)}
 
     @staticmethod
     def step(z, state, weights):
@@ -179,7 +221,8 @@ def test_pytorchs_modules_keep_their_states_and_gradients_when_they_run_compiled
     torch.manual_seed(0)
     layer = module(3, 5, batch_first=True).double()
     x = torch.randn(4, 6, 3, dtype=torch.float64, requires_grad=True)
-    assert compiled_for(GRUCell if module is nn.GRU else ElmanCell, x) is not None
+    assert why_not(kind := GRUCell if module is nn.GRU else ElmanCell, torch.float64) is None
+    assert compiled_for(kind, x) is not None
     shown = torch.randn(4, 6, 5, dtype=torch.float64)
     results = []
     for out in (states(layer, x), layer(x)[0]):

@@ -65,13 +65,26 @@ def test_rounding_is_a_tie_that_counts_half():
 
 
 def test_a_data_set_with_few_of_the_variants_is_left_out():
-    names = [f"v{number}" for number in range(4)]
+    names = [f"v{number}" for number in range(6)]
     tables = [dict.fromkeys(names, 0.9), {"v0": 0.1, "v1": 0.1}]
     ranked = leaderboard(boards(frame(rows_of(tables))))
     assert [board.source for board in ranked.boards] == ["set0.csv"]
     assert [board.source for board in ranked.partial] == ["set1.csv"]
     ratios = [line.ratio for name, line in by_variant(ranked).items() if name != "naive"]
-    assert ratios == pytest.approx([0.9] * 4)
+    assert ratios == pytest.approx([0.9] * 6) and ranked.unranked == []
+
+
+def test_variants_that_ran_on_few_of_the_problems_are_named_and_not_ranked():
+    """Five problems of three variants allow ranks, which two problems of many variants do not."""
+    many = {f"v{number}": 0.5 for number in range(20)}
+    tables = [{"lstm": 0.8 + 0.01 * number, "bilstm": 0.9} | (many if number < 2 else {}) for number in range(6)]
+    ranked = leaderboard(boards(frame(rows_of(tables))))
+    assert list(ranked.standings["variant"]) == ["lstm", "bilstm", "naive"] and len(ranked.boards) == 6
+    assert ranked.unranked == sorted(many) and ranked.ranks is not None
+    assert (
+        f"Not ranked, because they ran on too few of the problems: {', '.join(sorted(many))}."
+        in leaderboard_markdown(ranked, {})
+    )
 
 
 def test_fewer_than_five_data_sets_have_no_interval_and_no_ranks_and_say_so():

@@ -13,7 +13,7 @@ from torch import fx
 
 aten: Any = torch.ops.aten
 Node = Any  # torch.fx.Node, whose arguments may be of any kind
-SIZE, BATCH = 7, 5  # H and B of a trace, which no other size may be: they are read as H and B
+SIZE, BATCH = 61, 53  # H and B of a trace, which no other number may be: they are read as H and B
 
 
 class Unsupported(Exception):
@@ -25,11 +25,17 @@ POINTWISE: dict[Any, Callable[..., str]] = {
     aten.sub.Tensor: lambda a, b: f"({a} - {b})",
     aten.mul.Tensor: lambda a, b: f"({a} * {b})",
     aten.div.Tensor: lambda a, b: f"({a} / {b})",
+    aten.add.Scalar: lambda a, b: f"({a} + {b})",
+    aten.mul.Scalar: lambda a, b: f"({a} * {b})",
+    aten.div.Scalar: lambda a, b: f"({a} / {b})",
     aten.rsub.Scalar: lambda a, b: f"({b} - {a})",
     aten.neg.default: lambda a: f"(-{a})",
     aten.sigmoid.default: lambda a: f"sigmoid({a})",
     aten.tanh.default: lambda a: f"tanh({a})",
     aten.exp.default: lambda a: f"exp({a})",
+    aten.softplus.default: lambda a: f"softplus({a})",
+    aten.softplus_backward.default: lambda g, x, _beta, _threshold: f"({g} * sigmoid({x}))",
+    aten.pow.Tensor_Scalar: lambda a, power: f"({a} ** {power})",
     aten.relu.default: lambda a: f"max({a}, ZERO)",
     aten.sigmoid_backward.default: lambda g, s: f"({g} * {s} * (ONE - {s}))",
     aten.tanh_backward.default: lambda g, t: f"({g} * (ONE - {t} * {t}))",
@@ -37,6 +43,7 @@ POINTWISE: dict[Any, Callable[..., str]] = {
     aten.reciprocal.default: lambda a: f"(ONE / {a})",
     aten.sqrt.default: lambda a: f"sqrt({a})",
     aten.rsqrt.default: lambda a: f"(ONE / sqrt({a}))",
+    aten.zeros_like.default: lambda _: "ZERO",
     aten.detach.default: lambda a: a,
     aten.alias.default: lambda a: a,
     aten.clone.default: lambda a: a,
@@ -82,17 +89,52 @@ def tanh(x):
 
 
 @njit(inline="always", fastmath={"contract"}, error_model="numpy")
+def exp(x):
+    """2^k exp(r) as Cephes has it (expf), good to 1e-7; infinite above 88.4, at least exp(-87)."""
+    x = np.float32(89) if x > np.float32(89) else x
+    x = np.float32(-87) if x < np.float32(-87) else x
+    k = np.floor(x * np.float32(1.44269504088896341) + np.float32(0.5))
+    r = x - k * np.float32(0.693359375) - k * np.float32(-2.12194440e-4)
+    p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    return (p * r * r + r + ONE) * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+@njit(inline="always", fastmath={"contract"}, error_model="numpy")
 def sigmoid(x):
-    return np.float32(0.5) * tanh(np.float32(0.5) * x) + np.float32(0.5)
+    return ONE / (ONE + exp(-x))
+
+
+@njit(inline="always", fastmath={"contract"}, error_model="numpy")
+def softplus(x):
+    """max(x, 0) + log1p(exp(-|x|)), the logarithm by the series of 2 artanh."""
+    t = exp(-abs(x))
+    s = t / (t + np.float32(2))
+    y = s * s
+    p = y * np.float32(2 / 15) + np.float32(2 / 13)
+    p = y * p + np.float32(2 / 11)
+    p = y * p + np.float32(2 / 9)
+    p = y * p + np.float32(2 / 7)
+    p = y * p + np.float32(2 / 5)
+    p = y * p + np.float32(2 / 3)
+    return max(x, ZERO) + s * (y * p + np.float32(2))
 ''',
     torch.float64: """
 ZERO, ONE = np.float64(0), np.float64(1)
-tanh = math.tanh
+tanh, exp = math.tanh, math.exp
 
 
 @njit(inline="always")
 def sigmoid(x):
     return ONE / (ONE + math.exp(-x))
+
+
+@njit(inline="always")
+def softplus(x):
+    return max(x, ZERO) + math.log1p(math.exp(-abs(x)))
 """,
 }
 
@@ -166,6 +208,9 @@ class Writer:
             value = self._settled(node.args[0])
             self.values[node] = Value(shape_of(node), value.array, value.start, None, not value.is_turned)
             return
+        if target is aten.expand.default:  # whoever reads it repeats the row or the column
+            self.values[node] = self._settled(node.args[0])
+            return
         if target in (aten.view.default, aten._unsafe_view.default):
             value = self._settled(node.args[0])
             self.values[node] = Value(shape_of(node), value.array, value.start)
@@ -235,6 +280,8 @@ class Writer:
 
     def matrix(self, node: Node) -> Value:
         value = self._settled(node)
+        if node.target is aten.expand.default:
+            raise Unsupported("a product with a repeated row or column")
         if value.extra is None:
             return value
         whole = self.room(value.shape)
@@ -357,10 +404,11 @@ class Writer:
         def operand(each: Any) -> str:
             if isinstance(each, fx.Node):
                 return names[each] if each in names else read(self.values[each])
-            return f"{self.real}({float(each)!r})"
+            is_size = each and each % SIZE == 0  # of a sum over H, its mean
+            return f"{self.real}({dim(int(each)) if is_size else repr(float(each))})"
 
         for number, node in enumerate(group):
-            if node.kwargs:
+            if node.kwargs and node.target is not aten.zeros_like.default:
                 raise Unsupported(f"{node.target} with {node.kwargs}")
             lines.append(f"v{number} = {POINTWISE[node.target](*map(operand, node.args))}")
             names[node] = f"v{number}"
@@ -384,18 +432,18 @@ class Writer:
         arguments = [*(f"out{n}" for n in range(len(outputs))), *(f"in{n}" for n in range(len(inputs)))]
         if is_flat:
             inner = "\n".join(f"        {line}" for line in code.splitlines())
-            text = f"def {name}({', '.join(arguments)}, n):\n    for i in range(n):\n{inner}\n"
+            text = f"def {name}({', '.join(arguments)}, H, n):\n    for i in range(n):\n{inner}\n"
             sizes = count(shape)
         else:
             inner = "\n".join(f"            {line}" for line in code.splitlines())
             text = (
-                f"def {name}({', '.join(arguments)}, rows, columns):\n    for r in range(rows):\n"
+                f"def {name}({', '.join(arguments)}, H, rows, columns):\n    for r in range(rows):\n"
                 f"        for b in range(columns):\n            i = r * columns + b\n{inner}\n"
             )
             sizes = f"{dim(shape[0])}, {dim(shape[1])}"
         self.loops.append(f'@njit(fastmath={{"contract"}}, error_model="numpy")\n{text}')
         slices = ", ".join(self._slice(each) for each in [*outputs, *inputs])
-        self.body.append(f"{name}({slices}, {sizes})")
+        self.body.append(f"{name}({slices}, H, {sizes})")
 
 
 def shape_of(node: Node) -> tuple[int, ...]:

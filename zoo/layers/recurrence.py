@@ -74,7 +74,7 @@ def recur(cell: type[Cell], x_LCB: Tensor, weight: Tensor, bias: Tensor, initial
     """The first state after each step, [L, H, B], where a step gets z = weight @ x_t + bias.
 
     The result of compiled code can be differentiated once. A plain loop runs on other devices than the CPU, in other
-    dtypes than float32 and float64, and while a graph is traced.
+    dtypes than float32 (float64 is compiled where `compiled` has been called for it), and while a graph is traced.
     """
     own = compiled_for(cell, x_LCB)
     if own is None:
@@ -91,9 +91,9 @@ def recur(cell: type[Cell], x_LCB: Tensor, weight: Tensor, bias: Tensor, initial
 
 def compiled_for(cell: type[Cell], x_LCB: Tensor) -> "Sequences | None":
     """The compiled functions that recur runs on x, None where it runs a plain loop."""
-    is_plain = x_LCB.dtype in (torch.float32, torch.float64) and not torch.is_autocast_enabled("cpu")
-    is_compiled = x_LCB.device.type == "cpu" and is_plain and not torch.compiler.is_compiling()
-    return compiled(cell, x_LCB.dtype)[0] if is_compiled else None
+    is_asked = x_LCB.dtype == torch.float32 or (cell, x_LCB.dtype) in _compiled
+    is_plain = is_asked and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    return compiled(cell, x_LCB.dtype)[0] if x_LCB.device.type == "cpu" and is_plain else None
 
 
 def plain_loop(cell: type[Cell], z_LZB: Tensor, initial: State, weights: State) -> Tensor:

@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from zoo.layers.kernels import (
     BATCH,
     HELPERS,
+    POINTWISE,
     SIZE,
     TURNS,
     Node,
@@ -30,7 +31,8 @@ from zoo.layers.kernels import (
     shape_of,
 )  # fmt: skip
 
-VIEWS = {*TURNS, aten.view.default, aten._unsafe_view.default, aten.split.Tensor, aten.split_with_sizes.default}
+VIEWS = {*TURNS, aten.view.default, aten._unsafe_view.default, aten.expand.default}
+VIEWS |= {aten.split.Tensor, aten.split_with_sizes.default}
 Shape = tuple[int, ...]
 
 
@@ -85,7 +87,7 @@ class _Source:
 
     def text(self) -> str:
         """The module."""
-        imports = "import math\nfrom math import exp, sqrt\n\nimport numpy as np\nfrom numba import njit\n\n"
+        imports = "import math\nfrom math import sqrt\n\nimport numpy as np\nfrom numba import njit\n\n"
         imports += "from zoo.layers.blas import gemm32, gemm64\n"
         parts = [imports, HELPERS[self.dtype], self._ahead("forward", self.saved), self._ahead("infer", [])]
         return "\n\n".join([*parts, self._back()])
@@ -154,6 +156,9 @@ class _Source:
             places.setdefault(node, []).append(place)
         among = [node for node in self.graph.nodes if node in self.later or node in self.views]
         nodes = _needed(among, [*self.gradients, *self.factors])
+        for node in self.factors:
+            if node in nodes and node.target in POINTWISE:
+                places.setdefault(node, [writer.room(shape_of(node))])
         writer.place(nodes, places)
         self._write(writer, nodes, zip(self.gradients, ends, strict=True))
         self._add_up(writer)

@@ -19,7 +19,7 @@ from zoo.stats.ranks import FEWEST, Ranking, ranking
 
 RANKS = "critical-difference.png"
 RESAMPLES = 10_000
-WHOLE = 0.8  # of all variants: a problem with fewer would rank others than the rest does
+WHOLE = 0.8  # a problem has results of so many of the variants that are ranked, a variant of so many of the problems
 LEGEND = (
     "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
     "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
@@ -39,11 +39,12 @@ class Leaderboard:
 
     Its columns: variant, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than five
     problems), win_rate, best_on, beats_naive_on. boards: those that count; partial: those left out, on which too few
-    of the variants ran. ranks: None where refused says why.
+    of the variants ran; unranked: the variants that ran on too few of the problems. ranks: None where refused says why.
     """
 
     boards: list[Board]
     partial: list[Board]
+    unranked: list[str]
     standings: pd.DataFrame
     ranks: Ranking | None
     refused: str
@@ -52,8 +53,8 @@ class Leaderboard:
 def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     """Compare the variants of boards, each board being a problem.
 
-    Only default lines count, where a variant has exactly one. A board on which fewer than four in five of all
-    variants ended is left out. Raises ValueError where no board has three variants.
+    Only default lines count, where a variant has exactly one. Not every variant need have run on every board: see
+    `whole`. Raises ValueError where no board has three variants.
 
     Source: Fleming and Wallace, How not to lie with statistics: the correct way to summarize
     benchmark results, Communications of the ACM 29 (1986); Shchur et al., fev-bench: a realistic benchmark for time
@@ -64,16 +65,15 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     table = pd.DataFrame([_ratios(board) for board in ordered])
     if table.shape[1] < 3:
         raise ValueError("fewer than three variants have results where naive errs")
-    is_whole = table.notna().sum(axis=1) >= WHOLE * table.shape[1]
-    if not is_whole.any():
-        raise ValueError("no problem has results of four in five of the variants")
-    ratios = table[is_whole].dropna(axis="columns", how="all")
+    is_whole, names = whole(table.notna())
+    ratios = table.loc[is_whole, names]
+    unranked = [name for name in table.columns if name not in names]
     baselines = {line.variant for board in boards for line in board.lines if line.is_baseline}
     random = np.random.default_rng(0)
     standings = pd.DataFrame([{"variant": name, **_standing(name, ratios, random)} for name in ratios])
     standings.insert(1, "is_baseline", standings["variant"].isin(baselines))
-    whole, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
-    winners = [name for board in whole for name, line in _default_lines(board).items() if beats_naive(board, line)]
+    counting, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
+    winners = [name for board in counting for name, line in _default_lines(board).items() if beats_naive(board, line)]
     standings["beats_naive_on"] = [winners.count(name) for name in standings["variant"]]
     standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
     everywhere = standings.query("problems == @ratios.shape[0]")["variant"]
@@ -82,7 +82,25 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
         ranks = ranking(list(everywhere), ratios[everywhere].to_numpy())
     except ValueError as error:
         refused = f"No ranks: {error}."
-    return Leaderboard(whole, partial, standings, ranks, refused)
+    return Leaderboard(counting, partial, unranked, standings, ranks, refused)
+
+
+def whole(is_there: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """The problems (a mask) and the variants between which a comparison is fair, of a table that has gaps.
+
+    Each of these variants ended on four in five of the problems, and on each of these problems four in five of the
+    variants. Of several such choices the one with five problems, as intervals and ranks need, then the one with most
+    results, then the one with most variants.
+    """
+    choices = []
+    for name in is_there.columns:
+        names = is_there.columns[is_there[is_there[name]].mean() >= WHOLE]
+        mask = is_there[names].mean(axis=1) >= WHOLE
+        names = names[is_there.loc[mask, names].mean() >= WHOLE]
+        results = is_there.loc[mask, names].to_numpy().sum()
+        choices.append((mask.sum() >= FEWEST, results, len(names), mask.to_numpy(), names))
+    *_, best, chosen = max(choices, key=lambda choice: choice[:3])
+    return best, list(chosen)
 
 
 def _place(board: Board) -> tuple[Any, ...]:
@@ -180,6 +198,8 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
         first += f"; the best {other_kind}, {other['variant']}, has {other['ratio']:.4f}"
     ratios = standings.query("variant != 'naive'")["ratio"]
     lines = [f"{first}.", f"{(ratios < 1).sum()} of {len(ratios)} variants have a lower error than naive."]
+    if unranked := leaderboard.unranked:
+        lines.append(f"Not ranked, because they ran on too few of the problems: {', '.join(unranked)}.")
     if leaderboard.ranks is None:
         return [*lines, leaderboard.refused]
     names, differing = leaderboard.ranks.names, leaderboard.ranks.differing

@@ -13,6 +13,7 @@ from zoo.testing.helpers import (
     NotApplicable,
     declaration,
     expecting,
+    problem,
     require_same,
     require_undeclared,
     shaken,
@@ -20,13 +21,14 @@ from zoo.testing.helpers import (
 )
 
 CLOSE = 1e-3
+STEPS = 4  # of lookback: a loop over steps becomes as many copies in a trace
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def compiles(name: str) -> None:
     """torch.compile traces it, and the traced model computes the same; or the limit "compile" gives the reason"""
     require_undeclared(name, "compile")
-    model, x = shaken(name)
+    model, x = shaken(name, problem(lookback=STEPS))
     expected = model(x).detach()
     cause = "control flow on values, .item(), .numpy() or a custom autograd function in forward; "
     cause += declaration("compile")
@@ -50,7 +52,7 @@ def exports(name: str) -> None:
         raise NotApplicable(f"needs {', '.join(missing)}: pip install 'lstm-zoo[export]'")
     import onnxruntime
 
-    model, example = shaken(name)
+    model, example = shaken(name, problem(lookback=STEPS))
     x = windows(model.problem, batch=7, seed=1)
     cause = "a shape read as a Python number in forward, or an operator that ONNX lacks; " + declaration("onnx")
     buffer = io.BytesIO()
