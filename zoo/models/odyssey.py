@@ -39,7 +39,7 @@ class OdysseyCell(Cell):
         def gate(name: str) -> Tensor | None:
             return (parts[name] + see[name] * cell).sigmoid() if name in parts else None
 
-        i, f = gate("i"), gate("f")
+        i, f = gate("i"), gate("f")  # of the cell before; the output gate sees the new one
         if cls.is_coupled and i is not None:
             f = 1 - i
         added = candidate if cls.is_input_linear else candidate.tanh()
