@@ -92,7 +92,11 @@ def test_time_left_follows_the_pace_and_ends_with_the_timeout():
 def test_list_and_show(zoo_command):
     code, out, _ = zoo_command("list")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()] == zoo.list_models()
+    entries = [line for line in out.splitlines() if line.startswith("  ")]
+    assert sorted(line.split()[0] for line in entries) == sorted(zoo.list_models())
+    groups = [text.partition(" ")[0] for text in out.splitlines() if text and not text.startswith(" ")]
+    assert groups == ["Cells", "Architectures", "Baselines", str(len(zoo.list_models()))]
+    assert any(line.split()[:5] == ["gru", "Cho", "et", "al.", "2014"] for line in entries)
     code, out, _ = zoo_command("list", "--tag", "baseline", "--json")
     assert [entry["name"] for entry in json.loads(out)] == zoo.list_models(tag="baseline")
     code, out, _ = zoo_command("show", "cnn-lstm")

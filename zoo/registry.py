@@ -42,6 +42,12 @@ class Variant:
     code: Code
 
     @property
+    def paper(self) -> str:
+        """Authors and year, where its source begins with them; else nothing."""
+        begin = re.match(r"[^;:()]{,60}?\b(?:19|20)\d\d\b", self.source)
+        return begin.group() if begin else ""
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """Its hyperparameters: the keyword-only arguments of its signature."""
         return parameters_of(self.build)

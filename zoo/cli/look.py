@@ -1,6 +1,7 @@
 """zoo list, show, data: the variants and the data."""
 
 import inspect
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
     from zoo.learn.count import Counted
     from zoo.registry import Variant
 
+# Every variant belongs to one of them.
+GROUPS: dict[str, Callable[[tuple[str, ...]], bool]] = {
+    "Cells (a recurrence of their own)": lambda tags: "cell" in tags and "baseline" not in tags,
+    "Architectures (layers around an LSTM or a GRU)": lambda tags: not {"cell", "baseline"} & set(tags),
+    "Baselines (not recurrent)": lambda tags: "baseline" in tags,
+}
+
 
 @app.command("list", epilog=examples("zoo list", "zoo list --tag baseline", "zoo list ./mine.py"))
 def list_command(
@@ -23,19 +31,26 @@ def list_command(
     tag: Annotated[str | None, typer.Option(help="Only variants with this tag.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the variants, one line each."""
+    """List the variants with their papers: cells, architectures, baselines."""
     from zoo.registry import from_file, list_models, variant
 
     for path in files or []:
         from_file(path)
     variants = [variant(name) for name in list_models(tag=tag)]
     if as_json:
-        print_json([_facts(v, "name", "summary", "tags", "source") for v in variants])
+        print_json([_facts(v, "name", "summary", "tags", "paper", "source") for v in variants])
         return
-    width = max(len(v.name) for v in variants)
-    for v in variants:
-        tags = f" [{', '.join(v.tags)}]" if v.tags else ""
-        print(f"{v.name:<{width}}  {v.summary}{tags}{f' ({v.code})' if v.code.is_plugin else ''}")
+    names, papers = max(len(v.name) for v in variants), max(len(v.paper) for v in variants)
+    for title, belongs in GROUPS.items():
+        lines = [
+            f"  {v.name:<{names}}  {v.paper:<{papers}}  {v.summary}{f' ({v.code})' if v.code.is_plugin else ''}"
+            for v in variants
+            if belongs(v.tags)
+        ]
+        if lines:
+            print("\n".join([title, *lines, ""]))
+    tags = sorted({each for v in variants for each in v.tags})
+    print(f"{len(variants)} variants. zoo show NAME tells more; --tag chooses: {', '.join(tags)}.")
 
 
 @app.command(epilog=examples("zoo show cnn-lstm", "zoo show cnn-lstm --json", "zoo show ./mine.py"))

@@ -21,6 +21,7 @@ from zoo.space import Float, Int
     limits={
         "parameters": "grow as lookback: attention weighs channels by their whole course",
         "memory": "grows as lookback^2: each step weighs the whole window",
+        "speed": "both recurrences are loops in Python, since each step weighs the whole window",
     },
 )
 class DARNN(nn.Module):
