@@ -141,7 +141,7 @@ def report(rows: list[dict[str, Any]]) -> str:
         others.append([row["variant"], *(f"{speed:.2f}" for speed in speeds), f"{row['parameters']:,}", why])
     parts = [
         "# Speed of cells and variants beside nn.LSTM",
-        f"One thread of {rows[0]['cpu']}, PyTorch {rows[0]['torch']}, batch {BATCH}, {CHANNELS} channels, {SIZE} units. "
+        f"A thread of {rows[0]['cpu']}, PyTorch {rows[0]['torch']}, batch {BATCH}, {CHANNELS} channels, {SIZE} units. "
         "1.00 is nn.LSTM's speed; more is faster. Printed by `python benchmarks/bench_cells.py --out results/cells`.",
         "## Cells",
         tabulate(lines, header, tablefmt="pipe", disable_numparse=True),
