@@ -31,7 +31,7 @@ RESULTS = sorted(
     or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
 SPEED = ("speed", "speed-modes")
-FOR_EVERY_VARIANT = ("sp500", "co2")  # the other suites and the speeds need not have all
+FOR_EVERY_VARIANT = ("sp500", "sea-temperature")  # the other suites and the speeds need not have all
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 
 

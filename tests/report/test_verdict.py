@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.report.rows import LSTM, NAIVE, STEPS, entries, forecasts, frame, metrics, read, row
+from tests.report.rows import DATA, LSTM, NAIVE, PROBLEM, STEPS, entries, forecasts, frame, metrics, read, row
 from zoo.report.board import boards
 from zoo.report.evidence import judged
 from zoo.report.verdict import verdict
@@ -165,3 +165,18 @@ def test_verdicts_avoid_words_of_our_own(word, tmp_path):
     groups = [entries("lstm", 0.5, 0), entries("bilstm", 0.5, 5), baseline("ridge", 0.5)]
     (board,) = judged(read(tmp_path / "mine", [NAIVE_ENTRY, *(entry for group in groups for entry in group)]))
     assert not any(word in sentence for sentence in verdict(board))
+
+
+@pytest.mark.parametrize(
+    ("source", "horizon", "expected"),
+    [
+        ("regimes", 1, "The best attainable rmse is 1, the deviation of what is random; lstm has 9.80 times that."),
+        ("mackey-glass", 6, "Nothing in these data is random, so that the best attainable rmse is 0; lstm has 9.8."),
+        ("regimes", 3, None),
+        ("x.csv", 1, None),
+    ],
+)
+def test_generated_data_say_how_near_the_best_line_comes_to_the_best_error(source, horizon, expected):
+    problem, data = PROBLEM | {"targets": ["value"], "horizon": horizon}, DATA | {"source": source}
+    rows = [each | {"problem": problem, "data": data} for each in (*LSTM, NAIVE)]
+    assert [text for text in untested(*rows) if "attainable" in text] == ([expected] if expected else [])

@@ -22,6 +22,8 @@ FORECAST, COLUMNS, MODELS, RUN, OUTPUT = (
     "What is forecast", "Columns of the data", "Models and training", "How it runs", "Output",
 )  # fmt: skip
 
+SECTIONS = ("data", "problem", "run", "fit")
+
 
 def option(panel: str, text: str, *names: str) -> Any:
     """An option in a panel of --help; names: its flags, where they differ from the parameter's name."""
@@ -30,6 +32,13 @@ def option(panel: str, text: str, *names: str) -> Any:
 
 Source = Annotated[
     str, typer.Argument(metavar="SUITE.toml|DATA", help="A suite file, a data file or a built-in data set.")
+]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SUITE.toml|DATA|BENCHMARK...",
+        help="Suite files, data files, built-in data sets, folders of them, or a benchmark: standard.",
+    ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in data set.")]
 Targets = Annotated[str | None, option(FORECAST, "Columns to forecast: close or high,low.")]
@@ -106,7 +115,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             table = load(source, columns=changes["data"].get("columns"), time=changes["data"].get("time"))
             raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
     for section, values in changes.items():
-        changed = {key: value for key, value in values.items() if value is not None}
+        changed = _given(values)
         if changed:
             base[section] = {**base.get(section, {}), **changed}
     names = changes["run"].get("models")
@@ -123,6 +132,47 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         tables = base if owner == "fit" else base.setdefault("models", {})
         tables.setdefault(owner, {})[parameter] = scalar(value.strip())
     return suite_of(base, source)
+
+
+def suites_from(
+    sources: Sequence[str],
+    changes: Mapping[str, Mapping[str, Any]],
+    settings: Sequence[str],
+    preset: str | None,
+) -> "tuple[list[Suite], bool]":
+    """The suites of sources (suite files, data, benchmarks, all files of folders), and whether they are several.
+
+    changes and settings: as suite_from takes them, over what a benchmark says. Raises InputError.
+    """
+    from zoo.benchmark import is_benchmark, read_benchmark, shipped
+    from zoo.data.builtin import NAMES
+
+    suites: list[Suite] = []
+    is_many, is_preset_used = len(sources) > 1, False
+    for source in sources:
+        path: Path | None = Path(source)
+        if not Path(source).exists() and source not in NAMES:
+            path = shipped(source)
+        if path is not None and path.is_dir():
+            files = sorted(each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet"))
+            if not files:
+                raise InputError(f"{path} holds no suites (.toml) and no data (.csv, .parquet)")
+            suites += [suite_from(str(file), changes, settings) for file in files]
+            is_many = True
+        elif path is not None and path.suffix == ".toml" and path.is_file() and is_benchmark(path):
+            is_many = is_preset_used = True
+            for file, own in read_benchmark(path, preset):
+                merged = {section: {**own.get(section, {}), **_given(changes.get(section, {}))} for section in SECTIONS}
+                suites.append(suite_from(str(file), merged, settings))
+        else:
+            suites.append(suite_from(source, changes, settings))
+    if preset is not None and not is_preset_used:
+        raise InputError(f"--preset belongs to a benchmark, such as standard, got {', '.join(sources)}")
+    return suites, is_many
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _slug(path: Path) -> str:

@@ -30,7 +30,15 @@ def counter(ended: int, count: int) -> str:
     return f"{ended}/{count}"
 
 
-def left_text(seconds: float, ended: int, count: int, longest: float | None = None) -> str:
+def duration_text(seconds: float) -> str:
+    """Whole minutes, or seconds where there are few: `2 h 05 min`, `7 min`, `40 s`."""
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return "{} h {:02} min".format(*divmod(minutes, 60))
+    return f"{minutes} min" if minutes >= 2 else f"{round(seconds)} s"
+
+
+def left_text(seconds: float, ended: float, count: float, longest: float | None = None) -> str:
     """The time left, as `about 3:20 left`, from the pace so far; empty before the first end.
 
     longest: seconds after which the work ends in any case.

@@ -1,23 +1,28 @@
-"""Data sets that need no download: those inside the wheels of arch and statsmodels, and two generated here."""
+"""Data sets that need no download: those inside the wheels of arch and statsmodels, and those generated here."""
 
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
+from zoo.data import generated
 from zoo.errors import InputError
 
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """How to read a built-in data set, what it is, and its policy for missing values."""
+    """How to read a built-in data set, what it is, and its policy for missing values.
+
+    attainable: of generated data, a column and the rmse of its best forecast one step ahead, which no model can beat
+    but by chance; zero: there is nothing random, at any horizon.
+    """
 
     read: Callable[[], pd.DataFrame]
     summary: str
     missing: str = "refuse"
+    attainable: tuple[str, float] | None = None
 
 
 def frame(name: str) -> tuple[pd.DataFrame, str]:
@@ -42,15 +47,6 @@ def _sea_temperature() -> pd.DataFrame:
     years = _statsmodels("elnino").set_index("YEAR")  # a row for each year and a column for each month
     months = pd.date_range(f"{int(years.index[0])}-01-01", periods=years.size, freq="MS", name="month")
     return pd.DataFrame({"temperature": years.to_numpy(dtype=float).ravel()}, index=months)
-
-
-def _sine() -> pd.DataFrame:
-    noise = np.random.default_rng(0).normal(scale=0.1, size=2000)
-    return pd.DataFrame({"value": np.sin(2 * np.pi * np.arange(2000) / 25) + noise})
-
-
-def _random_walk() -> pd.DataFrame:
-    return pd.DataFrame({"value": 100 + np.random.default_rng(0).normal(size=5000).cumsum()})
 
 
 BUILT_IN = {
@@ -83,7 +79,23 @@ BUILT_IN = {
         lambda: _statsmodels("elec_equip").set_axis(["turnover"], axis="columns"),
         "turnover index of electrical equipment, euro area, monthly 1995-2016 (statsmodels)",
     ),
-    "sine": BuiltIn(_sine, "generated: a sine of period 25 with noise of deviation 0.1, seed 0"),
-    "random-walk": BuiltIn(_random_walk, "generated: a random walk from 100, unit steps, seed 0"),
+    "sine": BuiltIn(
+        generated.sine, "generated: a sine of period 25 with noise of deviation 0.1, seed 0", attainable=("value", 0.1)
+    ),
+    "random-walk": BuiltIn(
+        generated.random_walk, "generated: a random walk from 100, unit steps, seed 0", attainable=("value", 1.0)
+    ),
+    "narma": BuiltIn(
+        generated.narma, "generated: NARMA-10, a nonlinear moving average of a random input", attainable=("value", 0.01)
+    ),
+    "mackey-glass": BuiltIn(
+        generated.mackey_glass, "generated: the chaotic Mackey-Glass equation, delay 17", attainable=("value", 0.0)
+    ),
+    "adding": BuiltIn(
+        generated.adding, "generated: the sum of the last two marked values, a test of memory", attainable=("sum", 0.0)
+    ),
+    "regimes": BuiltIn(
+        generated.regimes, "generated: an autoregression of two regimes with unit noise", attainable=("value", 1.0)
+    ),
 }
 NAMES = tuple(BUILT_IN)

@@ -1,5 +1,6 @@
 """The verdict: should one use a recurrent model here, what beats naive, and what may be the best."""
 
+from zoo.data.builtin import BUILT_IN
 from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed
 from zoo.report.gain import tuning_verdict
 from zoo.report.tables import skill_percent
@@ -12,7 +13,7 @@ def verdict(board: Board) -> list[str]:
     scored = _scored(board)
     sentences = [answer(board)]
     if scored:
-        sentences += [_ahead_of_naive(board), *_best_set(board), *_caveats(board)]
+        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_caveats(board)]
     return sentences + tuning_verdict(board) + _failures(board)
 
 
@@ -125,6 +126,24 @@ def _best_set(board: Board) -> list[str]:
         others = [line for line in tested if not line.may_be_best]
         return [f"No clear winner: each may be the best except {listed(others)} ({CONFIDENCE})."]
     return [f"No clear winner: the best is one of {listed(best)}; all others are clearly worse ({CONFIDENCE})."]
+
+
+def _attainable(board: Board) -> list[str]:
+    """How near the most accurate line comes to the best forecast there can be, which is known of generated data."""
+    entry = BUILT_IN.get(board.source)
+    if entry is None or entry.attainable is None or len(board.targets) > 1:
+        return []
+    column, least = entry.attainable
+    errors = {line.label: rmse.mean for line in board.lines if (rmse := line.spread("rmse")) is not None}
+    if board.targets[0] != column or not errors or (least > 0 and board.horizon > 1):
+        return []
+    label = min(errors, key=lambda name: errors[name])
+    if least == 0:
+        return [
+            f"Nothing in these data is random, so that the best attainable rmse is 0; {label} has {errors[label]:.3g}."
+        ]
+    share = f"{errors[label] / least:.2f} times that"
+    return [f"The best attainable rmse is {least:g}, the deviation of what is random; {label} has {share}."]
 
 
 def _caveats(board: Board) -> list[str]:

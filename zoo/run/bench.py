@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.cell import AccuracyRow, Cell
+from zoo.data.prepare import Data
 from zoo.errors import InputError
 from zoo.registry import variant
 from zoo.run import environment, executor
@@ -13,6 +14,8 @@ from zoo.run.process import default_jobs
 from zoo.run.store import RowStore
 from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.suite import Suite, expand
+
+Expanded = tuple[list[Cell], Data]
 
 
 @dataclass(frozen=True)
@@ -43,20 +46,21 @@ def run_suite(
     force: bool = False,
     tuned: Path | None = None,
     command: str | None = None,
+    expanded: Expanded | None = None,
     on_plan: Callable[[Plan], Callable[[Event], None]] = lambda _: lambda _: None,
 ) -> SuiteRun:
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
-    stored in the rows. cell_timeout: seconds after which a cell is ended and fails. on_plan: called once with the plan;
-    it returns the listener for all events.
+    stored in the rows. cell_timeout: seconds after which a cell is ended and fails. expanded: what expand(suite) gave,
+    where the caller has it. on_plan: called once with the plan; it returns the listener for all events.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
     if cell_timeout is not None and not cell_timeout > 0:
         raise InputError(f"cell-timeout must be > 0 seconds, got {cell_timeout:g}")
-    cells, data = expand(suite, device=device, timeout=cell_timeout)
+    cells, data = expanded or expand(suite, device=device, timeout=cell_timeout)
     notes = list(data.notes)
     if tuned is not None:
         names = list(dict.fromkeys(cell.variant for cell in cells))

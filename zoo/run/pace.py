@@ -1,0 +1,48 @@
+"""How long cells will take here: a few training steps of each variant, times the epochs that training usually needs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zoo.cell import Cell
+from zoo.data.prepare import Data
+from zoo.registry import create
+from zoo.train.config import FitConfig
+from zoo.train.fit import fit
+
+STEPS = 4  # of training that are timed
+EPOCHS = 3  # times patience: what early stopping took on average over the committed results
+OVERHEAD = 0.5  # seconds of a cell besides training: data, scoring, storing
+SOLVED = 1.0  # seconds of a variant that is not trained by gradient descent
+
+
+def expected_seconds(cells: Sequence[Cell], data: Data) -> dict[str, float]:
+    """Seconds by the key of each cell, on one worker of this machine that shares it with no other; a rough guess.
+
+    Seeds of a variant take equally long. A variant that cannot be trained takes as long as one that is not.
+    """
+    seconds: dict[str, float] = {}
+    by_variant: dict[str, float] = {}
+    for cell in cells:
+        if cell.variant not in by_variant:
+            by_variant[cell.variant] = OVERHEAD + (SOLVED if cell.fit is None else _training(cell, data))
+        seconds[cell.key] = by_variant[cell.variant]
+    return seconds
+
+
+def _training(cell: Cell, data: Data) -> float:
+    config = FitConfig.of({**(cell.fit or {}), "mode": "eager", "device": cell.device})
+    epochs = min(config.max_epochs, EPOCHS * config.patience or config.max_epochs)
+    batch = len(data.train) if config.batch_size == "all" else config.batch_size
+    steps = -(-len(data.train) // batch) * epochs
+    if config.max_batches is not None:
+        steps = min(steps, config.max_batches)
+    try:
+        model = create(cell.variant, data.problem, **cell.params)
+        for count in (1, STEPS):  # the first compiles, and warms up
+            began = time.perf_counter()
+            fit(model, data.train, None, replace(config, max_epochs=1, max_batches=count), seed=0)
+            seconds = time.perf_counter() - began
+    except Exception:  # a variant may raise anything; its row will say so
+        return SOLVED
+    return seconds / min(STEPS, steps) * steps
