@@ -4,7 +4,7 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -42,6 +42,11 @@ class Variant:
     code: Code
 
     @property
+    def family(self) -> str:
+        """cell, architecture or baseline."""
+        return family(self.tags)
+
+    @property
     def paper(self) -> str:
         """Authors and year, where its source begins with them; else nothing."""
         begin = re.match(r"[^;:()]{,60}?\b(?:19|20)\d\d\b", self.source)
@@ -75,6 +80,11 @@ class Variant:
     def is_deterministic(self) -> bool:
         """Whether every seed gives the same forecasts."""
         return "deterministic" in self.tags
+
+
+def family(tags: Sequence[str]) -> str:
+    """What kind of variant has these tags: cell (a recurrence of its own), baseline, or architecture, all others."""
+    return "baseline" if "baseline" in tags else "cell" if "cell" in tags else "architecture"
 
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

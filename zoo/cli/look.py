@@ -1,7 +1,6 @@
 """zoo list, show, data: the variants and the data."""
 
 import inspect
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +14,10 @@ if TYPE_CHECKING:
     from zoo.learn.count import Counted
     from zoo.registry import Variant
 
-# Every variant belongs to one of them.
-GROUPS: dict[str, Callable[[tuple[str, ...]], bool]] = {
-    "Cells (a recurrence of their own)": lambda tags: "cell" in tags and "baseline" not in tags,
-    "Architectures (layers around an LSTM or a GRU)": lambda tags: not {"cell", "baseline"} & set(tags),
-    "Baselines (not recurrent)": lambda tags: "baseline" in tags,
+FAMILIES = {
+    "cell": "Cells (a recurrence of their own)",
+    "architecture": "Architectures (layers around an LSTM or a GRU)",
+    "baseline": "Baselines (not recurrent)",
 }
 
 
@@ -38,14 +36,14 @@ def list_command(
         from_file(path)
     variants = [variant(name) for name in list_models(tag=tag)]
     if as_json:
-        print_json([_facts(v, "name", "summary", "tags", "paper", "source") for v in variants])
+        print_json([_facts(v, "name", "family", "summary", "tags", "paper", "source") for v in variants])
         return
     names, papers = max(len(v.name) for v in variants), max(len(v.paper) for v in variants)
-    for title, belongs in GROUPS.items():
+    for family, title in FAMILIES.items():
         lines = [
             f"  {v.name:<{names}}  {v.paper:<{papers}}  {v.summary}{f' ({v.code})' if v.code.is_plugin else ''}"
             for v in variants
-            if belongs(v.tags)
+            if v.family == family
         ]
         if lines:
             print("\n".join([title, *lines, ""]))

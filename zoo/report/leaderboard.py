@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zoo.registry import family
 from zoo.report.board import ROUNDING, SIGNIFICANT, Board, Line, counted
 from zoo.report.chart import Chart
 from zoo.report.markdown import section_markdown
@@ -24,8 +25,9 @@ LEGEND = (
     "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
     "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
     "rmse, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest "
-    "rmse. beats naive on: problems whose own report says that it does, by more than chance. All with the settings of "
-    "their suite, untuned; rmse is the mean over seeds."
+    "rmse. beats naive on: problems whose own report says that it does, by more than chance. parameters: of the median "
+    "problem. train s: seconds of training one model on each problem, in all, while other runs may have shared the "
+    "machine. All with the settings of their suite, untuned; rmse is the mean over seeds."
 )
 PROBLEMS_LEGEND = (
     "The percentages are skill: how much lower rmse is than naive's. use one?: the answer of the problem's own report, "
@@ -37,9 +39,10 @@ PROBLEMS_LEGEND = (
 class Leaderboard:
     """standings: a row for each variant, lowest error ratio first, those that miss a problem last.
 
-    Its columns: variant, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than five
-    problems), win_rate, best_on, beats_naive_on. boards: those that count; partial: those left out, on which too few
-    of the variants ran; unranked: the variants that ran on too few of the problems. ranks: None where refused says why.
+    Its columns: variant, family, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than
+    five problems), win_rate, best_on, beats_naive_on, seconds and parameters (NaN where unknown). boards: those that
+    count; partial: those left out, on which too few of the variants ran; unranked: the variants that ran on too few of
+    the problems. ranks: None where refused says why.
     """
 
     boards: list[Board]
@@ -68,13 +71,16 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     is_whole, names = whole(table.notna())
     ratios = table.loc[is_whole, names]
     unranked = [name for name in table.columns if name not in names]
-    baselines = {line.variant for board in boards for line in board.lines if line.is_baseline}
+    families = {line.variant: family(line.first["tags"]) for board in boards for line in board.lines}
     random = np.random.default_rng(0)
     standings = pd.DataFrame([{"variant": name, **_standing(name, ratios, random)} for name in ratios])
-    standings.insert(1, "is_baseline", standings["variant"].isin(baselines))
+    standings.insert(1, "family", standings["variant"].map(families))
+    standings.insert(2, "is_baseline", standings["family"] == "baseline")
     counting, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
     winners = [name for board in counting for name, line in _default_lines(board).items() if beats_naive(board, line)]
     standings["beats_naive_on"] = [winners.count(name) for name in standings["variant"]]
+    costs = pd.DataFrame([_cost(name, counting) for name in standings["variant"]], index=standings.index)
+    standings = pd.concat([standings, costs], axis="columns")
     standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
     everywhere = standings.query("problems == @ratios.shape[0]")["variant"]
     ranks, refused = None, ""
@@ -120,6 +126,17 @@ def _ratios(board: Board) -> dict[str, float]:
     """rmse / naive's rmse of each variant."""
     ratios = {name: 1 - line.skill.mean for name, line in _default_lines(board).items() if line.skill}
     return {name: ratio for name, ratio in ratios.items() if ratio > 0}
+
+
+def _cost(name: str, boards: Sequence[Board]) -> dict[str, float]:
+    """seconds: of training one model on each problem, in all; parameters: of the median problem."""
+    lines = [line for board in boards if (line := _default_lines(board).get(name)) is not None]
+    spreads = {column: [line.spread(column) for line in lines] for column in ("train_seconds", "parameter_count")}
+    seconds, parameters = ([each.mean for each in values if each is not None] for values in spreads.values())
+    return {
+        "seconds": sum(seconds) if len(seconds) == len(lines) else np.nan,
+        "parameters": float(np.median(parameters)) if parameters else np.nan,
+    }
 
 
 def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> dict[str, float]:
@@ -225,6 +242,7 @@ def _table(leaderboard: Leaderboard) -> TextTable:
         lines.append(
             {
                 "variant": line.variant,
+                "family": line.family,
                 "error ratio": f"{line.ratio:.4f}",
                 "95 % interval": "-" if np.isnan(line.low) else f"{line.low:.4f} to {line.high:.4f}",
                 "wins": f"{100 * line.win_rate:.0f} %",
@@ -232,6 +250,8 @@ def _table(leaderboard: Leaderboard) -> TextTable:
                 "best on": str(line.best_on),
                 "beats naive on": str(line.beats_naive_on),
                 "problems": str(line.problems),
+                "parameters": "-" if np.isnan(line.parameters) else f"{line.parameters:,.0f}",
+                "train s": "-" if np.isnan(line.seconds) else f"{line.seconds:,.0f}" if line.seconds >= 1 else "< 1",
             }
         )
     return table_of(lines, leaderboard.standings["is_baseline"])
