@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.bench_cells import SLOW
+from benchmarks.bench_cells import report as cells_report
 from benchmarks.bench_together import report as together_report
 from zoo.cell import AccuracyRow, SpeedRow
-from zoo.registry import list_models
+from zoo.registry import list_models, variant
 from zoo.report.evidence import judged
 from zoo.report.folder import write_leaderboard
 from zoo.report.markdown import markdown
@@ -52,11 +54,11 @@ def test_report_is_what_its_rows_say(folder):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/rows.jsonl")), ids=lambda path: path.parent.name)
 def test_committed_rows_keep_to_the_schema(path):
-    """Each key once, known variants, and every line a row; three folders hold rows of their own commands."""
+    """Each key once, known variants, and every line a row; four folders hold rows of their own commands."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    if path.parent.name in ("defaults", "recurrence", "together-h100"):
-        names = [row.get("model", row.get("variant")) for row in map(json.loads, lines)]
-        assert set(names) <= set(list_models())
+    if path.parent.name in ("defaults", "recurrence", "together-h100", "cells"):
+        rows = [row for row in map(json.loads, lines) if "cell" not in row]
+        assert {row.get("model", row.get("variant")) for row in rows} <= set(list_models())
         return
     rows, left_out = read_rows(path.parent)
     assert left_out == []
@@ -132,6 +134,15 @@ def test_rows_of_a_gpu_give_their_report(name):
     assert [row.error for row in rows] == [None] * len(rows)
     report = markdown([], pictures=pictures_of(folder), speed=speed_section(results(folder)))
     assert (folder / "report.md").read_text(encoding="utf-8") == report
+
+
+def test_every_recurrent_variant_has_a_speed_and_the_slow_ones_a_reason():
+    folder = ROOT / "results/cells"
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (folder / "report.md").read_text(encoding="utf-8") == cells_report(rows)
+    speeds = {row["variant"]: min(row["lookback_7"], row["lookback_96"]) for row in rows if "variant" in row}
+    assert set(speeds) == {name for name in list_models() if variant(name).family != "baseline"}
+    assert all("speed" in variant(name).limits for name, speed in speeds.items() if speed < SLOW)
 
 
 def test_rows_of_fused_models_give_their_report():

@@ -100,7 +100,12 @@ def test_enough_data_sets_have_intervals_and_ranks():
     assert best.low < best.ratio < best.high and best.low >= 0.5 and best.high <= 0.57
     assert ranked.ranks.names == ("lstm", "bilstm", "naive") and ranked.ranks.ranks == (1.0, 2.0, 3.0)
     text = leaderboard_markdown(ranked, {"mine": "mine/report.md"})
-    assert "mean rank" in text and "| architecture |" in text.replace("  ", "") and "lstm before naive" in text and "(mine/report.md)" in text
+    assert (
+        "mean rank" in text
+        and "| architecture |" in text.replace("  ", "")
+        and "lstm before naive" in text
+        and "(mine/report.md)" in text
+    )
     assert "](critical-difference.png)" in text
     assert text == leaderboard_markdown(leaderboard(boards(frame(rows_of(tables)))), {"mine": "mine/report.md"})
 
