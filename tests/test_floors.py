@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
+    "errors", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
     "metrics", "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed", "tuning",
     "report", "testing", "learn", "cli",
 ]  # fmt: skip

@@ -84,7 +84,7 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     file = tmp_path / "own/gated_lstm.py"
     before = file.read_bytes()
     listed = run_zoo_here("list", file)
-    assert [line for line in listed.stdout.splitlines() if line.startswith("gated-lstm ") and "gated_lstm.py" in line]
+    assert [line for line in listed.stdout.splitlines() if line.startswith("  gated-lstm ") and "gated_lstm.py" in line]
     shown = run_zoo_here("show", file)
     assert shown.returncode == 0 and "hidden_size = 64" in shown.stdout
     checked = run_zoo_here("check", file, "--only", "corners,batch,seeds,weights,learning")
@@ -208,7 +208,7 @@ def test_a_wrong_file_is_one_line_and_exit_code_2(tmp_path, prices_csv):
 @pytest.mark.process
 def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_path, prices_csv):
     how = package(tmp_path / "site")
-    line = next(line for line in run_zoo("list", **how).stdout.splitlines() if line.startswith("packaged "))
+    line = next(line for line in run_zoo("list", **how).stdout.splitlines() if line.startswith("  packaged "))
     assert line.endswith("(package my-lstm-variants 1.2)")
     arguments = (prices_csv, "--targets", "close", "--models", "packaged", *SHORT, "--out", tmp_path / "out")
     ended = run_zoo("bench", *arguments, **how)
@@ -251,7 +251,7 @@ def test_two_packages_with_one_name_leave_it_to_the_first(tmp_path):
     how = package(tmp_path / "site")
     package(tmp_path / "site", name="other-variants", module="other_variants")
     ended = run_zoo("list", **how)
-    assert ended.stdout.count("\npackaged ") == 1
+    assert ended.stdout.count("\n  packaged ") == 1
     assert "other-variants 1.2 were skipped" in ended.stderr
     assert "'packaged' is already registered by package my-lstm-variants 1.2" in ended.stderr
 

@@ -11,13 +11,14 @@ from tests.conftest import run_zoo
 from zoo import registry
 from zoo.space import Choice, Float, Int
 
-BASELINES = ["drift", "linear", "moving-average", "naive", "ridge", "seasonal-naive"]
+BASELINES = ["dlinear", "drift", "gradient-boosting", "linear", "moving-average", "naive", "nlinear", "ridge"]
+BASELINES += ["seasonal-naive", "tcn"]
 
 
 def test_variants_are_listed_with_baselines_last():
     names = zoo.list_models()
-    assert names[-6:] == BASELINES == zoo.list_models(tag="baseline")
-    assert names[:-6] == sorted(names[:-6]) and {"lstm", "bilstm", "proj-lstm"} <= set(names[:-6])
+    assert names[-10:] == BASELINES == zoo.list_models(tag="baseline")
+    assert names[:-10] == sorted(names[:-10]) and {"lstm", "bilstm", "proj-lstm"} <= set(names[:-10])
     with pytest.raises(zoo.InputError, match="unknown tag 'basline'; did you mean 'baseline'"):
         zoo.list_models(tag="basline")
 

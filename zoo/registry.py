@@ -4,7 +4,7 @@ import importlib
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from zoo.errors import InputError, expect, message_of, plain, unknown
+from zoo.family import family
 from zoo.layers.normalised import Normalised
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
@@ -80,11 +81,6 @@ class Variant:
     def is_deterministic(self) -> bool:
         """Whether every seed gives the same forecasts."""
         return "deterministic" in self.tags
-
-
-def family(tags: Sequence[str]) -> str:
-    """What kind of variant has these tags: cell (a recurrence of its own), baseline, or architecture, all others."""
-    return "baseline" if "baseline" in tags else "cell" if "cell" in tags else "architecture"
 
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.registry import family
+from zoo.family import family
 from zoo.report.board import ROUNDING, SIGNIFICANT, Board, Line, counted
 from zoo.report.chart import Chart
 from zoo.report.markdown import section_markdown
