@@ -61,8 +61,7 @@ def test_a_preset_changes_the_benchmark_and_flags_change_both(both):
     assert suite.run.seeds == 1 and suite.fit["max_epochs"] == 3
 
 
-def test_a_folder_is_all_its_suites_and_a_single_suite_is_alone(both):
-    (both.parent / "both.toml").unlink()
+def test_a_folder_is_all_its_suites_but_no_benchmark_and_a_single_suite_is_alone(both):
     suites, is_many = suites_from([str(both.parent)], NOTHING, [], None)
     assert is_many and [suite.name for suite in suites] == ["one", "two"]
     assert suites_from([str(both.parent / "one.toml")], NOTHING, [], None)[1] is False

@@ -132,6 +132,12 @@ def test_links_and_files_are_there(page):
         assert (ROOT / path).exists(), path
 
 
+def test_the_readme_counts_the_variants():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    baselines = len(zoo.list_models(tag="baseline"))
+    assert f"trains {len(zoo.list_models()) - baselines} recurrent variants beside " in text and baselines == 10
+
+
 @pages
 def test_make_targets_are_there(page):
     makefile = (ROOT / "Makefile").read_text()

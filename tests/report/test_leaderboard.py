@@ -3,13 +3,14 @@
 import json
 import math
 
+import pandas as pd
 import pytest
 
 from tests.conftest import run_zoo_here as run_zoo
 from tests.report.rows import DATA, PROBLEM, STEPS, entries, frame, read, row
 from zoo.report.board import boards
 from zoo.report.evidence import judged
-from zoo.report.leaderboard import leaderboard, leaderboard_markdown
+from zoo.report.leaderboard import fair_block, leaderboard, leaderboard_markdown
 
 
 def rows_of(tables):
@@ -85,6 +86,14 @@ def test_variants_that_ran_on_few_of_the_problems_are_named_and_not_ranked():
         f"Not ranked, because they ran on too few of the problems: {', '.join(sorted(many))}."
         in leaderboard_markdown(ranked, {})
     )
+
+
+def test_a_fair_block_keeps_no_variant_that_misses_too_many_of_the_problems_that_stay():
+    """e ran on eight of ten problems, but on six of the eight that four in five of the variants ran on."""
+    ran = {"a": range(10), "b": range(8), "c": range(8), "d": range(8), "e": range(2, 10)}
+    is_there = pd.DataFrame({name: [place in places for place in range(10)] for name, places in ran.items()})
+    problems, names = fair_block(is_there)
+    assert list(problems) == [True] * 8 + [False] * 2 and names == ["a", "b", "c", "d"]
 
 
 def test_fewer_than_five_data_sets_have_no_interval_and_no_ranks_and_say_so():

@@ -1,24 +1,17 @@
 """zoo bench: a suite to rows and a report."""
 
 import sys
-import time as clock
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo.cli import options
 from zoo.cli.app import app, examples
 from zoo.cli.options import option
-from zoo.cli.progress import counter, duration_text, left_text, progress_line
+from zoo.cli.progress import progress_line
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from zoo.cell import AccuracyRow
-    from zoo.run.bench import Plan
-    from zoo.run.executor import Event
-    from zoo.run.many import Whole
 
 
 @app.command(
@@ -66,6 +59,7 @@ def bench(
     as_json: options.Json = False,
 ) -> None:
     """Run a suite, every variant on a data file, or a benchmark; repeat the command to resume a stopped run."""
+    from zoo.cli.meter import Meter
     from zoo.report.folder import write_report
     from zoo.run.bench import run_suite
     from zoo.run.many import run_suites
@@ -94,7 +88,7 @@ def bench(
                 suites,
                 folder,
                 **shared,
-                on_whole=lambda whole: _announce(whole, meter),
+                on_start=meter.announce,
                 on_plan=lambda suite, plan: meter.listener(plan, f"{suite.name}: "),
             ):
                 runs.append(run)
@@ -117,17 +111,6 @@ def bench(
     sys.exit(1 if any(row.error for run in runs for row in run.rows) else 0)
 
 
-def _announce(whole: "Whole", meter: "Meter") -> None:
-    """Say what is about to run, and how long it will take here."""
-    text = f"{whole.suites} suites, {whole.variants} variants, {whole.cells} cells"
-    if len(whole.seconds) < whole.cells:
-        text += f", {len(whole.seconds)} of them to run"
-    workers = "1 worker" if whole.jobs == 1 else f"{whole.jobs} workers"
-    duration = duration_text(sum(whole.seconds.values()) / whole.jobs)
-    print(f"{text}: about {duration} with {workers}", file=sys.stderr)
-    meter.expect(whole.cells, whole.seconds)
-
-
 def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", minimum_skill: float, *, as_json: bool) -> None:
     """Write the report of all rows in the folder, and show the boards of this run's rows."""
     from zoo.report.evidence import judged
@@ -145,71 +128,14 @@ def _report(folder: Path, rows: "tuple[AccuracyRow, ...]", minimum_skill: float,
 
 
 def _show_leaderboard(folder: Path, minimum_skill: float) -> None:
-    """Write the leaderboard of all runs in the folder, and print its answer and its table."""
+    """Write and print the leaderboard of all runs in the folder, or say why there is none."""
     from zoo.report.folder import write_leaderboard
 
+    print(f"each problem's rows and report.md are in {folder}/NAME")
     try:
         text, left_out = write_leaderboard(folder, minimum_skill=minimum_skill)
-    except InputError as error:  # a variant or two have reports, and no order
+    except InputError as error:  # fewer than three variants have an order
         print(f"no leaderboard: {error}", file=sys.stderr)
-    else:
-        print(text.split("\n## Problems", 1)[0])
-        options.print_notes(left_out)
-    print(f"each problem's rows and report.md are in {folder}/NAME, the leaderboard in {folder}/README.md")
-
-
-class Meter:
-    """The progress of one suite, or of several: counter, bar and time left."""
-
-    def __init__(self, bar: "Progress") -> None:
-        self.bar, self.ended, self.total = bar, 0, 0
-        self.seconds: Mapping[str, float] = {}
-        self.done, self.started = 0.0, clock.monotonic()
-        self.task: TaskID | None = None
-
-    def expect(self, total: int, seconds: Mapping[str, float]) -> None:
-        """total: cells with and without rows; seconds: what those to run are expected to take, by key."""
-        self.total, self.seconds, self.started = total, seconds, clock.monotonic()
-        count = len(seconds)
-        self.task = self.bar.add_task("", total=count, left="", counter=counter(0, count), visible=count > 0)
-
-    def planned(self, plan: "Plan") -> "Callable[[Event], None]":
-        """The listener of a single suite, whose cells count alike."""
-        self.expect(len(plan.cells), dict.fromkeys((cell.key for cell in plan.waiting), 1.0))
-        return self.listener(plan, "")
-
-    def listener(self, plan: "Plan", prefix: str) -> "Callable[[Event], None]":
-        """Print the plan's notes; return a listener that prints each finished cell and keeps the bar up to date."""
-        options.print_notes([prefix + note for note in plan.notes])
-        activities: dict[int, str] = {}  # by the worker's number
-        return lambda event: self._show(event, prefix, activities)
-
-    def _show(self, event: "Event", prefix: str, activities: dict[int, str]) -> None:
-        from rich.markup import escape
-
-        assert self.task is not None
-        count, name = len(self.seconds), f"{prefix}{event.cell.variant} seed {event.cell.seed}"
-        if event.row is not None:
-            self.ended += 1
-            self.done += self.seconds.get(event.cell.key, 0.0)
-            activities.pop(event.worker, None)
-            line = f"[{counter(self.ended, count)}] {name}: {_outcome(event.row)}"
-            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        elif event.epoch is not None:
-            loss = event.epoch["valid_loss"]
-            losses = f"validation loss {loss:.3g}" if loss is not None else f"loss {event.epoch['train_loss']:.3g}"
-            activities[event.worker] = f"{name} epoch {event.epoch['epoch']}, {losses}"
-        else:
-            activities[event.worker] = f"{name} starts"
-        left = left_text(clock.monotonic() - self.started, self.done, sum(self.seconds.values()))
-        text = escape(" | ".join(activities[worker] for worker in sorted(activities)))
-        self.bar.update(
-            self.task, completed=self.ended, description=text, left=left, counter=counter(self.ended, count)
-        )
-
-
-def _outcome(row: "AccuracyRow") -> str:
-    if row.error is not None or row.metrics is None or row.train_seconds is None:
-        return f"failed: {row.error}" + (f" (details: {row.traceback})" if row.traceback else "")
-    rmse, skill = options.error_text(row.metrics.rmse), options.skill_text(row.metrics.skill)
-    return f"rmse {rmse}, skill {skill}, {row.epochs} epochs, {row.train_seconds:.1f} s"
+        return
+    print(f"the leaderboard is in {folder}/README.md\n\n{text}")
+    options.print_notes(left_out)

@@ -140,7 +140,7 @@ def suites_from(
     settings: Sequence[str],
     preset: str | None,
 ) -> "tuple[list[Suite], bool]":
-    """The suites of sources (suite files, data, benchmarks, all files of folders), and whether they are several.
+    """The suites of sources (suite files, data, benchmarks, folders of suites and data), and whether they are several.
 
     changes and settings: as suite_from takes them, over what a benchmark says. Raises InputError.
     """
@@ -155,6 +155,7 @@ def suites_from(
             path = shipped(source)
         if path is not None and path.is_dir():
             files = sorted(each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet"))
+            files = [file for file in files if file.suffix != ".toml" or not is_benchmark(file)]
             if not files:
                 raise InputError(f"{path} holds no suites (.toml) and no data (.csv, .parquet)")
             suites += [suite_from(str(file), changes, settings) for file in files]

@@ -10,7 +10,7 @@ class MLSTM(nn.Module):
     Memory grows as B * heads * L * last.
 
     C_t = f_t C_t-1 + exp(i_t) v_t k_t',   n_t = f_t n_t-1 + exp(i_t) k_t
-    state_t = o_t * C_t q_t / max(|n_t' q_t|, exp(-m_t))
+    state_t = o_t * C_t q_t / max(|n_t' q_t|, 1),   o_t a sigmoid; k_t over sqrt(head_size)
 
     Source: Beck et al. 2024, xLSTM: Extended Long Short-Term Memory, section 2.3 and appendix A.3 (parallel form), with
     a sigmoid forget gate.

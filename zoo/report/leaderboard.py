@@ -57,7 +57,7 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     """Compare the variants of boards, each board being a problem.
 
     Only default lines count, where a variant has exactly one. Not every variant need have run on every board: see
-    `whole`. Raises ValueError where no board has three variants.
+    `fair_block`. Raises ValueError where no board has three variants.
 
     Source: Fleming and Wallace, How not to lie with statistics: the correct way to summarize
     benchmark results, Communications of the ACM 29 (1986); Shchur et al., fev-bench: a realistic benchmark for time
@@ -68,7 +68,7 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     table = pd.DataFrame([_ratios(board) for board in ordered])
     if table.shape[1] < 3:
         raise ValueError("fewer than three variants have results where naive errs")
-    is_whole, names = whole(table.notna())
+    is_whole, names = fair_block(table.notna())
     ratios = table.loc[is_whole, names]
     unranked = [name for name in table.columns if name not in names]
     families = {line.variant: family(line.first["tags"]) for board in boards for line in board.lines}
@@ -91,7 +91,7 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     return Leaderboard(counting, partial, unranked, standings, ranks, refused)
 
 
-def whole(is_there: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+def fair_block(is_there: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     """The problems (a mask) and the variants between which a comparison is fair, of a table that has gaps.
 
     Each of these variants ended on four in five of the problems, and on each of these problems four in five of the

@@ -15,8 +15,8 @@ from zoo.suite import Suite, expand
 
 
 @dataclass(frozen=True)
-class Whole:
-    """What several suites are about to do; seconds: what each cell that has no row yet is expected to take, by key."""
+class SuitesPlan:
+    """What several suites are about to do, all together; seconds: what each cell without a row is expected to take."""
 
     suites: int
     variants: int
@@ -34,12 +34,12 @@ def run_suites(
     cell_timeout: float | None = None,
     force: bool = False,
     command: str | None = None,
-    on_whole: Callable[[Whole], None] = lambda _: None,
+    on_start: Callable[[SuitesPlan], None] = lambda _: None,
     on_plan: Callable[[Suite, Plan], Callable[[Event], None]] = lambda _suite, _plan: lambda _: None,
 ) -> Iterator[tuple[Suite, SuiteRun]]:
     """Run each suite into folder/NAME and yield it as it ends; the last one may be stopped.
 
-    on_whole: called once, before anything runs; the rest is as in run_suite. Every suite is checked before the first
+    on_start: called once, before anything runs; the rest is as in run_suite. Every suite is checked before the first
     one runs: raises InputError where two have the same name, and for whatever run_suite refuses.
     """
     twice = [name for name, count in Counter(suite.name for suite in suites).items() if count > 1]
@@ -53,7 +53,7 @@ def run_suites(
         seconds |= expected_seconds([cell for cell in cells if cell.key not in done], data)
     every = [cell for cells, _ in expanded for cell in cells]
     variants, workers = len({cell.variant for cell in every}), jobs or default_jobs(every[0].device)
-    on_whole(Whole(len(suites), variants, len(every), workers, seconds))
+    on_start(SuitesPlan(len(suites), variants, len(every), workers, seconds))
     for suite, parts in zip(suites, expanded, strict=True):
         run = run_suite(
             suite,

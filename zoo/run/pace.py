@@ -34,15 +34,15 @@ def _training(cell: Cell, data: Data) -> float:
     config = FitConfig.of({**(cell.fit or {}), "mode": "eager", "device": cell.device})
     epochs = min(config.max_epochs, EPOCHS * config.patience or config.max_epochs)
     batch = len(data.train) if config.batch_size == "all" else config.batch_size
-    steps = -(-len(data.train) // batch) * epochs
-    if config.max_batches is not None:
-        steps = min(steps, config.max_batches)
+    in_epoch = -(-len(data.train) // batch)
+    steps = min(in_epoch * epochs, config.max_batches or in_epoch * epochs)
+    timed = min(STEPS, in_epoch)
     try:
         model = create(cell.variant, data.problem, **cell.params)
-        for count in (1, STEPS):  # the first compiles, and warms up
+        for count in (1, timed):  # the first compiles, and warms up
             began = time.perf_counter()
             fit(model, data.train, None, replace(config, max_epochs=1, max_batches=count), seed=0)
             seconds = time.perf_counter() - began
     except Exception:  # a variant may raise anything; its row will say so
         return SOLVED
-    return seconds / min(STEPS, steps) * steps
+    return seconds / timed * steps
