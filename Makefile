@@ -35,7 +35,7 @@ fuzz: $(READY)
 
 # 50 kills at random moments of zoo bench, and of zoo tune.
 kill: $(READY)
-	ZOO_KILLS=50 $(BIN)/python -m pytest tests/run/test_kills.py
+	ZOO_KILLS=50 $(BIN)/python -m pytest --timeout 0 tests/run/test_kills.py
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -45,10 +45,10 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench-fit: $(READY)
-	$(BIN)/python -m pytest benchmarks/bench_fit.py -s
+	$(BIN)/python -m pytest --timeout 0 benchmarks/bench_fit.py -s
 
 bench-tune: $(READY)
-	$(BIN)/python -m pytest benchmarks/tuning_overhead.py -s
+	$(BIN)/python -m pytest --timeout 0 benchmarks/tuning_overhead.py -s
 
 defaults: $(READY)
 	$(BIN)/python benchmarks/choose_defaults.py

@@ -113,7 +113,8 @@ def test_a_benchmark_runs_resumes_and_ends_in_a_leaderboard(both, tmp_path):
     command = ("bench", both, "--models", "naive,rnn,ridge", "--out", out := tmp_path / "out")
     ended = run_zoo(*command)
     assert ended.returncode == 0, ended.stderr
-    assert "2 suites, 3 variants, 8 cells: about " in ended.stderr and "[8/8] two: rnn seed 1: " in ended.stderr
+    assert "2 suites, 3 variants, 8 cells: about " in ended.stderr
+    assert "[8/8] " in ended.stderr and "] two: rnn seed 1: " in ended.stderr
     assert "Leaderboard" in ended.stdout and (out / "README.md").exists() and (out / "one/report.md").exists()
     (both.parent / "three.toml").write_text(SUITE.format(name="three", lookback=7))
     both.write_text(BENCHMARK.replace('"two.toml"]', '"two.toml", "three.toml"]', 1))

@@ -1,7 +1,7 @@
 """Runs that are killed at random moments and started again end with what an undisturbed run has: no row lost, none
 doubled, every metric bit for bit.
 
-make test kills a few times; ZOO_KILLS=50 (make kill) many times.
+make test kills twice; ZOO_KILLS=50 (make kill) many times.
 """
 
 import json
@@ -19,7 +19,7 @@ from zoo.run.store import read_rows
 
 pytestmark = pytest.mark.process
 
-KILLS = int(os.environ.get("ZOO_KILLS", "4"))
+KILLS = int(os.environ.get("ZOO_KILLS", "2"))
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BENCH = (
     "bench", "prices.csv", "--targets", "close", "--models", "lstm,linear,ridge,naive", "--seeds", "3", "--jobs", "2",
@@ -56,12 +56,13 @@ def killed_often(arguments, out, folder, seconds, seed, check):
     draw, kills = random.Random(seed), 0
     while kills <= KILLS:
         process = start(arguments, out, folder)
-        patience = draw.uniform(0.1, 1.0) * seconds if kills < KILLS else 300
+        patience, began = draw.uniform(0.1, 1.0) * seconds if kills < KILLS else 300, time.monotonic()
         try:
             _, errors = process.communicate(timeout=patience)
             assert process.returncode == 0, errors
             check()
             kills += kills == KILLS
+            seconds = min(seconds, time.monotonic() - began)  # the first run had to compile, or shared the machine
             shutil.rmtree(folder / out)
             continue
         except subprocess.TimeoutExpired:

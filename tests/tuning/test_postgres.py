@@ -87,7 +87,7 @@ def test_trial_of_a_killed_process_is_found_by_its_heartbeat_and_the_budget_is_m
     lines = [first.stdout.readline() for _ in range(3)]
     assert "trial" in lines[-1], lines
     os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
+    first.communicate(timeout=60)
     output, _ = second.communicate(timeout=300 + GRACE_SECONDS)
     assert second.returncode == 0, output
     best = json.loads((tmp_path / "second/best.json").read_text())

@@ -124,7 +124,7 @@ def test_killed_commands_go_on_and_end_as_if_they_had_not_been(prices_csv, tmp_p
         out = next(out for out in killed if len(states_in(out)) >= 3)
         process = killed.pop(out)
         kills[out](process.pid, signal.SIGKILL)
-        process.communicate()
+        process.communicate(timeout=60)
         assert not (out / "best.json").exists()
     best = []
     for out in (tmp_path / "whole", *kills):
