@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import zoo
+from zoo import registry
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,6 +27,14 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 @pytest.fixture(autouse=True)
 def one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def registry_as_it_was(monkeypatch: pytest.MonkeyPatch):
+    """Variants that a test registers, also through a command, are forgotten after it: one may never end."""
+    registry.list_models()
+    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
+    monkeypatch.setattr(registry, "_files", dict(registry._files))
 
 
 STARTING = ("process", "browser", "postgres", "gpu")  # markers of tests that may start a process

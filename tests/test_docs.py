@@ -21,7 +21,6 @@ import typer
 
 import zoo
 from tests.conftest import run_zoo_here
-from zoo import registry
 from zoo.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -47,14 +46,11 @@ def shortened(suite: str) -> str:
 
 @pytest.fixture
 def folder(tmp_path, prices_csv, monkeypatch):
-    """Where the steps run; variants that they register are forgotten afterwards."""
+    """Where the steps run."""
     assert prices_csv == tmp_path / "prices.csv"
     (tmp_path / "benchmarks/suites").mkdir(parents=True)
     for suite in (ROOT / "benchmarks/suites").glob("*.toml"):
         (tmp_path / "benchmarks/suites" / suite.name).write_text(shortened(suite.read_text()))
-    registry.list_models()
-    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
-    monkeypatch.setattr(registry, "_files", {})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -40,13 +40,6 @@ class Mine(nn.Module):
 SHORT = ("--seeds", 1, "--set", "fit.max_epochs=1", "--jobs", 1)
 
 
-@pytest.fixture(autouse=True)
-def registry_as_it_was(monkeypatch):
-    list_models()
-    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
-    monkeypatch.setattr(registry, "_files", {})
-
-
 def written(folder, name="mine", text=FILE):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "mine.py"
@@ -229,8 +222,6 @@ def test_an_installed_package_is_listed_with_its_name_and_runs_in_workers(tmp_pa
 def test_a_package_that_fails_is_named_and_skipped(tmp_path, monkeypatch, how, rule):
     package(tmp_path, **how)
     monkeypatch.syspath_prepend(tmp_path)
-    list_models()
-    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
     monkeypatch.setattr(registry, "_discovered", [])
     with pytest.warns(PluginWarning, match="variants of package my-lstm-variants 1.2 were skipped: .*") as caught:
         names = list_models()

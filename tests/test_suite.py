@@ -92,9 +92,7 @@ class Trained(Solved):
         (Trained, ("deterministic",), True, [0, 1]),  # a wrong tag changes nothing
     ],
 )
-def test_a_built_model_decides_whether_it_is_trained_and_over_seeds(suite, monkeypatch, build, tags, is_trained, seeds):
-    registry.list_models()
-    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
+def test_a_built_model_decides_whether_it_is_trained_and_over_seeds(suite, build, tags, is_trained, seeds):
     registry.register("mine", summary="", source="", tags=tags)(build)
     cells, _ = expand(read_suite(suite(BASE.replace('"ridge"', '"mine"'))))
     own = [cell for cell in cells if cell.variant == "mine"]

@@ -227,10 +227,8 @@ WRONG = [
 
 
 @pytest.fixture
-def registered(monkeypatch):
+def registered():
     """Registers a class under a name of its own, for one test."""
-    registry.list_models()
-    monkeypatch.setattr(registry, "_variants", dict(registry._variants))
 
     def put(build, limits=MappingProxyType({}), tags=("lstm",)):
         registry.register("under-test", summary="", source="", tags=tags, limits=limits)(build)

@@ -15,21 +15,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from zoo.layers.kernels import (
-    BATCH,
-    HELPERS,
-    POINTWISE,
-    SIZE,
-    TURNS,
-    Node,
-    Unsupported,
-    Value,
-    Writer,
-    aten,
-    count,
-    dim,
-    shape_of,
-)  # fmt: skip
+from zoo.layers.kernels import BATCH, SIZE, Node, Unsupported, Value, Writer, count, dim, shape_of
+from zoo.layers.operators import FASTMATH, HELPERS, POINTWISE, TURNS, aten
 
 VIEWS = {*TURNS, aten.view.default, aten._unsafe_view.default, aten.expand.default}
 VIEWS |= {aten.split.Tensor, aten.split_with_sizes.default}
@@ -81,6 +68,7 @@ class _Source:
                 self.later.add(node)
         self.sums, self.factors = _opened(output.args[0][1 + 2 * states :])
         self.saved, self.views = self._kept()
+        self.loops: dict[str, str] = {}
         self.real, self.gemm, self.item = (
             ("np.float32", "gemm32", 4) if dtype == torch.float32 else ("np.float64", "gemm64", 8)
         )
@@ -89,8 +77,9 @@ class _Source:
         """The module."""
         imports = "import math\nfrom math import sqrt\n\nimport numpy as np\nfrom numba import njit\n\n"
         imports += "from zoo.layers.blas import gemm32, gemm64\n"
-        parts = [imports, HELPERS[self.dtype], self._ahead("forward", self.saved), self._ahead("infer", [])]
-        return "\n\n".join([*parts, self._back()])
+        functions = [self._ahead("forward", self.saved), self._ahead("infer", []), self._back()]
+        loops = [f"@njit({FASTMATH[name.rstrip('0123456789')]})\ndef {name}{text}" for text, name in self.loops.items()]
+        return "\n\n".join([imports, HELPERS[self.dtype], *loops, *functions])
 
     def _kept(self) -> tuple[list[Node], set[Node]]:
         """What the gradient needs of the step, and the views that are made again of it."""
@@ -109,9 +98,9 @@ class _Source:
                 saved[node] = None
         return list(saved), views
 
-    def _writer(self, name: str) -> Writer:
+    def _writer(self) -> Writer:
         """A writer that knows where states and weights lie."""
-        writer = Writer(name, self.real)
+        writer = Writer(self.real, self.loops)
         for number, node in enumerate(self.primals[1:]):
             is_state = number < self.states
             name = f"S{number}" if is_state else f"W{number - self.states}"
@@ -120,7 +109,7 @@ class _Source:
 
     def _ahead(self, name: str, saved: Sequence[Node]) -> str:
         """The function of the states; each step begins with the input's product."""
-        writer, z = self._writer(name), self.primals[0]
+        writer, z = self._writer(), self.primals[0]
         room = writer.room(shape_of(z))
         writer.fresh, writer.values[z] = room.array, room
         rows = dim(shape_of(z)[0])
@@ -141,7 +130,7 @@ class _Source:
 
     def _back(self) -> str:
         """The function of the gradients, from the last step to the first."""
-        writer = self._writer("backward")
+        writer = self._writer()
         for number, node in enumerate(self.saved):
             writer.values[node] = Value(shape_of(node), f"A{number}", f"t * {count(shape_of(node))}")
         for number, node in enumerate(self.tangents):
@@ -240,7 +229,7 @@ def _function(writer: Writer, name: str, names: Sequence[str], steps: str) -> st
     rooms = "".join(f"    {line}\n" for line in writer.rooms)
     body = "".join(f"        {line}\n" for line in writer.body)
     head = f"@njit(cache=True)\ndef {name}(blas, L, H, B, K, {', '.join(names)}):\n"
-    return "\n\n".join([*writer.loops, f"{head}{rooms}    for t in {steps}:\n{body}"])
+    return f"{head}{rooms}    for t in {steps}:\n{body}"
 
 
 def _module_of(source: str) -> ModuleType:

@@ -1,15 +1,11 @@
 """The highway LSTM."""
 
-from typing import Annotated
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from zoo.layers.head import Head
 from zoo.layers.recurrence import Cell, State
-from zoo.problem import Problem
+from zoo.layers.stack import StackedCells
 from zoo.registry import register
-from zoo.space import Float, Int
 
 
 class HighwayCell(Cell):
@@ -39,7 +35,7 @@ class HighwayCell(Cell):
     "forwards",
     tags=("lstm", "deep"),
 )
-class HighwayLSTM(nn.Module):
+class HighwayLSTM(StackedCells):
     """Forecast from the top layer's state at the last lookback step.
 
     r_t = sigmoid(W_r x_t + U_r state_t-1 + b_r)
@@ -47,20 +43,4 @@ class HighwayLSTM(nn.Module):
     forecast = W state_lookback + b
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
-        num_layers: Annotated[int, Int(2, 4)] = 2,
-        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
-    ) -> None:
-        super().__init__()
-        widths = [problem.channels] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.Sequential(*(HighwayCell(width, hidden_size) for width in widths))
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(hidden_size, problem.output_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states_BLH = self.layers(x)
-        return self.head(self.dropout(states_BLH[:, -1]))
+    cell = HighwayCell

@@ -1,14 +1,10 @@
 """The independently recurrent network."""
 
-from typing import Annotated
-
 from torch import Tensor, nn
 
-from zoo.layers.head import Head
 from zoo.layers.recurrence import Cell, State
-from zoo.problem import Problem
+from zoo.layers.stack import StackedCells
 from zoo.registry import register
-from zoo.space import Float, Int
 
 
 class IndRNNCell(Cell):
@@ -36,27 +32,11 @@ class IndRNNCell(Cell):
     "bounded by tanh instead of clipped, no batch normalisation",
     tags=("cell",),
 )
-class IndRNN(nn.Module):
+class IndRNN(StackedCells):
     """Forecast from the top layer's state at the last lookback step.
 
     state_t = relu(W x_t + b + tanh(u) * state_t-1) in each layer, x being the states of the layer below
     forecast = W state_lookback + b
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
-        num_layers: Annotated[int, Int(1, 4)] = 2,
-        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
-    ) -> None:
-        super().__init__()
-        widths = [problem.channels] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.Sequential(*(IndRNNCell(width, hidden_size) for width in widths))
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(hidden_size, problem.output_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states_BLH = self.layers(x)
-        return self.head(self.dropout(states_BLH[:, -1]))
+    cell = IndRNNCell

@@ -1,14 +1,10 @@
 """The GRU and the LSTM whose gates see the input only, so that all steps can be computed at once."""
 
-from typing import Annotated
-
 from torch import Tensor, nn
 
-from zoo.layers.head import Head
 from zoo.layers.scan import LinearCell
-from zoo.problem import Problem
+from zoo.layers.stack import StackedCells
 from zoo.registry import register
-from zoo.space import Float, Int
 
 
 def positive(x: Tensor) -> Tensor:
@@ -47,7 +43,7 @@ class MinLSTMCell(LinearCell):
     "between the layers",
     tags=("cell", "parallel"),
 )
-class MinGRU(nn.Module):
+class MinGRU(StackedCells):
     """Forecast from the top layer's state at the last lookback step.
 
     u_t = sigmoid(W_u x_t + b_u),   n_t = g(W_n x_t + b_n),   x being the states of the layer below
@@ -55,23 +51,7 @@ class MinGRU(nn.Module):
     forecast = W state_lookback + b
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
-        num_layers: Annotated[int, Int(1, 4)] = 2,
-        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
-    ) -> None:
-        super().__init__()
-        widths = [problem.channels] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.Sequential(*(MinGRUCell(width, hidden_size) for width in widths))
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(hidden_size, problem.output_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states_BLH = self.layers(x)
-        return self.head(self.dropout(states_BLH[:, -1]))
+    cell = MinGRUCell
 
 
 @register(
@@ -81,7 +61,7 @@ class MinGRU(nn.Module):
     "between the layers",
     tags=("lstm", "cell", "parallel"),
 )
-class MinLSTM(nn.Module):
+class MinLSTM(StackedCells):
     """Forecast from the top layer's state at the last lookback step.
 
     f_t = sigmoid(W_f x_t + b_f),   i_t = sigmoid(W_i x_t + b_i),   n_t = g(W_n x_t + b_n)
@@ -89,20 +69,4 @@ class MinLSTM(nn.Module):
     forecast = W state_lookback + b
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
-        num_layers: Annotated[int, Int(1, 4)] = 2,
-        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
-    ) -> None:
-        super().__init__()
-        widths = [problem.channels] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.Sequential(*(MinLSTMCell(width, hidden_size) for width in widths))
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(hidden_size, problem.output_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states_BLH = self.layers(x)
-        return self.head(self.dropout(states_BLH[:, -1]))
+    cell = MinLSTMCell

@@ -1,14 +1,10 @@
 """The simple recurrent unit."""
 
-from typing import Annotated
+from torch import Tensor
 
-from torch import Tensor, nn
-
-from zoo.layers.head import Head
 from zoo.layers.recurrence import Cell, State
-from zoo.problem import Problem
+from zoo.layers.stack import StackedCells
 from zoo.registry import register
-from zoo.space import Float, Int
 
 
 class SRUCell(Cell):
@@ -36,7 +32,7 @@ class SRUCell(Cell):
     "layer projects its input for the highway",
     tags=("cell",),
 )
-class SRU(nn.Module):
+class SRU(StackedCells):
     """Forecast from the top layer's state at the last lookback step.
 
     f_t = sigmoid(W_f x_t + v_f * cell_t-1 + b_f),   r_t = sigmoid(W_r x_t + v_r * cell_t-1 + b_r)
@@ -44,20 +40,4 @@ class SRU(nn.Module):
     forecast = W state_lookback + b
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        *,
-        hidden_size: Annotated[int, Int(16, 256, log=True)] = 64,
-        num_layers: Annotated[int, Int(1, 4)] = 2,
-        dropout: Annotated[float, Float(0.0, 0.5)] = 0.0,
-    ) -> None:
-        super().__init__()
-        widths = [problem.channels] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.Sequential(*(SRUCell(width, hidden_size) for width in widths))
-        self.dropout = nn.Dropout(dropout)
-        self.head = Head(hidden_size, problem.output_shape)
-
-    def forward(self, x: Tensor) -> Tensor:
-        states_BLH = self.layers(x)
-        return self.head(self.dropout(states_BLH[:, -1]))
+    cell = SRUCell
