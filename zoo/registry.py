@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -41,6 +42,12 @@ class Variant:
     tags: tuple[str, ...]
     limits: Mapping[str, str]
     code: Code
+    needs: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the package that it needs is installed."""
+        return self.needs is None or find_spec(self.needs) is not None
 
     @property
     def family(self) -> str:
@@ -83,6 +90,7 @@ class Variant:
         return "deterministic" in self.tags
 
 
+INSTALL = "pip install 'lstm-zoo[stats]'"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _variants: dict[str, Variant] = {}
 _files: dict[Path, str] = {}  # each file that was run, and the hash that its source had
@@ -96,12 +104,14 @@ def register(
     source: str,
     tags: tuple[str, ...] = (),
     limits: Mapping[str, str] = MappingProxyType({}),
+    needs: str | None = None,
     replace: bool = False,
 ) -> Callable[[V], V]:
     """Put the decorated nn.Module class into the registry under `name`.
 
-    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}; replace:
-    take the place of a variant that this program registered before, as a cell of a notebook does when it runs again.
+    tags: words to select variants by; limits: topics of the contract that it does not fulfil, {"onnx": "why"}; needs: a
+    package without which it cannot be fitted, and where it is not installed "all" leaves the variant out; replace: take
+    the place of a variant that this program registered before, as a cell of a notebook does when it runs again.
     Raises InputError where the name is taken or is not valid (lower case, hyphens between words), where tags or limits
     have the wrong type, and for a class that cannot be a variant.
     """
@@ -120,7 +130,7 @@ def register(
         if not build.__module__.startswith("zoo."):
             importlib.import_module("zoo.models")  # its names come first, whenever a program registers its own
         reasons = {topic: plain(reason) for topic, reason in limits.items()}
-        new = Variant(name, build, plain(summary), plain(source), tuple(tags), reasons, code_of(build))
+        new = Variant(name, build, plain(summary), plain(source), tuple(tags), reasons, code_of(build), needs)
         if name in _variants:
             _check_free(new, replace)
         _check_signature(new)
@@ -164,12 +174,21 @@ def _check_signature(new: Variant) -> None:
 
 
 def list_models(*, tag: str | None = None) -> list[str]:
-    """Names of the registered variants, sorted with baselines last; those with `tag` where it is given."""
+    """Names of the registered variants, sorted with baselines last; those with `tag` where it is given.
+
+    Variants that need a package which is not installed are left out; `absent` names them.
+    """
     _discover()
-    chosen = [v for v in _variants.values() if tag is None or tag in v.tags]
+    chosen = [v for v in _variants.values() if v.is_here and (tag is None or tag in v.tags)]
     if tag is not None and not chosen:
         raise unknown("tag", tag, sorted({t for v in _variants.values() for t in v.tags}))
     return [v.name for v in sorted(chosen, key=lambda v: ("baseline" in v.tags, v.name))]
+
+
+def absent() -> list[Variant]:
+    """The registered variants that need a package which is not installed."""
+    _discover()
+    return [v for v in _variants.values() if not v.is_here]
 
 
 def variant(name: str) -> Variant:
@@ -179,6 +198,18 @@ def variant(name: str) -> Variant:
     if name not in _variants:
         raise unknown("variant", name, list_models())
     return _variants[name]
+
+
+def is_registered(name: str) -> bool:
+    """Whether there is a variant called `name`."""
+    _discover()
+    return name in _variants
+
+
+def require_here(name: str) -> None:
+    """Raise InputError where the package that a variant needs is not installed."""
+    if not variant(name).is_here:
+        raise InputError(f"variant '{name}' needs {variant(name).needs}, which is not installed: {INSTALL}")
 
 
 def from_file(path: str | Path) -> list[str]:

@@ -20,7 +20,7 @@ from zoo.errors import InputError
 from zoo.files import read_input
 from zoo.layers.normalised import Normalised
 from zoo.records import Record, Word, checked
-from zoo.registry import check_forecast, create, list_models, named, variant
+from zoo.registry import check_forecast, create, list_models, named, require_here, variant
 from zoo.space import resolve
 from zoo.timeout import time_limit
 from zoo.train.config import FitConfig
@@ -135,6 +135,8 @@ def chosen_models(run: RunSettings) -> list[str]:
     else:
         models = ["all"] if run.models is None else run.models
         chosen = [name for text in models for name in (list_models() if text == "all" else named(text))]
+        for name in chosen:
+            require_here(name)
     if not chosen:
         raise InputError("run: models names no variant")
     return list(dict.fromkeys(chosen))
@@ -159,8 +161,10 @@ def expand(
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
-    if "seasonal-naive" in names and "period" not in suite.models.get("seasonal-naive", {}):
-        params["seasonal-naive"]["period"], notes = _season(data)
+    of_season = [name for name in names if "period" in params[name] and "period" not in suite.models.get(name, {})]
+    if of_season:
+        period, notes = _season(data)
+        params |= {name: {**params[name], "period": period} for name in of_season}
         data = replace(data, notes=(*data.notes, *notes))
     shared: dict[str, Any] = {
         "suite": suite.name,
@@ -192,13 +196,13 @@ def expand(
 
 
 def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:
-    """The period of seasonal-naive that the data's spacing suggests, None for its own default, and a note."""
+    """The period that the data's spacing suggests to variants that take one, None for their own default, and a note."""
     usual = spacing(data.time)
     if usual is None or usual.season is None or usual.season <= data.problem.lookback:
         return usual.season if usual is not None else None, ()
     note = (
         f"the spacing ({usual.name}) suggests a season of {usual.season} steps, longer than the lookback "
-        f"{data.problem.lookback}: seasonal-naive cannot repeat it; --lookback {usual.season} would hold it"
+        f"{data.problem.lookback}: no variant can repeat it; --lookback {usual.season} would hold it"
     )
     return None, (note,)
 

@@ -88,11 +88,11 @@ def new(
 ) -> None:
     """Write a working variant to edit, and its test."""
     from zoo.files import write_atomically
-    from zoo.registry import NAME, list_models
+    from zoo.registry import NAME, is_registered
 
     if not NAME.fullmatch(name) or name == "all":
         raise InputError(f"a variant's name is lower case with hyphens, such as gated-lstm, got '{name}'")
-    if name in list_models():
+    if is_registered(name):
         raise InputError(f"a variant '{name}' exists already: choose another name (zoo show {name})")
     stem = name.replace("-", "_")
     if stem in sys.builtin_module_names or find_spec(stem) is not None:

@@ -26,7 +26,7 @@ from zoo.migration import MODEL_FORMAT, migrated_model
 from zoo.plugins import Code
 from zoo.problem import Normalise, Problem
 from zoo.records import Record, Setting, parse_json, reason, record_from
-from zoo.registry import create, list_models
+from zoo.registry import create, is_registered
 from zoo.registry import variant as registered
 from zoo.train.fit import resolve_device
 from zoo.train.predict import predict
@@ -236,7 +236,7 @@ def _validated(content: dict[str, Any], path: Path) -> ModelFile:
 def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
     """Notes on the variant's code; raises InputError where the code is missing, or a plugin's has changed."""
     name, code = file.variant, file.code
-    if name not in list_models():
+    if not is_registered(name):
         ways = {"file": f"name it: --variants {code and code.name}, or zoo.registry.from_file", "package": "install it"}
         way_out = ways.get(code.kind, "fit the model again") if code else "fit the model again"
         raise InputError(f"{folder} holds variant '{name}' of {code or 'another version'}: {way_out}")
