@@ -34,9 +34,12 @@ class Benchmark(Record):
 
 
 def shipped(name: str) -> Path | None:
-    """The file of a benchmark that comes with the zoo, by its name; None where there is none of that name."""
-    path = SHIPPED / f"{name}.toml"
-    return path if path.is_file() and is_benchmark(path) else None
+    """The file of a benchmark that comes with the zoo, or of a suite with published figures, by its name; None where
+    there is none of that name."""
+    path, published = SHIPPED / f"{name}.toml", SHIPPED / "published" / f"{name}.toml"
+    if path.is_file() and is_benchmark(path):
+        return path
+    return published if published.is_file() else None
 
 
 def is_benchmark(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
 from zoo.data.builtin import NAMES
+from zoo.data.known_file import KnownFile, check_same, check_there
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import spacing, stamp
@@ -30,7 +31,8 @@ MOST_SEEDS = 10_000
 
 
 class DataSettings(Record):
-    """[data]: where the numbers are, and which of them are used."""
+    """[data]: where the numbers are, and which of them are used; targets: names, or ["all"]; file: what a file that the
+    user brings has to be."""
 
     source: str
     targets: list[str] = Field(min_length=1)
@@ -38,6 +40,7 @@ class DataSettings(Record):
     columns: list[str] | None = None
     time: str | None = None
     missing: str | None = None
+    file: KnownFile | None = None
 
 
 class ProblemSettings(Record):
@@ -73,8 +76,18 @@ class TuneSettings(Record):
     range: dict[str, Any] = Field(default={})
 
 
+class Published(Record):
+    """A figure from a paper on the very problem of a suite: of what model, in deviations of the training rows."""
+
+    model: str
+    scaled_mse: float
+    scaled_mae: float
+    source: str
+
+
 class Suite(Record):
-    """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants."""
+    """A whole suite; `fit` are FitConfig's settings, `models` parameters of single variants; `published`: figures that
+    a report shows beside those of its rows."""
 
     name: Word
     data: DataSettings
@@ -83,6 +96,7 @@ class Suite(Record):
     fit: dict[str, Any] = Field(default={})
     models: dict[str, dict[str, Any]] = Field(default={})
     tune: TuneSettings = TuneSettings()
+    published: list[Published] = Field(default=[])
 
 
 def read_suite(path: Path) -> Suite:
@@ -236,10 +250,16 @@ def try_out(name: str, data: Data, params: dict[str, Any]) -> Normalised:
 
 def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     """Load and prepare what [data] and [problem] (or a cell's fields of the same names) describe."""
+    file = KnownFile(**data["file"]) if data.get("file") else None
+    if file is not None:
+        check_there(data["source"], file)
     table = load(data["source"], columns=data["columns"], time=data["time"])
+    if file is not None:
+        check_same(data["source"], table, file)
+    targets = data["targets"] if "targets" in data else problem["targets"]
     return prepare(
         table,
-        targets=data["targets"] if "targets" in data else problem["targets"],
+        targets=table.columns if list(targets) == ["all"] else targets,
         channels=data["channels"] if "channels" in data else problem["channels"],
         missing=data["missing"],
         lookback=problem["lookback"],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         "zoo bench prices.csv --targets close --models lstm,naive --out results/mine",
         "zoo bench benchmarks/suites/sp500.toml --set fit.max_epochs=50 --jobs 2",
         "zoo bench standard --preset quick --out results/quick",
+        "zoo bench etth1 --data ETTh1.csv",
     )
 )
 def bench(
@@ -34,6 +35,9 @@ def bench(
     channels: options.Channels = None,
     time: options.Time = None,
     missing: options.Missing = None,
+    data: Annotated[
+        Path | None, option(options.COLUMNS, "The file of a published benchmark, which you bring: PATH/ETTh1.csv.")
+    ] = None,
     models: Annotated[str | None, option(options.MODELS, "Variants: lstm,naive (default: all).")] = None,
     seeds: Annotated[
         int | None, option(options.MODELS, "Runs of each variant that learns at random (default: 5).")
@@ -66,7 +70,7 @@ def bench(
 
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing),
+        "data": options.data_changes(targets, columns, channels, time, missing, data),
         "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }

@@ -37,7 +37,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SUITE.toml|DATA|BENCHMARK...",
-        help="Suite files, data files, built-in data sets, folders of them, or a benchmark: standard.",
+        help="Suite files, data files, built-in data sets, folders of them, or a benchmark: standard, etth1.",
     ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in data set.")]
@@ -66,11 +66,16 @@ Json = Annotated[bool, option(OUTPUT, "Print JSON.", "--json")]
 
 
 def data_changes(
-    targets: str | None, columns: str | None, channels: str | None, time: str | None, missing: str | None
+    targets: str | None,
+    columns: str | None,
+    channels: str | None,
+    time: str | None,
+    missing: str | None,
+    source: Path | None = None,
 ) -> dict[str, Any]:
     """The [data] section of a suite as the options change it."""
     lists = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
-    return {**lists, "time": time, "missing": missing}
+    return {**lists, "time": time, "missing": missing, "source": None if source is None else str(source)}
 
 
 def problem_changes(
@@ -106,6 +111,8 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     if source.endswith(".toml"):
         base = read_suite(Path(source)).model_dump(exclude_unset=True)
     else:
+        if changes["data"].get("source") is not None:
+            raise InputError(f"--data names the file of a suite, and {source} is data itself: leave one of them out")
         name = _slug(Path(source))
         # The suites of the project have the names of the built-in data, and committed results.
         base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
@@ -166,7 +173,7 @@ def suites_from(
                 merged = {section: {**own.get(section, {}), **_given(changes.get(section, {}))} for section in SECTIONS}
                 suites.append(suite_from(str(file), merged, settings))
         else:
-            suites.append(suite_from(source, changes, settings))
+            suites.append(suite_from(source if path is None else str(path), changes, settings))
     if preset is not None and not is_preset_used:
         raise InputError(f"--preset belongs to a benchmark, such as standard, got {', '.join(sources)}")
     return suites, is_many

@@ -8,6 +8,8 @@ import pandas as pd
 from zoo.report.board import Board, Line, counted, value_of, values_under
 from zoo.report.gain import tuning_table
 from zoo.report.pictures import pictures_of
+from zoo.report.published import CAPTION as PUBLISHED_CAPTION
+from zoo.report.published import published_table
 from zoo.report.section import Captioned, Picture, Section
 from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, target_table
 from zoo.report.verdict import verdict
@@ -30,6 +32,8 @@ def board_section(board: Board, number: int = 1) -> Section:
     blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:
         blocks.append(Captioned("What tuning gained", tuning, TUNING_LEGEND, (TUNING,)))
+    if (published := published_table(board)) is not None:
+        blocks.append(Captioned("Beside published figures", published, PUBLISHED_CAPTION, (("model", "scaled mse"),)))
     if (targets := target_table(board)) is not None:
         blocks.append(Captioned("Each target", targets, "rmse of each target in its own units."))
     blocks += pictures_of(number)
