@@ -13,8 +13,7 @@ from zoo.errors import InputError
 from zoo.report import published
 from zoo.suite import expand, read_suite
 
-PUBLISHED = sorted((benchmark.SHIPPED / "published").glob("*.toml"))
-SUITES = [path for path in PUBLISHED if not benchmark.is_benchmark(path)]
+SUITES = sorted((benchmark.SHIPPED / "published").glob("*.toml"))
 TEXT = """
 name = "mine"
 [data]
