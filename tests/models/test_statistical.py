@@ -6,7 +6,8 @@ import torch
 
 import zoo
 from zoo import registry
-from zoo.models.statistical import AutoARIMA, AutoETS, AutoTheta, _series, arima_map
+from zoo.layers.window_maps import arima_map, smoothing_map
+from zoo.models.statistical import AutoARIMA, AutoETS, AutoTheta, _series
 from zoo.problem import Problem
 from zoo.suite import RunSettings, chosen_models
 
@@ -20,6 +21,8 @@ def series(kind):
         return 0.3 * np.cumsum(noise) + 5 * np.sin(np.arange(ROWS) * 2 * np.pi / 12)
     if kind == "drift":
         return np.cumsum(noise + 0.2)
+    if kind == "turning":  # the slope is a random walk
+        return np.cumsum(np.cumsum(0.3 * noise)) + 0.01 * random.normal(size=ROWS)
     values = np.zeros(ROWS)  # autoregressive, around a mean of 4
     for t in range(1, ROWS):
         values[t] = 2.4 + 0.4 * values[t - 1] + noise[t]
@@ -31,7 +34,7 @@ def problem(lookback, normalise="last", horizon=4):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["season", "drift", "stationary"])
+@pytest.mark.parametrize("kind", ["season", "drift", "turning", "stationary"])
 @pytest.mark.parametrize(
     ("build", "theirs", "near"),
     # Their exponential smoothing estimates the first state with the other parameters, ours fits it to the window; their
@@ -51,7 +54,8 @@ def test_a_window_of_the_whole_series_gives_statsforecasts_forecast(build, their
 @pytest.mark.parametrize("build", [AutoETS, AutoTheta, AutoARIMA])
 def test_a_window_without_its_level_is_forecast_relative_to_it(build):
     pytest.importorskip("statsforecast")
-    weight, _ = build(problem(30)).estimated(series("stationary"))
+    noise = np.random.default_rng(0).normal(size=ROWS)  # which ARIMA does not difference by itself
+    weight, _ = build(problem(30)).estimated(noise)
     assert weight.sum(1) == pytest.approx(1, abs=1e-6)
 
 
@@ -73,6 +77,34 @@ def test_a_drift_goes_on():
 @pytest.mark.parametrize(("lookback", "season"), [(24, 12), (23, 1)])
 def test_a_season_is_used_where_a_window_shows_it_twice(lookback, season):
     assert AutoETS(problem(lookback), period=12).period == season
+
+
+@pytest.mark.parametrize(("deviation", "slope"), [(0.0, 0.5), (1e5, 3.0)])
+def test_a_first_slope_is_what_is_known_of_it_or_what_the_window_shows(deviation, slope):
+    line = np.array([[1.0, 1.0], [0.0, 1.0]])
+    weight, bias = smoothing_map(line, np.ones(2), np.array([1.0, 0.0]), [(0.5, deviation)], 2, 3)
+    assert weight @ np.array([10.0, 13.0]) + bias == pytest.approx(13 + slope * np.arange(1, 4), rel=1e-4)
+
+
+def test_a_slope_that_changes_is_taken_from_the_window():
+    pytest.importorskip("statsforecast")
+    weight, bias = AutoETS(problem(2, "none")).estimated(series("turning"))
+    assert (weight @ np.array([10.0, 13.0]) + bias)[0] == pytest.approx(16, abs=1)
+
+
+def test_one_value_is_forecast_with_the_slope_of_training():
+    pytest.importorskip("statsforecast")
+    values = series("drift")
+    weight, bias = AutoETS(problem(1, "none")).estimated(values)
+    ahead = weight @ np.array([50.0]) + bias - 50
+    assert ahead == pytest.approx(np.arange(1, 5) * np.diff(values).mean(), rel=0.2)
+
+
+def test_a_series_that_is_too_short_is_refused(prices):
+    pytest.importorskip("statsforecast")
+    data = zoo.prepare(zoo.load(prices.head(20)), targets=["close"], lookback=2, split=(4, 8, 8))
+    with pytest.raises(zoo.InputError, match="training rows are too few"):
+        zoo.fit(zoo.create("auto-ets", data.problem), data.train, data.valid)
 
 
 def batches(values, lookback, normalise, left_out=()):

@@ -1,13 +1,13 @@
 """Exponential smoothing, the theta method and ARIMA, chosen and estimated by statsforecast.
 
-They are estimated once, on the training series. With these parameters a forecast is a linear map of the window and,
-for them, of nothing else: the initial states are those that fit the window best, so that no variant here sees more than
-a recurrent one. The maps are kept, and a saved model needs no statsforecast.
+They are estimated once, on the training series. With these parameters a forecast is a linear map of the window: the
+states before it are those that are likeliest, so that no variant here sees more than a recurrent one. The maps are
+kept, and a saved model needs no statsforecast.
 """
 
 import warnings
 from importlib.util import find_spec
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,12 +15,12 @@ import torch
 from zoo.errors import InputError
 from zoo.layers.head import OwnLookback
 from zoo.layers.normalised import Batches
+from zoo.layers.window_maps import Map, arima_map, smoothing_map
 from zoo.problem import Problem
 from zoo.registry import INSTALL, register
 from zoo.space import Int
 
 MOST_ROWS = 1_000  # of the training windows, the newest: a search over ARIMA models takes seconds for as many
-Map = tuple[np.ndarray, np.ndarray]  # weight [T, L] and bias [T] of one target
 
 
 class Estimated(OwnLookback):
@@ -42,7 +42,10 @@ class Estimated(OwnLookback):
             series = _series(train, target, d, is_scaled=self.normalise == "instance")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the search, about models that it then drops
-                weight_TL, bias_T = self.estimated(series)
+                try:
+                    weight_TL, bias_T = self.estimated(series)
+                except NotImplementedError as error:
+                    raise InputError(f"{len(series)} training rows are too few ({error})") from error
             self.weight.data[d] = torch.from_numpy(weight_TL).to(self.weight)
             self.bias.data[d] = torch.from_numpy(bias_T).to(self.bias)
 
@@ -75,18 +78,25 @@ class AutoETS(Estimated):
         # Around zero, where multiplicative models do not exist.
         found = Search(season_length=self.period).fit(series - series.mean()).model_
         alpha, beta, gamma, phi = np.nan_to_num(found["par"][:4])
-        trend, season, is_damped = found["components"][1] == "A", found["components"][2] == "A", found["components"][3]
-        states = 1 + trend + self.period * season
+        has_trend, has_season, is_damped = (
+            sign == yes for sign, yes in zip(found["components"][1:], "AAD", strict=True)
+        )
+        states = 1 + has_trend + self.period * has_season
         transition, seen, gain = np.zeros((states, states)), np.zeros(states), np.zeros(states)
         transition[0, 0], seen[0], gain[0] = 1.0, 1.0, alpha
-        if trend:
-            damping = phi if is_damped == "D" else 1.0
+        noise = np.sqrt(found["sigma2"]) or 1.0
+        start = []
+        if has_trend:
+            damping = phi if is_damped else 1.0
             transition[:2, 1], seen[1], gain[1] = damping, damping, beta
-        if season:  # the oldest of the season's states is seen, and becomes the newest
-            first = 1 + trend
+            slopes = found["states"][:, 1]
+            start.append((slopes.mean(), slopes.std() / noise))
+        if has_season:  # the oldest of the season's states is seen, and becomes the newest
+            first = 1 + has_trend
             transition[first:, first:] = np.roll(np.eye(self.period), 1, axis=0)
             seen[-1], gain[first] = 1.0, gamma
-        return smoothing_map(transition, seen, gain, self.lookback, self.horizon), np.zeros(self.horizon)
+            start += [(0.0, found["states"][:, first:].std() / noise)] * self.period
+        return smoothing_map(transition, seen, gain, start, self.lookback, self.horizon)
 
 
 @register(
@@ -111,7 +121,7 @@ class AutoTheta(Estimated):
         found = Search(season_length=1).fit(series - series.mean()).model_
         alpha, theta, slope = found["par"]["alpha"], found["par"]["theta"], found["states"][-1, 3]
         one = np.ones(1)
-        weight_TL = smoothing_map(one[None], one, one * alpha, self.lookback, self.horizon)
+        weight_TL, _ = smoothing_map(one[None], one, one * alpha, [], self.lookback, self.horizon)
         return weight_TL, (1 - 1 / theta) * slope * (np.arange(self.horizon) + 1 / alpha)
 
 
@@ -142,65 +152,6 @@ class AutoARIMA(Estimated):
         if self.normalise != "none" and found["arma"][5] + found["arma"][6] == 0:
             found = Search(season_length=self.period, d=1).fit(series - centre).model_
         return arima_map(found, self.lookback, self.horizon)
-
-
-def smoothing_map(
-    transition_SS: np.ndarray, seen_S: np.ndarray, gain_S: np.ndarray, lookback: int, horizon: int
-) -> np.ndarray:
-    """Weights [T, L] of the forecasts of y_t = w x_t-1 + e_t, x_t = F x_t-1 + g e_t, whose first state is the one
-    with the least squared errors over the window."""
-    closed_SS = transition_SS - np.outer(gain_S, seen_S)  # x_t = closed x_t-1 + g y_t
-    of_start_SS, of_window_SL = np.eye(len(seen_S)), np.zeros((len(seen_S), lookback))
-    errors_LS, errors_LL = np.zeros((lookback, len(seen_S))), np.eye(lookback)
-    for t in range(lookback):
-        errors_LS[t] = seen_S @ of_start_SS
-        errors_LL[t] -= seen_S @ of_window_SL
-        of_start_SS, of_window_SL = closed_SS @ of_start_SS, closed_SS @ of_window_SL
-        of_window_SL[:, t] += gain_S
-    last_SL = of_window_SL + of_start_SS @ np.linalg.pinv(errors_LS, rcond=1e-10) @ errors_LL
-    ahead = [seen_S @ np.linalg.matrix_power(transition_SS, h) @ last_SL for h in range(horizon)]
-    return np.stack(ahead)
-
-
-def arima_map(found: dict[str, Any], lookback: int, horizon: int) -> Map:
-    """Weights [T, L] and bias [T] of statsforecast's ARIMA `found` (its model_)."""
-    from statsmodels.tsa.arima_process import arma_acovf
-
-    p, q, seasonal_p, seasonal_q, period, d, seasonal_d = found["arma"]
-    coefficients = {name: float(value) for name, value in found["coef"].items()}
-
-    def polynomial(short: str, order: int, seasonal_order: int, sign: float) -> np.ndarray:
-        """1 + sign * (c_1 B + ...), times its seasonal part."""
-        own = np.array([1.0, *(sign * coefficients[f"{short}{i + 1}"] for i in range(order))])
-        seasonal = np.zeros(1 + seasonal_order * period)
-        seasonal[0] = 1.0
-        for i in range(seasonal_order):
-            seasonal[(i + 1) * period] = sign * coefficients[f"s{short}{i + 1}"]
-        return np.polymul(own, seasonal)
-
-    ar, ma = polynomial("ar", p, seasonal_p, -1.0), polynomial("ma", q, seasonal_q, 1.0)
-    difference = np.ones(1)
-    for lag, times in ((1, d), (period, seasonal_d)):
-        for _ in range(times):
-            difference = np.polymul(difference, np.array([1.0, *np.zeros(lag - 1), -1.0]))
-    lost = len(difference) - 1
-    if lost >= lookback:
-        raise InputError(f"auto-arima takes {lost} differences, for which a lookback of {lookback} is too short")
-    differenced_NL = np.stack([np.convolve(row, difference)[lost:lookback] for row in np.eye(lookback)], axis=1)
-    count = len(differenced_NL)
-    covariance = arma_acovf(ar, ma, nobs=count + horizon)
-    lags = np.arange(count)
-    inside_NN = covariance[abs(lags[:, None] - lags)]
-    ahead_TN = covariance[count - lags + np.arange(horizon)[:, None]]
-    changes_TL = ahead_TN @ np.linalg.pinv(inside_NN, hermitian=True) @ differenced_NL
-    rows = list(np.eye(lookback))  # of y: those of the window, then the forecasts
-    for change_L in changes_TL:
-        rows.append(change_L - sum(difference[i] * rows[-i] for i in range(1, lost + 1)))
-    weight_TL = np.stack(rows[lookback:])
-    # Around its mean, and its drift.
-    mean, drift = coefficients.get("intercept", 0.0), coefficients.get("drift", 0.0)
-    around = mean + drift * np.arange(lookback + horizon)
-    return weight_TL, around[lookback:] - weight_TL @ around[:lookback]
 
 
 def _series(batches: Batches, target: int, d: int, *, is_scaled: bool) -> np.ndarray:
