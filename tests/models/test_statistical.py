@@ -59,6 +59,23 @@ def test_a_window_without_its_level_is_forecast_relative_to_it(build):
     assert weight.sum(1) == pytest.approx(1, abs=1e-6)
 
 
+def test_a_seasonal_gain_of_one_repeats_the_last_season(monkeypatch):
+    models = pytest.importorskip("statsforecast.models")
+
+    class Found:
+        def __init__(self, season_length):
+            assert season_length == 2
+            states = np.random.default_rng(0).normal(size=(9, 3))
+            self.model_ = {"par": [0, np.nan, 1, np.nan], "components": "ANAN", "sigma2": 1.0, "states": states}
+
+        def fit(self, _):
+            return self
+
+    monkeypatch.setattr(models, "AutoETS", Found)
+    weight, bias = AutoETS(problem(4), period=2).estimated(np.zeros(9))
+    assert weight @ np.array([1.0, 5.0, 2.0, 7.0]) + bias == pytest.approx([2, 7, 2, 7])
+
+
 def test_an_autoregression_returns_to_its_mean():
     pytest.importorskip("statsmodels")
     found = {"arma": (1, 0, 0, 0, 1, 0, 0), "coef": {"ar1": 0.4, "intercept": 4.0}}
