@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None):
     """A test without a marker that allows it cannot start a process, so the markers stay true. After a file, what its
-    tests loaded and traced is set apart from garbage: a collection took half a second in the end."""
+    tests loaded and traced is set apart, so that collections of garbage do not walk over it."""
     may_start = any(item.get_closest_marker(name) for name in STARTING)
     _guarded[:] = [] if may_start else [item.nodeid]
     _refused.clear()

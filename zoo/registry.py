@@ -50,6 +50,11 @@ class Variant:
         return self.needs is None or find_spec(self.needs) is not None
 
     @property
+    def install(self) -> str:
+        """The command that installs what it needs."""
+        return INSTALL if self.code.kind == "zoo" else f"pip install {self.needs}"
+
+    @property
     def family(self) -> str:
         """cell, architecture or baseline."""
         return family(self.tags)
@@ -209,7 +214,9 @@ def is_registered(name: str) -> bool:
 def require_here(name: str) -> None:
     """Raise InputError where the package that a variant needs is not installed."""
     if not variant(name).is_here:
-        raise InputError(f"variant '{name}' needs {variant(name).needs}, which is not installed: {INSTALL}")
+        raise InputError(
+            f"variant '{name}' needs {variant(name).needs}, which is not installed: {variant(name).install}"
+        )
 
 
 def from_file(path: str | Path) -> list[str]:

@@ -259,7 +259,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     targets = data["targets"] if "targets" in data else problem["targets"]
     return prepare(
         table,
-        targets=table.columns if list(targets) == ["all"] else targets,
+        targets=table.columns if list(targets) == ["all"] and "all" not in table.columns else targets,
         channels=data["channels"] if "channels" in data else problem["channels"],
         missing=data["missing"],
         lookback=problem["lookback"],

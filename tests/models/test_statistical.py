@@ -175,5 +175,8 @@ def test_without_the_package_all_leaves_them_out_and_their_name_tells_what_to_do
     assert [v.name for v in registry.absent()] == ["auto-ets", "auto-theta", "auto-arima"]
     with pytest.raises(zoo.InputError, match=r"'auto-ets' needs statsforecast, .*: pip install 'lstm-zoo\[stats\]'"):
         chosen_models(RunSettings(models=["auto-ets"]))
+    registry.register("mine", summary="", source="", needs="surely-absent")(torch.nn.Identity)
+    with pytest.raises(zoo.InputError, match="'mine' needs surely-absent, .*: pip install surely-absent"):
+        registry.require_here("mine")
     with pytest.raises(zoo.InputError, match="not installed"):
         zoo.fit(zoo.create("auto-ets", data.problem), data.train, data.valid)

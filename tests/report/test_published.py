@@ -64,7 +64,9 @@ def test_figures_of_papers_are_ranked_among_ours(brought, tmp_path):
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("change", [("--horizon", 2), ("--split", "210,40,50"), ("--targets", "close")])
+@pytest.mark.parametrize(
+    "change", [("--lookback", 5), ("--horizon", 2), ("--split", "210,40,50"), ("--targets", "close")]
+)
 def test_another_problem_has_no_published_figures(brought, tmp_path, change):
     ended = run_zoo_here("bench", "mine", "--data", brought, *change, "--out", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr

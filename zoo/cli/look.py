@@ -30,7 +30,7 @@ def list_command(
     as_json: Json = False,
 ) -> None:
     """List the variants with their papers: cells, architectures, baselines."""
-    from zoo.registry import INSTALL, absent, from_file, list_models, variant
+    from zoo.registry import absent, from_file, list_models, variant
 
     for path in files or []:
         from_file(path)
@@ -48,7 +48,7 @@ def list_command(
         if lines:
             print("\n".join([title, *lines, ""]))
     for v in absent():
-        print(f"Not here: {v.name}, which needs {v.needs} ({INSTALL}).")
+        print(f"Not here: {v.name}, which needs {v.needs} ({v.install}).")
     tags = sorted({each for v in variants for each in v.tags})
     print(f"{len(variants)} variants. zoo show NAME tells more; --tag chooses: {', '.join(tags)}.")
 

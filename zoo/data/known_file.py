@@ -30,8 +30,8 @@ def check_same(source: str, table: Table, file: KnownFile) -> None:
     rows, columns = table.values.shape
     differs = f"has {rows:,} rows and {columns} columns of numbers, not {file.rows:,} and {file.columns}"
     if (rows, columns) == (file.rows, file.columns):
-        found = hashlib.sha256(Path(source).read_bytes()).hexdigest()
-        if file.sha256 in (None, found):
+        actual = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+        if file.sha256 in (None, actual):
             return
-        differs = f"has other values, or other line ends: its SHA-256 is {found[:16]}..., not {file.sha256[:16]}..."
+        differs = f"has other values, or other line ends: its SHA-256 is {actual[:16]}..., not {file.sha256[:16]}..."
     raise InputError(f"{source} is not the file that the published figures belong to: it {differs} ({file.url})")
