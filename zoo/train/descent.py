@@ -34,7 +34,8 @@ class History:
     initial_valid_loss is the validation loss before training; stopped is `patience`, the cap that ended
     it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
     fallback: why the config's mode did not run, None where it did. together: how many models trained in one graph
-    (seconds is then an equal share); 1: alone.
+    (seconds is then an equal share); 1: alone. Of a Committee the epochs of all members, one member after the other;
+    best_epoch is then the last that the weights of any come from.
     """
 
     epochs: list[Epoch] = field(default_factory=list)

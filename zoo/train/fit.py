@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
+from zoo.layers.committee import Committee
 from zoo.layers.normalised import Normalised, Solvable
 from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
@@ -17,7 +19,7 @@ from zoo.train.config import FitConfig
 from zoo.train.descent import Descent, Epoch, History
 from zoo.train.fused import CannotFuse, Fuse, check_alike, fused
 from zoo.train.modes import Mode, check_mode, mode_on, prepared
-from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32
+from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, predict_windows, validation_loss
 from zoo.train.step import Step, check_precision, float32_rounding, torch_threads
 
 
@@ -34,9 +36,10 @@ def fit(
 
     Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
     Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved
-    instead; one without parameters stays as it is. Batch order and dropout draw from `seed`. The step runs in the
-    config's precision, all else in full_float32, on the config's threads; the random state, the number of threads and
-    the precision of the caller's process are left as they were.
+    instead, the members of a Committee are trained one after the other; a variant without parameters stays as it is.
+    Batch order and dropout draw from `seed`. The step runs in the config's precision, all else in full_float32, on the
+    config's threads; the random state, the number of threads and the precision of the caller's process are left as
+    they were.
     A mode that the step cannot run in falls back to eager, and history.fallback gives the reason. Raises InputError
     for a mode or precision that the device does not have, and Diverged, naming epoch and learning rate, when
     a loss is no longer finite.
@@ -56,7 +59,9 @@ def fit(
     with full_float32(device), torch_threads(config.threads):
         if len(train):
             check_forecast(model, next(train.batches(2))[0], type(model.variant).__name__)
-        if isinstance(model.variant, Solvable):
+        if isinstance(model.variant, Committee):
+            _fit_members(model, train, valid, config, seed, on_epoch, history)
+        elif isinstance(model.variant, Solvable):
             with torch.no_grad():
                 model.variant.solve(
                     lambda: model.inside(train, EVALUATION_BATCH),
@@ -96,7 +101,8 @@ def fit_many(
     if fuse is None and mode_on(device, configs[0].mode) == "cuda-graph":
         fuse = fused
     reason = None
-    if fuse is not None and len(models) > 1 and all(model.is_trainable for model in models):
+    can_fuse = all(model.is_trainable and not isinstance(model.variant, Committee) for model in models)
+    if fuse is not None and len(models) > 1 and can_fuse:
         try:
             return _fit_fused(models, train, valid, configs, seeds, on_epoch, device, fuse)
         except CannotFuse as error:
@@ -167,6 +173,44 @@ def _fit_fused(
         if isinstance(outcome, History):
             outcome.seconds, outcome.together = share, len(models)
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _fit_members(
+    model: Normalised,
+    train: Windows,
+    valid: Windows | None,
+    config: FitConfig,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] | None,
+    history: History,
+) -> None:
+    """Train each member of a Committee alone and weigh them. The history numbers their epochs one after the other."""
+    committee = model.variant
+    assert isinstance(committee, Committee)
+    members = cast(list[Normalised], list(committee.members))
+    if config.max_seconds is not None:
+        descending = sum(member.is_trainable for member in members)
+        config = replace(config, max_seconds=config.max_seconds / max(1, descending))
+    if valid is not None:
+        history.initial_valid_loss = validation_loss(model, valid, config.loss)
+
+    def listen(epoch: Epoch) -> None:
+        history.epochs.append(replace(epoch, number=len(history.epochs) + 1))
+        if on_epoch is not None:
+            on_epoch(history.epochs[-1])
+
+    errors = []
+    for place, member in enumerate(members):
+        before = len(history.epochs)
+        one = fit(member, train, valid, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
+        if one.epochs:
+            history.stopped, history.fallback = one.stopped, history.fallback or one.fallback
+        if one.best_epoch:
+            history.best_epoch = before + one.best_epoch
+        if valid is not None:
+            errors.append((predict_windows(member, valid) - valid.scaled_truth()).square().mean(dim=(0, 1)))
+    if valid is not None:
+        committee.weigh(torch.stack(errors))
 
 
 def _descend(
