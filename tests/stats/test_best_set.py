@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.stats.walks import naive_errors, squared
-from zoo.stats.best_set import best_set_p
+from zoo.stats.best_set import _wishart_factors, best_set_p
 
 
 def equals(random, count, horizon, models=6, seeds=3):
@@ -53,3 +53,11 @@ def test_the_set_is_the_same_each_time_and_none_with_too_few_windows():
     losses = equals(np.random.default_rng(0), 300, 1)
     assert best_set_p(losses, horizon=1) == best_set_p(losses, horizon=1)
     assert best_set_p([own[:, :30] for own in losses], horizon=3) is None
+
+
+def test_drawn_covariances_have_the_moments_of_wisharts_distribution():
+    degrees, size = 12, 3
+    factors = np.concatenate([_wishart_factors(degrees, size, np.random.default_rng(seed)) for seed in range(20)])
+    drawn = factors.transpose(0, 2, 1) @ factors
+    np.testing.assert_allclose(drawn.mean(axis=0), degrees * np.eye(size), atol=0.15)
+    np.testing.assert_allclose(drawn.var(axis=0), degrees * (1 + np.eye(size)), rtol=0.06)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from zoo.stats.long_run import cosine_sums, degrees_of_freedom
 
@@ -16,7 +16,7 @@ def mean_interval(mean: float, deviation: float, count: int) -> tuple[float, flo
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908).
     """
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, count - 1)) * deviation / math.sqrt(count)
+    half = float(special.stdtrit(count - 1, 0.5 + LEVEL / 2)) * deviation / math.sqrt(count)
     return mean - half, mean + half
 
 
@@ -69,7 +69,7 @@ def skill_interval(
         parts = of_windows**2 / degrees + of_seeds**2 / (len(squared) - 1)
         degrees = (of_windows + of_seeds) ** 2 / parts
     # All ratios r with (rmse - r base)^2 <= t^2 Var(rmse - r base): those between the roots of a quadratic.
-    t = float(stats.t.ppf(0.5 + level / 2, degrees)) ** 2
+    t = float(special.stdtrit(degrees, 0.5 + level / 2)) ** 2
     leading = base_rmse**2 - t * base_variance
     if leading <= 0:
         return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from zoo.stats.timings import holm
 
@@ -45,6 +44,8 @@ def ranking(names: Sequence[str], errors: np.ndarray) -> Ranking:
         raise ValueError(f"ranks need at least {FEWEST} problems, got {data_sets}")
     if len(names) < 3:
         raise ValueError(f"ranks need at least 3 variants, got {len(names)}")
+    from scipy import stats  # takes seconds to import, and only leaderboards rank
+
     means = stats.rankdata(errors, axis=1).mean(axis=0)
     order = np.argsort(means, kind="stable")
     ordered = [names[place] for place in order]
@@ -69,6 +70,8 @@ def _wilcoxon(differences: np.ndarray) -> float:
     """Wilcoxon's signed-rank p, the ranks of zeros split between both signs; 1 where nothing differs."""
     if not np.any(differences):
         return 1.0
+    from scipy import stats
+
     return float(stats.wilcoxon(differences, zero_method="zsplit").pvalue)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 FEWEST = 3  # values on each side of a ratio that has an interval
 
@@ -28,7 +28,7 @@ def median_interval(values: Sequence[float], level: float = 0.95) -> tuple[float
     """
     ordered = np.sort(np.asarray(values, dtype=float))
     count = len(ordered)
-    tails = stats.binom.cdf(np.arange((count + 1) // 2), count, 0.5)  # risk below the 1st, 2nd, ... smallest value
+    tails = special.bdtr(np.arange((count + 1) // 2), count, 0.5)  # risk below the 1st, 2nd, ... smallest value
     rank = int(np.searchsorted(tails, (1 - level) / 2, side="right"))
     return (float(ordered[rank - 1]), float(ordered[count - rank])) if rank else None
 
@@ -49,7 +49,7 @@ def ratio_interval(old: Sequence[float], new: Sequence[float], level: float) -> 
     half = 0.0
     if variance := sum(parts):
         degrees = variance**2 / sum(part**2 / (len(logs) - 1) for part, logs in zip(parts, sides, strict=True))
-        half = float(stats.t.ppf(0.5 + level / 2, degrees)) * math.sqrt(variance)
+        half = float(special.stdtrit(degrees, 0.5 + level / 2)) * math.sqrt(variance)
     return Ratio(*(math.exp(end) for end in (difference, difference - half, difference + half)))
 
 
