@@ -21,8 +21,11 @@ class KnownFile(Record):
 def check_there(source: str, file: KnownFile) -> None:
     """Raise InputError, with where to get it and how to name it, for a file that does not exist."""
     if not Path(source).exists():
-        name = Path(source).name
-        raise InputError(f"no such file: {name}. Get it from {file.url} and name where it lies: --data PATH/{name}")
+        name, folder = Path(source).name, Path(source).parent
+        raise InputError(
+            f"no such file: {name}. Get it from {file.url}, and name where it lies (zoo bench: --data PATH/{name}) "
+            f"or put it into {folder}"
+        )
 
 
 def check_same(source: str, table: Table, file: KnownFile) -> None:
