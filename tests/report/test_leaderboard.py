@@ -119,6 +119,38 @@ def test_enough_data_sets_have_intervals_and_ranks():
     assert text == leaderboard_markdown(leaderboard(boards(frame(rows_of(tables)))), {"mine": "mine/report.md"})
 
 
+@pytest.mark.parametrize(
+    ("ratios", "says"),
+    [
+        ([0.8, 0.9, 0.7, 0.6, 0.8], "lower by more than chance"),
+        ([1.1, 1.2, 1.3, 1.2, 1.1], "higher by more than chance"),
+        ([0.5, 1.2, 0.8, 1.9, 1.1], "not clearly different"),
+    ],
+)
+def test_the_lead_of_the_best_recurrent_model_has_an_interval(ratios, says):
+    ranked = leaderboard(boards(frame(rows_of([{"lstm": each, "bilstm": 2.0} for each in ratios]))))
+    assert ranked.lead.value == pytest.approx(math.prod(ratios) ** (1 / 5))
+    assert ranked.lead.low <= ranked.lead.value <= ranked.lead.high
+    text = leaderboard_markdown(ranked, {})
+    assert f"The error of the best recurrent model is {ranked.lead.value:.3f} of the best baseline's" in text
+    assert f"{ranked.lead.low:.3f} to {ranked.lead.high:.3f}): {says}." in text
+
+
+def test_few_problems_have_no_such_interval():
+    assert leaderboard(boards(frame(rows_of(TABLES)))).lead is None
+
+
+def test_speed_is_that_of_the_problem_on_which_most_variants_ran():
+    some = {f"v{number}": 0.9 for number in range(4)}
+    rows = rows_of([{"lstm": 0.8, **some}, *[{"lstm": 0.5, "bilstm": 1.25, **some}] * 4])
+    for number, each in enumerate(rows):
+        each["windows_per_second"] = 1000.0 + number
+    ranked = leaderboard(boards(frame(rows)))
+    assert ranked.timed.source == "set1.csv"
+    assert by_variant(ranked)["lstm"].windows_per_second == 1007.0
+    assert f"training windows a second on {ranked.timed.title}; " in leaderboard_markdown(ranked, {})
+
+
 def test_sweeps_and_failures_do_not_count():
     rows = rows_of([{"lstm": 0.8, "bilstm": 0.9, "proj-lstm": 0.1, "cnn-lstm": 0.9}])
     rows.append(rows[-1] | {"params": {"kernel_size": 9}, "key": "swept"})

@@ -17,6 +17,7 @@ from zoo.report.tables import p_value, skill_percent
 from zoo.report.text_table import TextTable, escaped, table_of
 from zoo.report.verdict import answer, beats_naive
 from zoo.stats.ranks import FEWEST, Ranking, ranking
+from zoo.stats.timings import Ratio
 
 RANKS = "critical-difference.png"
 RESAMPLES = 10_000
@@ -26,8 +27,9 @@ LEGEND = (
     "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
     "rmse, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest "
     "rmse. beats naive on: problems whose own report says that it does, by more than chance. parameters: of the median "
-    "problem. train s: seconds of training one model on each problem, in all, while other runs may have shared the "
-    "machine. All with the settings of their suite, untuned; rmse is the mean over seeds."
+    "problem. train s: seconds of training one model on each problem, in all, and windows/s: training windows a second "
+    "on {timed}; other runs may have shared the machine. All with the settings of their suite, untuned; rmse is the "
+    "mean over seeds."
 )
 PROBLEMS_LEGEND = (
     "The percentages are skill: how much lower rmse is than naive's. use one?: the answer of the problem's own report, "
@@ -40,15 +42,19 @@ class Leaderboard:
     """standings: a row for each variant, lowest error ratio first, those that miss a problem last.
 
     Its columns: variant, family, is_baseline, problems (on which it ended), ratio, low and high (NaN with fewer than
-    five problems), win_rate, best_on, beats_naive_on, seconds and parameters (NaN where unknown). boards: those that
-    count; partial: those left out, on which too few of the variants ran; unranked: the variants that ran on too few of
-    the problems. ranks: None where refused says why.
+    five problems), win_rate, best_on, beats_naive_on, seconds, parameters and windows_per_second (NaN where unknown).
+    boards: those that count; timed: the one whose windows_per_second these are; partial: those left out, on which too
+    few of the variants ran; unranked: the variants that ran on too few of the problems. lead: the error of the best
+    recurrent model over that of the best baseline; None with fewer than five problems in common. ranks: None where
+    refused says why.
     """
 
     boards: list[Board]
+    timed: Board
     partial: list[Board]
     unranked: list[str]
     standings: pd.DataFrame
+    lead: Ratio | None
     ranks: Ranking | None
     refused: str
 
@@ -79,7 +85,8 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     counting, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
     winners = [name for board in counting for name, line in _default_lines(board).items() if beats_naive(board, line)]
     standings["beats_naive_on"] = [winners.count(name) for name in standings["variant"]]
-    costs = pd.DataFrame([_cost(name, counting) for name in standings["variant"]], index=standings.index)
+    timed = max(counting, key=lambda board: len(_default_lines(board).keys() & set(names)))
+    costs = pd.DataFrame([_cost(name, counting, timed) for name in standings["variant"]], index=standings.index)
     standings = pd.concat([standings, costs], axis="columns")
     standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
     everywhere = standings.query("problems == @ratios.shape[0]")["variant"]
@@ -88,7 +95,8 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
         ranks = ranking(list(everywhere), ratios[everywhere].to_numpy())
     except ValueError as error:
         refused = f"No ranks: {error}."
-    return Leaderboard(counting, partial, unranked, standings, ranks, refused)
+    lead = _lead(standings, ratios, random)
+    return Leaderboard(counting, timed, partial, unranked, standings, lead, ranks, refused)
 
 
 def fair_block(is_there: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
@@ -128,15 +136,32 @@ def _ratios(board: Board) -> dict[str, float]:
     return {name: ratio for name, ratio in ratios.items() if ratio > 0}
 
 
-def _cost(name: str, boards: Sequence[Board]) -> dict[str, float]:
-    """seconds: of training one model on each problem, in all; parameters: of the median problem."""
+def _cost(name: str, boards: Sequence[Board], timed: Board) -> dict[str, float]:
+    """seconds: of training one model on each problem, in all; parameters: of the median problem; windows_per_second:
+    in training on `timed`."""
     lines = [line for board in boards if (line := _default_lines(board).get(name)) is not None]
     spreads = {column: [line.spread(column) for line in lines] for column in ("train_seconds", "parameter_count")}
     seconds, parameters = ([each.mean for each in values if each is not None] for values in spreads.values())
+    own = _default_lines(timed).get(name)
+    speed = own.spread("windows_per_second") if own is not None else None
     return {
         "seconds": sum(seconds) if len(seconds) == len(lines) else np.nan,
         "parameters": float(np.median(parameters)) if parameters else np.nan,
+        "windows_per_second": speed.mean if speed is not None else np.nan,
     }
+
+
+def _lead(standings: pd.DataFrame, ratios: pd.DataFrame, random: np.random.Generator) -> Ratio | None:
+    """The error of the best recurrent model over that of the best baseline, on the problems that both ended on, with a
+    95 % interval by a bootstrap over these problems."""
+    best = [standings.loc[standings["is_baseline"] == flag, "variant"].head(1) for flag in (False, True)]
+    pair = ratios[[name for names in best for name in names]].dropna()
+    if pair.shape[1] < 2 or len(pair) < FEWEST:
+        return None
+    logs = np.log(pair.iloc[:, 0] / pair.iloc[:, 1]).to_numpy()
+    drawn = random.integers(0, len(logs), size=(RESAMPLES, len(logs)))
+    low, high = np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5]))
+    return Ratio(float(np.exp(logs.mean())), float(low), float(high))
 
 
 def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> dict[str, float]:
@@ -166,7 +191,9 @@ def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
 
 def leaderboard_section(leaderboard: Leaderboard) -> Section:
     """The leaderboard: its answer, its table, and the ranks as a PNG and as a chart."""
-    blocks: list[Captioned | Chart | Picture] = [Captioned("", _table(leaderboard), LEGEND)]
+    blocks: list[Captioned | Chart | Picture] = [
+        Captioned("", _table(leaderboard), LEGEND.format(timed=leaderboard.timed.title))
+    ]
     if leaderboard.ranks is not None:
         chart = ranks(leaderboard.ranks)
         blocks += [Picture(RANKS, "mean ranks of the variants", chart.note), chart]
@@ -214,7 +241,11 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
     for _, other in standings[standings["is_baseline"] != best["is_baseline"]].head(1).iterrows():
         first += f"; the best {other_kind}, {other['variant']}, has {other['ratio']:.4f}"
     ratios = standings.query("variant != 'naive'")["ratio"]
-    lines = [f"{first}.", f"{(ratios < 1).sum()} of {len(ratios)} variants have a lower error than naive."]
+    lines = [
+        f"{first}.",
+        *_lead_sentence(leaderboard.lead),
+        f"{(ratios < 1).sum()} of {len(ratios)} variants have a lower error than naive.",
+    ]
     if unranked := leaderboard.unranked:
         lines.append(f"Not ranked, because they ran on too few of the problems: {', '.join(unranked)}.")
     if leaderboard.ranks is None:
@@ -230,6 +261,18 @@ def sentences(leaderboard: Leaderboard) -> list[str]:
         return [*lines, f"No two variants differ in rank by more than chance ({tests})."]
     pairs = ", ".join(f"{better} before {worse}" for better, worse in differing)
     return [*lines, f"Differences in rank beyond chance ({tests}): {pairs}."]
+
+
+def _lead_sentence(lead: Ratio | None) -> list[str]:
+    if lead is None or lead.low is None or lead.high is None:
+        return []
+    claim = "not clearly different"
+    if not lead.low <= 1 <= lead.high:
+        claim = f"{'lower' if lead.value < 1 else 'higher'} by more than chance"
+    return [
+        f"The error of the best recurrent model is {lead.value:.3f} of the best baseline's (95 % interval over "
+        f"problems {lead.low:.3f} to {lead.high:.3f}): {claim}."
+    ]
 
 
 def _table(leaderboard: Leaderboard) -> TextTable:
@@ -252,6 +295,7 @@ def _table(leaderboard: Leaderboard) -> TextTable:
                 "problems": str(line.problems),
                 "parameters": "-" if np.isnan(line.parameters) else f"{line.parameters:,.0f}",
                 "train s": "-" if np.isnan(line.seconds) else f"{line.seconds:,.0f}" if line.seconds >= 1 else "< 1",
+                "windows/s": "-" if np.isnan(line.windows_per_second) else f"{line.windows_per_second:,.0f}",
             }
         )
     return table_of(lines, leaderboard.standings["is_baseline"])
