@@ -103,7 +103,9 @@ def importance_section(folder: Path) -> str:
     for place in sorted(folder.glob("tune-*/trials.jsonl")):
         problem = place.parent.name.removeprefix("tune-")
         trials = [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()]
+        without = [trial for trial in trials if trial["params"]["fit.optimizer"] != "sgd"]
         table[f"{problem}, {len(trials)} trials"] = importances(trials)
+        table[f"{problem}, {len(without)} without sgd"] = importances(without)
         commands.append(
             f"    zoo tune lstm benchmarks/suites/{problem}.toml --trials {len(trials)} --sampler random --pruner none "
             f"--out results/odyssey/{place.parent.name}"

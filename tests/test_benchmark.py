@@ -8,6 +8,7 @@ from tests.conftest import run_zoo, run_zoo_here
 from zoo.benchmark import is_benchmark, read_benchmark, shipped
 from zoo.cli.options import suites_from
 from zoo.errors import InputError, UnknownName
+from zoo.registry import list_models
 from zoo.suite import expand
 
 SUITE = """
@@ -73,6 +74,13 @@ def test_the_standard_benchmark_has_sixteen_problems_with_every_variant():
     assert len(read_benchmark(path)) >= 16
     (_, changes), *_ = read_benchmark(path, "quick")
     assert changes["run"]["seeds"] == 1 and {"naive", "lstm", "ridge"} <= set(changes["run"]["models"])
+
+
+def test_the_odyssey_takes_its_parts_from_the_lstm_with_all_of_them():
+    (path, changes), *others = read_benchmark(shipped("odyssey"))
+    models = changes["run"]["models"]
+    assert len(models) == 9 and {"peephole-lstm", "no-forget-gate-lstm"} <= set(models) <= set(list_models())
+    assert path.stem == "sp500" and len(others) == 5
 
 
 @pytest.mark.parametrize(
