@@ -1,8 +1,8 @@
 """What each part of an LSTM is worth: the rows of `zoo bench odyssey` as ratios to the LSTM that has them all.
 
     zoo bench odyssey --out results
-    zoo tune lstm NAME.toml --trials 100 --sampler random --pruner none --out results/odyssey/tune-NAME
-    python benchmarks/odyssey.py [--results results] [--out results/odyssey]
+    zoo tune lstm NAME.toml --trials 100 --sampler random --pruner none --out results/lstm-parts/tune-NAME
+    python benchmarks/odyssey.py [--results results] [--out results/lstm-parts]
 
 For each variant the rmse on test over that of peephole-lstm: means over seeds, then the geometric mean over problems.
 The interval is a bootstrap over problems and, within each, over the seeds of both models; it holds for the whole table
@@ -108,7 +108,7 @@ def importance_section(folder: Path) -> str:
         table[f"{problem}, {len(without)} without sgd"] = importances(without)
         commands.append(
             f"    zoo tune lstm benchmarks/suites/{problem}.toml --trials {len(trials)} --sampler random --pruner none "
-            f"--out results/odyssey/{place.parent.name}"
+            f"--out results/lstm-parts/{place.parent.name}"
         )
     if not table:
         return ""
@@ -126,7 +126,7 @@ The share of each in the variance of the validation loss of `lstm` over random t
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--out", type=Path, default=Path("results/odyssey"))
+    parser.add_argument("--out", type=Path, default=Path("results/lstm-parts"))
     chosen = parser.parse_args()
     path = shipped("odyssey")
     assert path is not None
