@@ -158,25 +158,28 @@ def _lead(standings: pd.DataFrame, ratios: pd.DataFrame, random: np.random.Gener
     pair = ratios[[name for names in best for name in names]].dropna()
     if pair.shape[1] < 2 or len(pair) < FEWEST:
         return None
-    logs = np.log(pair.iloc[:, 0] / pair.iloc[:, 1]).to_numpy()
-    drawn = random.integers(0, len(logs), size=(RESAMPLES, len(logs)))
-    low, high = np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5]))
-    return Ratio(float(np.exp(logs.mean())), float(low), float(high))
+    return _mean_ratio(pair.iloc[:, 0] / pair.iloc[:, 1], random)
+
+
+def _mean_ratio(ratios: pd.Series, random: np.random.Generator) -> Ratio:
+    """The geometric mean over problems, with a 95 % interval by a bootstrap over them; none with too few."""
+    logs = np.log(ratios.to_numpy())
+    low, high = None, None
+    if len(logs) >= FEWEST:
+        drawn = random.integers(0, len(logs), size=(RESAMPLES, len(logs)))
+        low, high = map(float, np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5])))
+    return Ratio(float(np.exp(logs.mean())), low, high)
 
 
 def _standing(name: str, ratios: pd.DataFrame, random: np.random.Generator) -> dict[str, float]:
     own = ratios[name].dropna()
-    logs = np.log(own.to_numpy())
-    low, high = np.nan, np.nan
-    if len(own) >= FEWEST:
-        drawn = random.integers(0, len(own), size=(RESAMPLES, len(own)))
-        low, high = np.exp(np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5]))
+    mean = _mean_ratio(own, random)
     points = _points(own, ratios.loc[own.index].drop(columns=name))
     return {
         "problems": len(own),
-        "ratio": np.exp(logs.mean()),
-        "low": low,
-        "high": high,
+        "ratio": mean.value,
+        "low": np.nan if mean.low is None else mean.low,
+        "high": np.nan if mean.high is None else mean.high,
         "win_rate": np.nanmean(points),
         "best_on": (points.fillna(1.0) > 0).all(axis=1).sum(),
     }

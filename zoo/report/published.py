@@ -56,7 +56,7 @@ def _suite_of(board: Board) -> "Suite | None":
             continue
         bounds = split_rows(suite.problem.split, file.rows, None)
         counts = [end - start for _, start, end in bounds.parts()]
-        asked = (suite.problem.lookback, suite.problem.horizon, counts, file.columns, file.columns)
-        if asked == (board.lookback, board.horizon, list(first["split"]), len(first["channels"]), len(board.targets)):
+        wanted = (suite.problem.lookback, suite.problem.horizon, counts, file.columns, file.columns)
+        if wanted == (board.lookback, board.horizon, list(first["split"]), len(first["channels"]), len(board.targets)):
             return suite
     return None
