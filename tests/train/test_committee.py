@@ -12,7 +12,7 @@ from zoo.layers.normalised import Normalised
 from zoo.models.linear import Linear, Ridge
 from zoo.models.lstm import LSTM
 from zoo.seeding import stream_seed
-from zoo.train.predict import predict_windows, validation_loss
+from zoo.train.predict import predict_windows
 
 FAST = zoo.FitConfig(max_epochs=3, batch_size=32)
 
@@ -50,13 +50,6 @@ def test_each_member_learns_what_it_learns_alone(data):
     weights = (1 / errors) / (1 / errors).sum()
     torch.testing.assert_close(predict_windows(model, data.valid), torch.einsum("kbtd,k->btd", forecasts, weights))
     assert [epoch.valid_loss for epoch in history.epochs] == [epoch.valid_loss for epoch in histories[1].epochs]
-
-
-def test_the_mean_is_never_worse_than_the_worst_member(data):
-    model = committee(data.problem)
-    zoo.fit(model, data.train, data.valid, FAST)
-    losses = [validation_loss(member, data.valid, "mse") for member in model.variant.members]
-    assert validation_loss(model, data.valid, "mse") <= max(losses)
 
 
 @pytest.mark.parametrize("normalise", ["last", "none", "instance"])
@@ -102,11 +95,11 @@ def test_the_members_share_the_seconds_of_one_model(data):
     def three(problem):
         return [LSTM(problem, hidden_size=8), Ridge(problem), LSTM(problem, hidden_size=8)]
 
-    config = replace(FAST, max_epochs=10_000, patience=0, max_seconds=0.4)
+    config = replace(FAST, max_epochs=10_000, patience=0, max_seconds=1.0)
     model = committee(data.problem, three)
     history = zoo.fit(model, data.train, data.valid, config)
     assert history.stopped == "max_seconds"
-    assert history.seconds < 1.2
+    assert history.seconds < 1.7  # each with a second of its own: 2
 
 
 def test_a_member_that_diverges_is_named_as_any_model_is(data):
