@@ -19,6 +19,8 @@ import torch
 
 from zoo.plugins import PluginWarning
 from zoo.registry import from_file
+from zoo.train.config import FitConfig
+from zoo.train.optimizer import Optimizer
 
 THREADS = 1  # of every worker: two are slower than one for models this small, and change the sums
 Message = dict[str, Any]
@@ -57,9 +59,8 @@ def serve(
 def _warm_up() -> None:
     """Do once what torch does at its first use (seconds of imports), so that no cell's time contains it."""
     model = torch.nn.LSTM(1, 1)
-    optimizer = torch.optim.Adam(model.parameters(), fused=True)
     model(torch.zeros(1, 1, 1))[0].sum().backward()
-    optimizer.step()
+    Optimizer(list(model.parameters()), FitConfig(device="cpu")).step()
 
 
 def _listen(pipe: Connection, incoming: "queue.Queue[Message]") -> None:

@@ -15,6 +15,7 @@ from zoo.layers.normalised import Normalised
 from zoo.registry import create
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared
+from zoo.train.optimizer import Optimizer
 from zoo.train.step import Step, float32_rounding
 
 MOST_BUFFERS, ENOUGH_BYTES = 16, 64 * 2**20  # inputs rotate, so that none waits in a cache for its next turn
@@ -37,7 +38,7 @@ class Workload:
         random = torch.Generator(self.device).manual_seed(seed)  # there, since it draws gigabytes for large batches
         self.model = _without_zeros(create(cell.variant, cell.problem, **cell.params).to(self.device), random)
         self.parts: tuple[Part, ...] = ()
-        self.optimizer: torch.optim.Optimizer | None = None
+        self.optimizer: Optimizer | None = None
         self.mode = Mode(lambda index: index, cell.mode)
         self._turn = 0
         try:
@@ -58,8 +59,7 @@ class Workload:
 
     def optimizer_bytes(self) -> int:
         """Bytes of the optimizer's state."""
-        states = self.optimizer.state.values() if self.optimizer is not None else ()
-        return sum(value.nbytes for state in states for value in state.values() if isinstance(value, Tensor))
+        return sum(tensor.nbytes for tensor in self.optimizer.state()) if self.optimizer is not None else 0
 
     @property
     def input_bytes(self) -> int:

@@ -13,6 +13,7 @@ from zoo.layers.normalised import Normalised
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
 from zoo.train.predict import validation_loss
+from zoo.train.schedule import Schedule
 from zoo.train.step import Step
 
 
@@ -72,7 +73,7 @@ class Descent:
         self.epochs = min(config.max_epochs, math.ceil(self.cap / self.steps))
         self.history.stopped = "max_epochs" if self.cap >= whole else "max_batches"
         self.step = Step(model, train, config)
-        self.schedule = _schedule(self.step.optimizer, config, self.epochs)
+        self.schedule = Schedule(config, self.epochs)
         self.order = torch.Generator().manual_seed(stream_seed(seed, "batch order"))
         self.number, self.is_over = 0, False
         self.best_loss = math.inf
@@ -105,10 +106,7 @@ class Descent:
         if config.max_seconds is not None and time.perf_counter() - self.began > config.max_seconds:
             history.stopped, self.is_over = "max_seconds", True
             return history.epochs[-1]
-        if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            self.schedule.step(watched)
-        elif self.schedule is not None:
-            self.schedule.step()
+        self.step.optimizer.learning_rate = self.schedule.after(number, watched)
         self.is_over = number == self.epochs
         return history.epochs[-1]
 
@@ -121,21 +119,11 @@ class Descent:
 def _check_losses(number: int, train_loss: float, valid_loss: float | None, step: Step) -> None:
     for name, loss in (("train", train_loss), ("validation", valid_loss)):
         if loss is not None and not math.isfinite(loss):
-            rate = float(step.optimizer.param_groups[0]["lr"])
+            rate = step.optimizer.learning_rate
             raise Diverged(
                 f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
                 f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
             )
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, config: FitConfig, epochs: int
-) -> torch.optim.lr_scheduler.LRScheduler | torch.optim.lr_scheduler.ReduceLROnPlateau | None:
-    if config.schedule == "cosine":
-        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
-    if config.schedule == "plateau":
-        return torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=max(1, config.patience // 3))
-    return None
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from zoo.errors import InputError, first_line
 from zoo.layers.batched import stackable_lstm
 from zoo.train.config import FitConfig
-from zoo.train.modes import WARM_UP, restore_optimizer, restored
-from zoo.train.step import LOSSES, Step, autocast, optimizer_of
+from zoo.train.modes import WARM_UP, restored
+from zoo.train.optimizer import Optimizer
+from zoo.train.step import LOSSES, Step, autocast
 
 ALIKE = ("device", "mode", "precision", "batch_size", "max_batches", "loss", "threads")
 NEAR = 1e-4  # of the first loss, between a model alone and the same model in a stack
@@ -132,11 +133,8 @@ class Stack:
                 module.__dict__["forward"] = partial(stackable_lstm, module)
         self.shapes = shapes[0]
         self.sizes = [shape.numel() for shape in self.shapes.values()]
-        for step in steps:  # without gradients it changes nothing, but a schedule waits for it
-            step.optimizer.zero_grad(set_to_none=True)
-            step.optimizer.step()
         self._gather_weights(range(len(steps)))
-        self.optimizer = optimizer_of([self.flat], self.config)
+        self.optimizer = Optimizer([self.flat], self.config)
         try:
             with torch.no_grad():
                 for model in (first.model, self.model):
@@ -165,13 +163,14 @@ class Stack:
     def _capture(self, index: Tensor) -> None:
         self.place = index.repeat(len(self.members), 1)
         self.totals = torch.zeros(len(self.members), device=index.device)
-        flat, state = self.flat.detach().clone(), copy.deepcopy(self.optimizer.state_dict())
+        tensors = [self.flat, *self.optimizer.state()]
+        before = [tensor.detach().clone() for tensor in tensors]
         try:
             self.replay = self.capture([self._work], WARM_UP)
         finally:
             with torch.no_grad():
-                self.flat.copy_(flat)
-            restore_optimizer(self.optimizer, state)
+                for tensor, value in zip(tensors, before, strict=True):
+                    tensor.copy_(value)
 
     def _work(self) -> None:
         self.totals.add_(self._step(self.place))
@@ -200,7 +199,7 @@ class Stack:
         total = losses.sum()
         if self.config.l1 > 0:
             total = total + self.config.l1 * self.flat.abs().sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         total.backward()
         gradient = self.flat.grad
         if self.config.clip_norm > 0 and gradient is not None:
@@ -243,20 +242,16 @@ class Stack:
 
     def _shrink(self, running: Sequence[int]) -> None:
         rows = [self.members.index(member) for member in running]
-        states = {
-            name: value[rows] if value.dim() else value for name, value in self.optimizer.state[self.flat].items()
-        }
+        before = self.optimizer
         self._gather_weights(running)
-        self.optimizer = optimizer_of([self.flat], self.config)
-        self.optimizer.state[self.flat].update(states)
+        self.optimizer = Optimizer([self.flat], self.config)
+        with torch.no_grad():
+            for target, value in zip(self.optimizer.state(), before.state(), strict=True):
+                target.copy_(value[rows] if value.dim() else value)
         self._capture(self.place[0])
 
     def _follow_schedule(self, member: int) -> None:
-        rate, group = self.steps[member].optimizer.param_groups[0]["lr"], self.optimizer.param_groups[0]
-        if isinstance(group["lr"], Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
+        self.optimizer.learning_rate = self.steps[member].optimizer.learning_rate
 
 
 def _cuda_capture_many(works: Works, warm_up: int) -> Callable[[], None]:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ def prepared(step: Step, index: Tensor) -> Mode:
     except Exception as error:  # whatever a compiler or a capture raises, eager can do
         return Mode(step, "eager", fallback=_fallback(mode, error))
     finally:
-        step.optimizer.zero_grad(set_to_none=True)
+        step.optimizer.zero_grad()
 
 
 def compiled(step: Step, index: Tensor) -> Mode:
@@ -127,27 +127,14 @@ def _fallback(mode: str, error: Exception) -> str:
 @contextmanager
 def restored(steps: Sequence[Step]) -> Iterator[None]:
     """Afterwards weights, buffers and optimizers are what they were, in place, since a graph reads these tensors."""
-    tensors = [tensor for step in steps for tensor in (*step.parameters, *step.model.buffers())]
+    tensors = [t for step in steps for t in (*step.parameters, *step.model.buffers(), *step.optimizer.state())]
     before = [tensor.detach().clone() for tensor in tensors]
-    states = [copy.deepcopy(step.optimizer.state_dict()) for step in steps]
     try:
         yield
     finally:
         with torch.no_grad():
             for tensor, value in zip(tensors, before, strict=True):
                 tensor.copy_(value)
-            for step, state in zip(steps, states, strict=True):
-                restore_optimizer(step.optimizer, state)
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Set the optimizer's tensors back to `state`; those that it does not have yet to zero."""
-    known = state["state"]
-    for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-        for name, value in optimizer.state[parameter].items():
-            if isinstance(value, Tensor):
-                before = known.get(number, {}).get(name)
-                value.zero_() if before is None else value.copy_(before)
 
 
 def _cuda_capture(work: Callable[[], Tensor], warm_up: int) -> tuple[Callable[[], None], Tensor]:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from zoo.data.windows import Windows
 from zoo.errors import InputError
 from zoo.train.config import FitConfig
+from zoo.train.optimizer import Optimizer
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": functional.mse_loss,
@@ -30,7 +31,7 @@ class Step:
         self.model, self.windows, self.config = model, windows, config
         self.predict: Callable[[Tensor], Tensor] = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.optimizer = optimizer_of(self.parameters, config)
+        self.optimizer = Optimizer(self.parameters, config)
         self.device = windows.values.device
         self._loss_of = LOSSES[config.loss]
 
@@ -44,33 +45,18 @@ class Step:
         """Leave the gradient of the (penalised) loss on the parameters."""
         if self.config.l1 > 0:
             loss = loss + self.config.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         loss.backward()
 
     def update(self) -> None:
         """Clip the gradient and move the parameters."""
-        if self.config.clip_norm > 0:
-            nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm, foreach=True)
-        self.optimizer.step()
+        self.optimizer.step(self.config.clip_norm)
 
     def __call__(self, index: Tensor) -> Tensor:
         loss = self.forward(index)
         self.backward(loss)
         self.update()
         return loss.detach()
-
-
-def optimizer_of(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.Optimizer:
-    """The config's optimizer, fused. For a CUDA graph its learning rate is a tensor, which a schedule can change
-    between replays."""
-    rate: float | Tensor = config.learning_rate
-    decay = config.weight_decay
-    if config.mode == "cuda-graph":
-        rate = torch.tensor(config.learning_rate, device=parameters[0].device)
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=config.momentum, weight_decay=decay, fused=True)
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=rate, weight_decay=decay, fused=True, capturable=config.mode == "cuda-graph")
 
 
 def check_precision(precision: str, device: torch.device) -> None:
