@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo.run.process import MEMORY
+from zoo.run.server import MEMORY
 
 ROUNDS, BATCH, LOOKBACK, CHANNELS, HIDDEN = 3, 64, 96, 5, 64
 BLOCKS, BLOCK_SECONDS, REPEATS = 3, 0.003, 60

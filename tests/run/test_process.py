@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.run import process
-from zoo.run.process import HOME, MEMORY, WorkerDied, WorkerProcess
+from zoo.run import server
+from zoo.run.process import WorkerDied, WorkerProcess
+from zoo.run.server import HOME, MEMORY
 
 pytestmark = pytest.mark.process
 ECHO = """
@@ -65,7 +66,7 @@ def test_a_worker_that_cannot_start_is_an_error_with_the_reason(echo, monkeypatc
     def refuse(*_, **__):
         raise OSError("no processes here")
 
-    monkeypatch.setattr(process.CONTEXT, "Process", refuse)
+    monkeypatch.setattr(server.CONTEXT, "Process", refuse)
     with pytest.raises(WorkerDied, match="no worker could be started: no processes here"):
         echo().ask({}, lambda _: None)
 

@@ -63,6 +63,9 @@ def bench(
     as_json: options.Json = False,
 ) -> None:
     """Run a suite, every variant on a data file, or a benchmark; repeat the command to resume a stopped run."""
+    from zoo.run.server import start_early
+
+    start_early("zoo.run.worker")
     from zoo.cli.meter import Meter
     from zoo.report.folder import write_report
     from zoo.run.bench import run_suite

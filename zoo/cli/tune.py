@@ -80,6 +80,9 @@ def tune(
     as_json: options.Json = False,
 ) -> None:
     """Search hyperparameters on validation rows, each variant on the same budget; repeat the command to resume."""
+    from zoo.run.server import start_early
+
+    start_early("zoo.tuning.trial")
     from zoo.tuning.storage import storage_name
     from zoo.tuning.study import studies_of, tune_all
 

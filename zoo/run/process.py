@@ -1,42 +1,25 @@
 """A worker process: a request goes in, events and one answer come back."""
 
 import math
-import multiprocessing
 import os
 import shutil
 import signal
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import ModuleType
 
 from zoo.files import is_alive
 from zoo.registry import files
 from zoo.run.environment import usable_cores
+from zoo.run.server import CONTEXT, PRELOADED, lock, worker_environment
 from zoo.run.serving import Message as Message
 from zoo.run.serving import serve
 
-# On Linux, large tensors on huge pages, and freed memory stays with the process: a training step on the CPU otherwise
-# spends up to half its time on new pages for its activations, and how much depends on what ran before in the process.
-MEMORY = {
-    "THP_MEM_ALLOC_ENABLE": "1",  # of PyTorch's CPU allocator
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),  # of glibc: the largest it takes
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-}
 TEMPORARY = "lstm-zoo-"
-HOME = str(Path(__file__).resolve().parents[2])
-# On Linux a server imports torch once, and forks each worker from itself. Elsewhere forking is not safe.
-CONTEXT = multiprocessing.get_context("forkserver") if sys.platform == "linux" else multiprocessing.get_context("spawn")
-# Optimizers import torch._dynamo at their first use. No module here may run a tensor operation when it is imported: it
-# would start threads, which do not survive a fork.
-PRELOADED = ["torch._dynamo", "zoo.models", "zoo.run.serving"]
-_lock = threading.Lock()  # multiprocessing lets one thread at a time start processes and read exit codes
 
 
 class WorkerDied(Exception):
@@ -113,7 +96,7 @@ class WorkerProcess:
         return message
 
     def _running(self) -> tuple[BaseProcess, Connection]:
-        with _lock:
+        with lock:
             is_alive = self.process is not None and self.process.is_alive()
         if not is_alive or self.process is None or self.pipe is None:
             self._end()
@@ -125,7 +108,7 @@ class WorkerProcess:
     def _started(self) -> tuple[BaseProcess, Connection]:
         self.log.truncate(0)
         pipe, other_end = CONTEXT.Pipe()
-        with other_end, _lock, _environment(self.threads):
+        with other_end, lock, worker_environment(self.threads):
             CONTEXT.set_forkserver_preload([*PRELOADED, self.module])
             arguments = (self.module, files(), other_end, self.log.name, os.getcwd(), dict(os.environ))
             process = CONTEXT.Process(target=serve, args=arguments, daemon=True)
@@ -135,14 +118,14 @@ class WorkerProcess:
     def _end(self) -> None:
         if self.process is not None:
             self.process.kill()
-            with _lock:
+            with lock:
                 self.process.join()
         if self.pipe is not None:
             self.pipe.close()
 
     def _death(self, process: BaseProcess) -> WorkerDied:
         """Why the worker ended, from its exit code and the last line that it wrote."""
-        with _lock:
+        with lock:
             process.join()
         code, log = process.exitcode or 0, Path(self.log.name).read_text(errors="replace")
         if code < 0:
@@ -170,25 +153,3 @@ def clear_leftovers() -> None:
 def default_jobs(device: str) -> int:
     """The default number of worker processes: one for each core, or one for an accelerator."""
     return usable_cores() if device == "cpu" else 1
-
-
-@contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """Inside, a process starts with a worker's environment, and does not import the user's program, which
-    multiprocessing would do."""
-    changes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    changes |= {name: value for name, value in MEMORY.items() if name not in os.environ}
-    changes["PYTHONPATH"] = os.pathsep.join(filter(None, (HOME, os.environ.get("PYTHONPATH"))))
-    changes["PYTHONSAFEPATH"] = "1"  # a file in the user's folder with the name of a package must not take its place
-    before, program = {name: os.environ.get(name) for name in changes}, sys.modules["__main__"]
-    os.environ.update(changes)
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = program
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
