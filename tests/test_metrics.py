@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from zoo.data.scaling import Units
-from zoo.metrics import METRICS, forecast_metrics
+from zoo.metrics import METRICS, QUANTILE_METRICS, forecast_metrics, median_of, quantile_metrics
 
 RANDOM = np.random.default_rng(0)
 LAST = 50 + RANDOM.normal(size=(40, 2)) * [1, 10]
@@ -80,3 +81,52 @@ def test_metrics_are_numbers_or_none_for_any_scale():
     metrics = forecast_metrics(np.ones((4, 1, 1)), tiny, tiny[:, 0], units)
     assert all(value is None or np.isfinite(value) for value in metrics.values())
     assert metrics["mape"] is None
+
+
+LEVELS = (0.1, 0.5, 0.9)
+QUANTILES = FORECAST[..., None] + np.array([-1.0, 0.0, 1.5]) * np.array([1.0, 10.0])[:, None]  # [n, T, D, Q]
+NAIVE = LAST[:, None, :, None] + np.array([-2.0, 0.0, 2.0]) + np.zeros((1, 3, 1, 1))
+
+
+def test_quantiles_of_one_target_agree_with_scikit_learn_and_definitions():
+    units = Units(("a",), *(getattr(UNITS, name)[:1] for name in ("center", "scale", "deviation", "step")))
+    metrics = quantile_metrics(QUANTILES[:, :, :1], NAIVE[:, :, :1], TRUTH[..., :1], LAST[:, :1], units, LEVELS)
+    y = TRUTH[..., 0].ravel()
+
+    def crps(quantiles):
+        return 2 * np.mean(
+            [sk.mean_pinball_loss(y, quantiles[:, :, 0, q].ravel(), alpha=level) for q, level in enumerate(LEVELS)]
+        )
+
+    low, high = QUANTILES[:, :, 0, 0].ravel(), QUANTILES[:, :, 0, 2].ravel()
+    assert metrics["crps"] == pytest.approx(crps(QUANTILES))
+    assert metrics["skill"] == pytest.approx(1 - crps(QUANTILES) / crps(NAIVE))
+    assert metrics["weighted_quantile_loss"] == pytest.approx(crps(QUANTILES) / np.abs(y).mean())
+    assert metrics["coverage"] == pytest.approx(np.mean([a <= b <= c for a, b, c in zip(low, y, high, strict=True)]))
+    assert metrics["width"] == pytest.approx(2.5)
+    alpha = 0.2  # both tails together
+    penalties = [(2 / alpha) * (max(a - b, 0) + max(b - c, 0)) for a, b, c in zip(low, y, high, strict=True)]
+    assert metrics["winkler"] == pytest.approx(2.5 + np.mean(penalties))
+    assert metrics["rmse"] == pytest.approx(one_target()["rmse"])  # of the median
+    assert set(metrics) == {*METRICS, *QUANTILE_METRICS}
+
+
+def test_quantiles_of_several_targets_are_averaged_in_scaled_units():
+    metrics = quantile_metrics(QUANTILES, NAIVE, TRUTH, LAST, UNITS, LEVELS)
+    each = [metrics["targets"][name] for name in UNITS.names]
+    assert metrics["crps"] == pytest.approx(np.mean([each[0]["crps"] / 2, each[1]["crps"] / 30]))
+    assert metrics["width"] == pytest.approx(np.mean([2.5 / 2, 25 / 30]))
+    assert metrics["coverage"] == pytest.approx(np.mean([entry["coverage"] for entry in each]))
+    assert metrics["skill"] != each[0]["skill"]
+    without = quantile_metrics(QUANTILES, None, TRUTH, LAST, UNITS, LEVELS)
+    assert without["skill"] is None and without["targets"]["a"]["skill"] is None
+
+
+def test_the_quantile_score_of_a_normal_distribution_tends_to_its_crps():
+    """CRPS of a standard normal forecast of y = 0 is (sqrt(2) - 1) / sqrt(pi) (Gneiting et al. 2005)."""
+    levels = (np.arange(999) + 1) / 1000
+    units = Units(("a",), np.zeros(1), np.ones(1), np.ones(1), np.ones(1))
+    quantiles = stats.norm.ppf(levels)[None, None, None]
+    metrics = quantile_metrics(quantiles, None, np.zeros((1, 1, 1)), np.zeros((1, 1)), units, tuple(levels))
+    assert metrics["crps"] == pytest.approx((2**0.5 - 1) / np.pi**0.5, rel=2e-3)
+    assert median_of(quantiles, levels) == pytest.approx(0.0, abs=1e-12)

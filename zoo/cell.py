@@ -6,6 +6,7 @@ Times are in seconds, memory in bytes, errors in the data's own units; null: not
 
 import hashlib
 import json
+import operator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -41,7 +42,8 @@ class DataFields(Record):
 
 
 class TaskFields(Record):
-    """The target of the forecast. horizon: in steps; split: number of rows of train, validation and test."""
+    """The target of the forecast. horizon: in steps; split: number of rows of train, validation and test; quantiles:
+    their levels, absent from a row that forecasts points, like is_conformal."""
 
     task: str
     horizon: int = Field(ge=1)
@@ -50,6 +52,8 @@ class TaskFields(Record):
     split: tuple[int, int, int]
     scaler: str
     normalise: str
+    quantiles: tuple[float, ...] = Field(default=(), exclude_if=operator.not_)
+    is_conformal: bool = Field(default=False, exclude_if=operator.not_)
 
 
 class ProblemFields(TaskFields):
@@ -128,7 +132,7 @@ class Machine(Record):
 class Metrics(Record):
     """How good a forecast is; zoo.metrics defines each metric and its unit. null: the metric is undefined.
 
-    targets: each target's own metrics, null: there is one target.
+    targets: each target's own metrics, null: there is one target. crps to winkler: of quantiles, absent otherwise.
     """
 
     rmse: float | None
@@ -142,6 +146,11 @@ class Metrics(Record):
     skill: float | None
     scaled_mse: float | None
     scaled_mae: float | None
+    crps: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    weighted_quantile_loss: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    winkler: float | None = Field(default=None, exclude_if=lambda value: value is None)
     targets: dict[str, "Metrics"] | None = None
 
 

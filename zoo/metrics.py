@@ -1,6 +1,7 @@
-"""The metrics of a point forecast, in the data's own units and in scaled ones."""
+"""The metrics of a forecast, of points or of quantiles, in the data's own units and in scaled ones."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from zoo.data.scaling import Units
 METRICS = (
     "rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae",
 )  # fmt: skip
+QUANTILE_METRICS = ("crps", "weighted_quantile_loss", "coverage", "width", "winkler")
 
 
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
@@ -54,6 +56,74 @@ def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, 
         "scaled_mse": mse,
         "scaled_mae": mae,
         "targets": dict(zip(units.names, per_target, strict=True)),
+    }
+
+
+def median_of(forecast: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """The point of a forecast [..., Q] of quantiles: the median [...]."""
+    return np.asarray(forecast[..., list(levels).index(0.5)])
+
+
+def pinball(forecast: np.ndarray, truth: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """The pinball loss of quantiles [..., Q] against truth [...], averaged over levels: [...]."""
+    above, level = truth[..., None] - forecast, np.asarray(levels)
+    return np.asarray(np.maximum(level * above, (level - 1) * above).mean(axis=-1))
+
+
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
+def quantile_metrics(
+    forecast: np.ndarray,
+    naive: np.ndarray | None,
+    truth: np.ndarray,
+    last: np.ndarray,
+    units: Units,
+    levels: Sequence[float],
+) -> dict[str, Any]:
+    """The metrics of the median, see forecast_metrics, and those of quantiles [n, T, D, Q], of which skill is one.
+
+    naive: the quantiles of naive on the same windows, None: skill is None. Units and means over targets are those of
+    forecast_metrics.
+
+    crps: twice the mean pinball loss over levels, which is the continuous ranked probability score as more levels are
+    taken (Gneiting & Ranjan 2011). weighted_quantile_loss: the same relative to the mean absolute actual value.
+    coverage: the share of actual values between the lowest and the highest quantile; width: the mean distance of these;
+    winkler: their interval score (Winkler 1972; Gneiting & Raftery 2007, equation 43). skill: 1 - crps / naive's.
+    """
+    metrics = forecast_metrics(median_of(forecast, levels), truth, last, units)
+    per_target = []
+    for d in range(len(units.names)):
+        own_naive = None if naive is None else naive[:, :, d]
+        per_target.append(_one_target_of_quantiles(forecast[:, :, d], own_naive, truth[..., d], levels))
+    if len(per_target) == 1:
+        return {**metrics, **per_target[0]}
+    scale = units.deviation[None, None, :]
+    crps, skill = float(2 * pinball(forecast / scale[..., None], truth / scale, levels).mean()), None
+    if naive is not None:
+        base = float(2 * pinball(naive / scale[..., None], truth / scale, levels).mean())
+        skill = _finite(1 - crps / base) if base > 0 else None
+    means = {name: _mean([entry[name] for entry in per_target]) for name in ("weighted_quantile_loss", "coverage")}
+    scaled = {
+        name: _mean([entry[name] / unit for entry, unit in zip(per_target, units.deviation.tolist(), strict=True)])
+        for name in ("width", "winkler")
+    }
+    targets = {name: {**metrics["targets"][name], **entry} for name, entry in zip(units.names, per_target, strict=True)}
+    return {**metrics, "crps": crps, **means, **scaled, "skill": skill, "targets": targets}
+
+
+def _one_target_of_quantiles(
+    forecast: np.ndarray, naive: np.ndarray | None, truth: np.ndarray, levels: Sequence[float]
+) -> dict[str, Any]:
+    crps, size = float(2 * pinball(forecast, truth, levels).mean()), float(np.abs(truth).mean())
+    base = None if naive is None else float(2 * pinball(naive, truth, levels).mean())
+    low, high = forecast[..., 0], forecast[..., -1]
+    outside = np.maximum(low - truth, 0) / levels[0] + np.maximum(truth - high, 0) / (1 - levels[-1])
+    return {
+        "crps": crps,
+        "weighted_quantile_loss": _finite(crps / size if size > 0 else None),
+        "coverage": float(np.mean((low <= truth) & (truth <= high))),
+        "width": float(np.mean(high - low)),
+        "winkler": float(np.mean(high - low + outside)),
+        "skill": _finite(1 - crps / base if base else None),
     }
 
 

@@ -1,6 +1,6 @@
 """Problem: all that a model may know of the data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Normalise = Literal["last", "none", "instance"]
@@ -12,8 +12,10 @@ class Problem:
     """The shape of one task.
 
     lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the
-    forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast;
-    normalise: the level that the wrapper of every variant removes from each window and restores in its forecast.
+    forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q)
+    for quantiles; normalise: the level that the wrapper of every variant removes from each window and restores in its
+    forecast; task: forecast or quantile; quantiles: the Q levels of the task quantile, rising; is_conformal: whether
+    they are calibrated on the validation part.
     """
 
     lookback: int
@@ -22,11 +24,19 @@ class Problem:
     output_shape: tuple[int, ...]
     normalise: Normalise = "last"
     task: str = "forecast"
+    quantiles: tuple[float, ...] = ()
+    is_conformal: bool = False
 
     @property
     def horizon(self) -> int:
         """Steps that the model forecasts (T)."""
         return self.output_shape[0]
+
+    def of_points(self, copies: int = 1) -> "Problem":
+        """The same problem as a point forecast, in which each target stands `copies` times."""
+        targets = tuple(target for target in self.targets for _ in range(copies))
+        shape = (self.horizon, len(targets))
+        return replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=(), is_conformal=False)
 
 
 EXAMPLE = Problem(lookback=7, channels=5, targets=(3,), output_shape=(1, 1))  # the next close of daily prices

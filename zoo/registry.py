@@ -18,6 +18,7 @@ from torch.nn.parameter import UninitializedParameter
 from zoo.errors import InputError, expect, message_of, plain, unknown
 from zoo.family import family
 from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model, Quantiles, inside
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
 from zoo.seeding import stream_seed
@@ -253,7 +254,7 @@ def files() -> list[Path]:
     return list(_files)
 
 
-def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> Normalised:
+def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> Model:
     """A new model: the variant with `params` over its defaults, its weights drawn from `seed`.
 
     Maps scaled x [B, L, C] to a scaled forecast [B, *problem.output_shape]. The global random state is
@@ -267,12 +268,15 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, "weights"))
         try:
-            built = chosen.build(problem, **resolved)
-            if any(isinstance(parameter, UninitializedParameter) for parameter in built.parameters()):
+            if problem.quantiles:
+                model: Model = Quantiles(lambda points: chosen.build(points, **resolved), problem)
+            else:
+                model = Normalised(chosen.build(problem, **resolved), problem)
+            if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
                 raise InputError(
                     f"variant '{name}' has a lazy layer: give its input size, problem.channels for instance"
                 )
-            return Normalised(built, problem)
+            return model
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # a variant may raise anything
@@ -281,7 +285,7 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> N
 
 
 @torch.no_grad()
-def check_forecast(model: Normalised, x_BLC: Tensor, owner: str) -> None:
+def check_forecast(model: Model, x_BLC: Tensor, owner: str) -> None:
     """Run the variant of a model once, on scaled windows; the model is left in eval mode.
 
     Raises InputError, beginning with `owner`, where it fails or returns another shape than [B, *output_shape], which a
@@ -292,7 +296,7 @@ def check_forecast(model: Normalised, x_BLC: Tensor, owner: str) -> None:
         forecast = model.variant(x_BLC)
     except (Exception, SystemExit) as error:  # a variant may raise anything
         raise InputError(f"{owner} cannot run: {message_of(error)}") from error
-    expected = [len(x_BLC), *model.problem.output_shape]
+    expected = [len(x_BLC), *inside(model).problem.output_shape]
     seen = f"shape {list(forecast.shape)}" if isinstance(forecast, Tensor) else type(forecast).__name__
     if seen != f"shape {expected}":
         raise InputError(f"{owner} must forecast shape {expected} (batch, horizon, targets), got {seen}")

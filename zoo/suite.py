@@ -19,13 +19,14 @@ from zoo.data.sources import load
 from zoo.data.spacing import spacing, stamp
 from zoo.errors import InputError
 from zoo.files import read_input
-from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model
 from zoo.records import Record, Word, checked
 from zoo.registry import check_forecast, create, list_models, named, require_here, variant
 from zoo.space import resolve
 from zoo.timeout import time_limit
 from zoo.train.config import FitConfig
 from zoo.train.fit import check_step, resolve_device
+from zoo.train.step import check_loss
 
 MOST_SEEDS = 10_000
 
@@ -44,13 +45,16 @@ class DataSettings(Record):
 
 
 class ProblemSettings(Record):
-    """[problem]: what is forecast from what."""
+    """[problem]: what is forecast from what. quantiles: levels to forecast in place of the point; conformal: they are
+    calibrated on the validation part."""
 
     lookback: int = 7
     horizon: int = 1
     split: list[int | float | str | date] = Field(default=[0.7, 0.1, 0.2])
     scaler: str = "standard"
     normalise: str = "last"
+    quantiles: list[float] = Field(default=[])
+    conformal: bool = False
 
 
 class RunSettings(Record):
@@ -173,6 +177,7 @@ def expand(
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     check_step(config)
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    check_loss(data.problem, config.loss)
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
     of_season = [name for name in names if "period" in params[name] and "period" not in suite.models.get(name, {})]
@@ -200,13 +205,19 @@ def expand(
             tags=variant(name).tags,
             seed=0,
             params=params[name],
-            fit=config.settings() if model is None or model.is_trainable else None,
+            fit=_fit_settings(config, data) if model is None or model.is_trainable else None,
             code=variant(name).code.portable,
             **shared,
         )
         for seed in seeds if model is not None and _depends_on_seed(model, cell, data) else [0]:
             cells[seed, name] = cell.model_copy(update={"seed": seed}).keyed()
     return [cells[seed, name] for seed in dict.fromkeys((0, *seeds)) for name in names if (seed, name) in cells], data
+
+
+def _fit_settings(config: FitConfig, data: Data) -> dict[str, Any]:
+    """The settings of training as rows store them; quantiles have no choice of loss."""
+    settings = config.settings()
+    return {name: value for name, value in settings.items() if name != "loss" or not data.problem.quantiles}
 
 
 def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:
@@ -231,7 +242,7 @@ def _seeds(seeds: int | list[int]) -> list[int]:
     return seeds
 
 
-def _depends_on_seed(model: Normalised, cell: Cell, data: Data) -> bool:
+def _depends_on_seed(model: Model, cell: Cell, data: Data) -> bool:
     """Whether another seed gives another model: gradient descent trains it, or its weights are drawn."""
     if model.is_trainable:
         return True
@@ -239,7 +250,7 @@ def _depends_on_seed(model: Normalised, cell: Cell, data: Data) -> bool:
     return any(not torch.equal(value, other[name]) for name, value in model.state_dict().items())
 
 
-def try_out(name: str, data: Data, params: dict[str, Any]) -> Normalised:
+def try_out(name: str, data: Data, params: dict[str, Any]) -> Model:
     """The variant as it starts from seed 0, after a run on two windows: refuses parameters that cannot work."""
     model = create(name, data.problem, **params).eval()
     settings = f" with {', '.join(f'{key}={value!r}' for key, value in params.items())}" if params else ""
@@ -267,6 +278,8 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         split=problem["split"],
         scaler=problem["scaler"],
         normalise=problem["normalise"],
+        quantiles=tuple(problem.get("quantiles", ())),
+        conformal=problem.get("conformal", problem.get("is_conformal", False)),
     )
 
 
@@ -295,4 +308,6 @@ def task_of(data: Data) -> TaskFields:
         split=(bounds.train_end, bounds.valid_end - bounds.train_end, bounds.test_end - bounds.valid_end),
         scaler=data.scaler.name,
         normalise=data.problem.normalise,
+        quantiles=data.problem.quantiles,
+        is_conformal=data.problem.is_conformal,
     )

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from tests.stats.walks import naive_errors, squared
-from zoo.stats.intervals import mean_interval, rmse_series, skill_interval, table_level
+from zoo.stats.intervals import errors_of, mean_interval, rmse_series, skill_interval, table_level
 
 
 def test_mean_interval_is_students():
@@ -86,3 +86,12 @@ def test_too_few_windows_or_a_naive_without_error_have_none():
     random = np.random.default_rng(0)
     assert skill_interval(random.exponential(size=(1, 30)), random.exponential(size=30), horizon=3) is None
     assert skill_interval(random.exponential(size=(1, 500)), np.zeros(500), horizon=1) is None
+
+
+def test_losses_that_are_errors_themselves_are_not_squared():
+    other = np.random.default_rng(0).exponential(size=500)
+    low, high = skill_interval(0.81 * other[None], other, horizon=1, is_squared=False)
+    assert (low, high) == pytest.approx((0.19, 0.19))
+    assert skill_interval(0.81 * other[None], other, horizon=1) == pytest.approx((0.1, 0.1))
+    assert errors_of(np.array([[1.0, 3.0]]), is_squared=False) == pytest.approx([2.0])
+    assert errors_of(np.array([[1.0, 7.0]])) == pytest.approx([2.0])

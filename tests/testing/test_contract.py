@@ -55,6 +55,14 @@ class WrongShape(Right):
         return super().forward(x).squeeze(-1)
 
 
+class CountsItsColumns(Right):
+    """Several quantiles of a column are several outputs, though the column is one."""
+
+    def __init__(self, problem, *, hidden_size: Annotated[int, Int(8, 16)] = 16):
+        super().__init__(problem, hidden_size=hidden_size)
+        self.head = Head(hidden_size, (problem.horizon, len(set(problem.targets))))
+
+
 class KernelLongerThanTheWindow(Right):
     def before(self, x):
         return x.unfold(1, 3, 1).mean(-1)
@@ -203,6 +211,7 @@ WRONG = [
     ("corners", FailsForOddSizes, "no half of"),
     ("corners", WrongShape, r"saw shape \[4, 1\]"),
     ("one-step", KernelLongerThanTheWindow, "one step of lookback"),
+    ("quantiles", CountsItsColumns, "does not fall along the quantiles"),
     ("batch", MeanOverTheBatch, "in a batch and alone"),
     ("batch", TimeFirst, "without batch_first"),
     ("calls", KeepsItsState, "that survives a call"),

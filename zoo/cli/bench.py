@@ -31,6 +31,9 @@ def bench(
     split: options.SplitText = None,
     scaler: options.Scaling = None,
     normalise: options.Normalising = None,
+    quantiles: options.Quantiles = None,
+    interval: options.Interval = None,
+    conformal: options.Conformal = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -74,7 +77,7 @@ def bench(
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing, data),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
+        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }
     suites, is_many = options.suites_from(sources, changes, settings or [], preset)

@@ -80,5 +80,5 @@ class Meter:
 def _outcome(row: "AccuracyRow") -> str:
     if row.error is not None or row.metrics is None or row.train_seconds is None:
         return f"failed: {row.error}" + (f" (details: {row.traceback})" if row.traceback else "")
-    rmse, skill = options.error_text(row.metrics.rmse), options.skill_text(row.metrics.skill)
-    return f"rmse {rmse}, skill {skill}, {row.epochs} epochs, {row.train_seconds:.1f} s"
+    error = options.errors_text(row.metrics.model_dump())
+    return f"{error}, skill {options.skill_text(row.metrics.skill)}, {row.epochs} epochs, {row.train_seconds:.1f} s"

@@ -30,6 +30,9 @@ def fit(
     split: options.SplitText = None,
     scaler: options.Scaling = None,
     normalise: options.Normalising = None,
+    quantiles: options.Quantiles = None,
+    interval: options.Interval = None,
+    conformal: options.Conformal = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -46,7 +49,7 @@ def fit(
 
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
+        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
         "run": {"models": [name], "seeds": [seed]},
     }
     suite = options.suite_from(source, changes, settings or [])
@@ -70,8 +73,7 @@ def fit(
         )
     metrics = outcome["metrics"]
     if metrics is not None:
-        rmse, mae = options.error_text(metrics["rmse"]), options.error_text(metrics["mae"])
-        print(f"test: rmse {rmse}, mae {mae}, skill over naive {options.skill_text(metrics['skill'])}")
+        print(f"test: {options.errors_text(metrics)}, skill over naive {options.skill_text(metrics['skill'])}")
 
 
 def _epoch_text(epoch: "Epoch") -> str:
@@ -111,7 +113,7 @@ def predict(
     table = load(source, columns=options.names_in(columns), time=time)
     forecasts = forecast_next(saved, table, missing=missing, device=device)
     options.print_notes([*saved.notes, *table.notes])
-    if table.time is not None and len(forecasts.columns) == len(saved.targets) + 1:
+    if table.time is not None and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
         options.print_notes(["the spacing of the rows is irregular: forecasts have no timestamps"])
     text = forecasts.to_csv(index=False, float_format="%.7g")  # the digits of float32
     if out is not None:

@@ -50,6 +50,9 @@ SplitText = Annotated[
 ]
 Scaling = Annotated[str | None, option(FORECAST, "standard, minmax, robust or none (default: standard).")]
 Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
+Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
+Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
+Conformal = Annotated[bool, option(FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")]
 Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
@@ -79,13 +82,46 @@ def data_changes(
 
 
 def problem_changes(
-    lookback: int | None, horizon: int | None, split: str | None, scaler: str | None, normalise: str | None
+    lookback: int | None,
+    horizon: int | None,
+    split: str | None,
+    scaler: str | None,
+    normalise: str | None,
+    quantiles: str | None = None,
+    interval: str | None = None,
+    conformal: bool = False,
 ) -> dict[str, Any]:
     """The [problem] section of a suite as the options change it."""
     from zoo.space import scalar
 
     parts = None if split is None else [scalar(part.strip()) for part in split.split(",")]
-    return {"lookback": lookback, "horizon": horizon, "split": parts, "scaler": scaler, "normalise": normalise}
+    return {
+        "lookback": lookback,
+        "horizon": horizon,
+        "split": parts,
+        "scaler": scaler,
+        "normalise": normalise,
+        "quantiles": _levels(quantiles, interval),
+        "conformal": True if conformal else None,
+    }
+
+
+def _levels(quantiles: str | None, interval: str | None) -> list[float] | None:
+    """The levels of --quantiles 0.1,0.5,0.9, or of --interval 80 (80 % lie between the outer two)."""
+    if quantiles is not None and interval is not None:
+        raise InputError("--interval 80 stands for --quantiles 0.1,0.5,0.9: give one of them")
+    if interval is not None:
+        text = interval.strip().removesuffix("%").strip()
+        share = float(text) if text.replace(".", "", 1).isdigit() else math.nan
+        if not 0 < share < 100:
+            raise InputError(f"--interval takes a percentage between 0 and 100, such as 80, got '{interval}'")
+        return [round(0.5 - share / 200, 9), 0.5, round(0.5 + share / 200, 9)]
+    if quantiles is None:
+        return None
+    try:
+        return [float(part) for part in quantiles.split(",")]
+    except ValueError:
+        raise InputError(f"--quantiles takes levels such as 0.1,0.5,0.9, got '{quantiles}'") from None
 
 
 def names_in(text: str | None) -> list[str] | None:
@@ -233,6 +269,13 @@ def print_notes(notes: Sequence[str]) -> None:
 def error_text(error: float | None) -> str:
     """An error metric with five digits."""
     return "undefined" if error is None else f"{error:.5g}"
+
+
+def errors_text(metrics: Mapping[str, Any]) -> str:
+    """The errors of a forecast: of points rmse and mae, of quantiles crps and coverage."""
+    if metrics.get("crps") is not None:
+        return f"crps {error_text(metrics['crps'])}, coverage {100 * metrics['coverage']:.1f} %"
+    return f"rmse {error_text(metrics['rmse'])}, mae {error_text(metrics['mae'])}"
 
 
 def skill_text(skill: float | None) -> str:

@@ -65,6 +65,9 @@ def tune(
     split: options.SplitText = None,
     scaler: options.Scaling = None,
     normalise: options.Normalising = None,
+    quantiles: options.Quantiles = None,
+    interval: options.Interval = None,
+    conformal: options.Conformal = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -89,7 +92,7 @@ def tune(
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise),
+        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
         "run": {},
         "fit": {"device": None if device == "auto" else device},
         "tune": {**search, "pruner": pruner, "objectives": options.names_in(objectives)},

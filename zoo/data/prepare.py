@@ -84,13 +84,16 @@ def prepare(
     scaler: str = "standard",
     normalise: Normalise = "last",
     missing: str | None = None,
+    quantiles: Sequence[float] = (),
+    conformal: bool = False,
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
 
     channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
     over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
     where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
-    source declares, else refuse).
+    source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
+    conformal: calibrate them on the validation part.
 
     Raises InputError for a setting or values that cannot be used.
     """
@@ -105,6 +108,7 @@ def prepare(
     _check_count("horizon", horizon)
     if normalise not in NORMALISE:
         raise unknown("normalise", normalise, NORMALISE)
+    levels = _checked_levels(quantiles, conformal)
     chosen, target_names = choose_columns(table, channels, targets)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if missing is None else missing
@@ -125,7 +129,8 @@ def prepare(
     if constant:  # without them other rows may be complete, so all begins again
         data = prepare(
             table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
-            horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing,
+            horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing, quantiles=quantiles,
+            conformal=conformal,
         )  # fmt: skip
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
@@ -133,7 +138,12 @@ def prepare(
     units = fit_units(target_names, positions, fitted, train_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
 
+    if conformal and bounds.valid_end == bounds.train_end:
+        raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
     problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise)
+    if levels:
+        shape = (*problem.output_shape, len(levels))
+        problem = replace(problem, task="quantile", quantiles=levels, is_conformal=conformal, output_shape=shape)
     train, valid, test = _parts(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
     return Data(
         problem=problem,
@@ -222,6 +232,26 @@ def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> 
     if not counts:
         return ()
     return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
+
+
+def _checked_levels(quantiles: Any, conformal: Any) -> tuple[float, ...]:
+    """The levels of quantiles; raises InputError unless they rise between 0 and 1 and contain the median."""
+    expect("conformal", conformal, bool, "True or False")
+    expect("quantiles", quantiles, (list, tuple), "levels between 0 and 1, such as (0.1, 0.5, 0.9)")
+    for level in quantiles:
+        if isinstance(level, bool) or not isinstance(level, (int, float)) or not 0 < level < 1:
+            raise InputError(f"quantiles must lie between 0 and 1, such as 0.1,0.5,0.9, got {level!r}")
+    levels = tuple(sorted(float(level) for level in quantiles))
+    if len(set(levels)) < len(levels):
+        raise InputError(f"quantiles must differ, got {', '.join(map(str, quantiles))}")
+    if levels and (0.5 not in levels or len(levels) < 3 or levels[0] == 0.5 or levels[-1] == 0.5):
+        raise InputError(
+            "quantiles must contain 0.5, the median, and levels below and above it, such as 0.1,0.5,0.9, "
+            f"got {', '.join(map(str, quantiles))}"
+        )
+    if conformal and not levels:
+        raise InputError("conformal calibrates quantiles: name them too, with --interval 80 or --quantiles 0.1,0.5,0.9")
+    return levels
 
 
 def _check_count(name: str, count: Any) -> None:

@@ -18,6 +18,8 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
+QUANTILES = ("quantiles", "is_conformal")  # further ones, which rows of point forecasts do not have
+
 Settings = tuple[tuple[str, Any], ...]
 
 
@@ -126,6 +128,17 @@ class Board:
         return int(self.first["horizon"])
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """Those of the quantiles that are forecast; none of a point forecast."""
+        levels = self.first.get("quantiles")
+        return tuple(levels) if isinstance(levels, (tuple, list)) else ()
+
+    @property
+    def error(self) -> str:
+        """The metric that skill is made of."""
+        return "crps" if self.levels else "rmse"
+
+    @property
     def lookback(self) -> int:
         """The suite's; a tuned line may have its own."""
         return int(self.key[-1])
@@ -133,7 +146,9 @@ class Board:
     @property
     def title(self) -> str:
         steps = counted(self.horizon, "step")
-        return f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
+        text = f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
+        kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
+        return f"{text}, {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else text
 
     @property
     def tuned(self) -> list[Line]:
@@ -190,7 +205,8 @@ def boards(frame: pd.DataFrame) -> list[Board]:
     rows = frame[frame["kind"] == "accuracy"].reset_index(drop=True)
     if rows.empty:
         return []
-    shared = [rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device")]
+    quantiles = [rows.get(name, pd.Series(index=rows.index)).map(str) for name in QUANTILES]
+    shared = [*quantiles, *(rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device"))]
     lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).map(int)
     return [_board(key, group) for key, group in rows.groupby([*shared, lookback], sort=False, dropna=False)]
 

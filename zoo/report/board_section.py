@@ -14,7 +14,9 @@ from zoo.report.section import Captioned, Picture, Section
 from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, target_table
 from zoo.report.verdict import verdict
 
-VERDICT = ("variant", "rmse", "skill %", INTERVAL, MAY_BE_BEST)  # these columns stay in any terminal
+# These columns stay in any terminal.
+OF_POINTS = ("variant", "rmse", "skill %", INTERVAL, MAY_BE_BEST)
+OF_QUANTILES = ("variant", "crps", "coverage %", "skill %", INTERVAL, MAY_BE_BEST)
 TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, on test "
@@ -28,14 +30,15 @@ TESTS = (
 
 def board_section(board: Board, number: int = 1) -> Section:
     """Everything about one problem but its charts; number: its place in the report, which names its pictures."""
-    narrow = ((*VERDICT, "seeds", "train s"), VERDICT)
+    narrowest = OF_QUANTILES if board.levels else OF_POINTS
+    narrow = ((*narrowest, "seeds", "train s"), narrowest)
     blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:
         blocks.append(Captioned("What tuning gained", tuning, TUNING_LEGEND, (TUNING,)))
     if (published := published_table(board)) is not None:
         blocks.append(Captioned("Beside published figures", published, PUBLISHED_CAPTION, (("model", "scaled mse"),)))
     if (targets := target_table(board)) is not None:
-        blocks.append(Captioned("Each target", targets, "rmse of each target in its own units."))
+        blocks.append(Captioned("Each target", targets, f"{board.error} of each target in its own units."))
     blocks += pictures_of(number)
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))
@@ -44,9 +47,21 @@ def board_section(board: Board, number: int = 1) -> Section:
 def legend(board: Board) -> str:
     """How to read the table of a board, in one paragraph."""
     units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
+    if board.levels:
+        share = f"{100 * (board.levels[-1] - board.levels[0]):.4g} %"
+        metrics = (
+            f"crps, width, winkler and rmse are in {units}; lower is better. crps: twice the mean pinball loss of the "
+            f"quantiles. coverage: actual values between the outer quantiles, {share} is right. width: between these. "
+            "winkler: the width and a penalty for values outside. rmse: of the median. skill: 1 - crps / naive's crps "
+            "on the same windows; naive repeats the last value, its quantiles are those of its errors on validation."
+        )
+    else:
+        metrics = (
+            f"rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same windows; above "
+            "0 is better than naive, which repeats the last value."
+        )
     return (
-        f"How to read it: rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same "
-        "windows; above 0 is better than naive, which repeats the last value. ±: standard deviation over seeds."
+        f"How to read it: {metrics} ±: standard deviation over seeds."
         f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run, "
         "while other runs may have shared the machine; zoo speed compares speed. Bold: best of its column."
     )

@@ -52,7 +52,8 @@ def _with_evidence(board: Board) -> Board:
     rivals = [line for line in complete if line.label in losses and not line.is_naive]
     if not rivals:
         return replace(board, untested="no usable predictions are stored")
-    p_values = best_set_p([naive[None], *(losses[line.label] for line in rivals)], horizon=board.horizon)
+    how = {"is_squared": not board.levels}
+    p_values = best_set_p([naive[None], *(losses[line.label] for line in rivals)], horizon=board.horizon, **how)
     if p_values is None:
         few = f"{len(naive)} test windows are too few for a horizon of {board.horizon}"
         return replace(board, untested=few)
@@ -60,7 +61,7 @@ def _with_evidence(board: Board) -> Board:
     lines = []
     for line in board.lines:
         if line.label in p_best:
-            interval = skill_interval(losses[line.label], naive, horizon=board.horizon, level=level)
+            interval = skill_interval(losses[line.label], naive, horizon=board.horizon, level=level, **how)
             line = replace(line, interval=interval, p_best=p_best[line.label])
         elif line.is_naive and line.is_complete:
             line = replace(line, p_best=p_values[0])

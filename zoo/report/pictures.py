@@ -118,8 +118,10 @@ def _over_time(
     when = _when(shared)[rows]
     series = [Series(NAIVE, when, shared.last[rows, place] - base, is_shown=is_naive_shown, **NAIVE_LOOK)]
     for number, (label, own) in enumerate(stored.items()):
-        values = own.forecast[rows, 0, place] - base
-        series.append(Series(label, when, values, is_shown=number == 0, **looks_of[label]))
+        values, band = own.forecast[rows, 0, place] - base, None
+        if own.quantiles is not None:
+            band = own.quantiles[rows, 0, place, 0] - base, own.quantiles[rows, 0, place, -1] - base
+        series.append(Series(label, when, values, band=band, is_shown=number == 0, **looks_of[label]))
     return series
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.metrics import METRICS
+from zoo.metrics import METRICS, QUANTILE_METRICS
 from zoo.report.board import PROBLEM, Board, Line, Spread, value_of, values_under
 from zoo.report.verdict import beats_naive
 from zoo.stats.intervals import mean_interval
@@ -19,7 +19,7 @@ def summary(boards: Sequence[Board]) -> list[dict[str, Any]]:
     return [
         {
             "data": values_under(board.first, "data."),
-            "problem": {**{name: value_of(board.first, name) for name in PROBLEM}, "lookback": board.lookback},
+            "problem": _problem(board),
             "lines": [_line(board, line) for line in board.lines],
         }
         for board in boards
@@ -34,11 +34,18 @@ def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
         where = {"data": board.source, "targets": " ".join(board.targets), "horizon": board.horizon}
         where |= {"lookback": board.lookback, "normalise": board.first["normalise"]}
         for line in (_line(board, line) for line in board.lines):
-            spreads = {name: line[name] or nothing for name in (*METRICS, *COST)}
+            spreads = {name: line[name] or nothing for name in (*METRICS, *QUANTILE_METRICS, *COST) if name in line}
             interval = dict(zip(("low", "high"), line["skill_interval"] or (None, None), strict=True))
             words = {"tags": " ".join(line["tags"]), "failed": len(line["failed"]), "skill_interval": interval}
             rows.append({**where, **line, **words, "tuning": (line["tuning"] or {}).get("cost.seconds"), **spreads})
     return pd.json_normalize(rows, sep="_")
+
+
+def _problem(board: Board) -> dict[str, Any]:
+    fields = {name: value_of(board.first, name) for name in PROBLEM}
+    if board.levels:
+        fields |= {"quantiles": list(board.levels), "is_conformal": bool(value_of(board.first, "is_conformal"))}
+    return {**fields, "lookback": board.lookback}
 
 
 def _line(board: Board, line: Line) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def _line(board: Board, line: Line) -> dict[str, Any]:
         "tuning": values_under(line.first, "tuning.") if line.is_tuned else None,
         "seeds": len(line.runs),
         "failed": list(line.failed["error"]),
-        **{name: _plain(line.spread(name)) for name in METRICS},
+        **{name: _plain(line.spread(name)) for name in (*METRICS, *(QUANTILE_METRICS if board.levels else ()))},
         "skill_interval": list(line.interval) if line.interval else None,
         "p_best": line.p_best,
         "beats_naive": beats_naive(board, line) if line.p_best is not None else None,

@@ -4,7 +4,7 @@ from zoo.report.board import Board, Line, Spread, value_of
 from zoo.report.text_table import Text, TextTable, table_of
 
 INTERVAL, MAY_BE_BEST = "interval", "best?"  # after skill, where predictions are stored
-BEST = {"rmse": min, "mae": min, "r2": max, "skill": max}
+BEST = {"rmse": min, "mae": min, "r2": max, "crps": min, "winkler": min, "skill": max}
 
 
 def accuracy_table(board: Board) -> TextTable:
@@ -15,9 +15,7 @@ def accuracy_table(board: Board) -> TextTable:
         seconds = line.spread("train_seconds")
         cells: dict[str, str | Text] = {
             "variant": line.label,
-            "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
-            "mae": Text(figure(line.spread("mae")), line.label in best["mae"]),
-            "r2": Text(figure(line.spread("r2"), decimals=5), line.label in best["r2"]),
+            **(_of_quantiles(line, best) if board.levels else _of_points(line, best)),
             "skill %": Text(skill_percent(line), line.label in best["skill"]),
         }
         if board.is_tested:
@@ -34,12 +32,34 @@ def accuracy_table(board: Board) -> TextTable:
     return table_of(lines, [line.is_baseline for line in board.lines])
 
 
+def _of_points(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
+    return {
+        "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
+        "mae": Text(figure(line.spread("mae")), line.label in best["mae"]),
+        "r2": Text(figure(line.spread("r2"), decimals=5), line.label in best["r2"]),
+    }
+
+
+def _of_quantiles(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
+    coverage = line.spread("coverage")
+    return {
+        "crps": Text(figure(line.spread("crps")), line.label in best["crps"]),
+        "coverage %": figure(coverage.percent if coverage is not None else None, decimals=1),
+        "width": figure(line.spread("width")),
+        "winkler": Text(figure(line.spread("winkler")), line.label in best["winkler"]),
+        "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
+    }
+
+
 def target_table(board: Board) -> TextTable | None:
-    """With several targets: each one's rmse in its own units, one line per variant; else None."""
+    """With several targets: each one's error in its own units, one line per variant; else None."""
     if len(board.targets) < 2:
         return None
     lines = [
-        {"rmse of": line.label, **{name: figure(line.spread(f"targets.{name}.rmse")) for name in board.targets}}
+        {
+            f"{board.error} of": line.label,
+            **{name: figure(line.spread(f"targets.{name}.{board.error}")) for name in board.targets},
+        }
         for line in board.lines
     ]
     return table_of(lines, [line.is_baseline for line in board.lines])

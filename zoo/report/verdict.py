@@ -1,10 +1,11 @@
 """The verdict: should one use a recurrent model here, what beats naive, and what may be the best."""
 
 from zoo.data.builtin import BUILT_IN
-from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed
+from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed, value_of
 from zoo.report.gain import tuning_verdict
 from zoo.report.tables import skill_percent
 
+COVERAGE_POINTS = 3.0  # a coverage this near to its nominal share is right
 CONFIDENCE = "95 % model confidence set"
 
 
@@ -13,7 +14,8 @@ def verdict(board: Board) -> list[str]:
     scored = _scored(board)
     sentences = [answer(board)]
     if scored:
-        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_caveats(board)]
+        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_coverage(board)]
+        sentences += _caveats(board)
     return sentences + tuning_verdict(board) + _failures(board)
 
 
@@ -131,7 +133,7 @@ def _best_set(board: Board) -> list[str]:
 def _attainable(board: Board) -> list[str]:
     """How near the most accurate line comes to the best forecast there can be, which is known of generated data."""
     entry = BUILT_IN.get(board.source)
-    if entry is None or entry.attainable is None or len(board.targets) > 1:
+    if entry is None or entry.attainable is None or len(board.targets) > 1 or board.levels:
         return []
     column, least = entry.attainable
     errors = {line.label: rmse.mean for line in board.lines if (rmse := line.spread("rmse")) is not None}
@@ -144,6 +146,21 @@ def _attainable(board: Board) -> list[str]:
         ]
     share = f"{errors[label] / least:.2f} times that"
     return [f"The best attainable rmse is {least:g}, the deviation of what is random; {label} has {share}."]
+
+
+def _coverage(board: Board) -> list[str]:
+    """How often actual values lie between the outer quantiles of the best line, and whether that is what they claim."""
+    best = next((line for line in _scored(board) if line.spread("coverage") is not None), None)
+    if not board.levels or best is None:
+        return []
+    coverage, nominal = best.spread("coverage"), 100 * (board.levels[-1] - board.levels[0])
+    assert coverage is not None
+    share = coverage.percent.mean
+    text = f"The {nominal:.4g} % interval of {best.label} holds {share:.1f} % of the actual values"
+    if abs(share - nominal) <= COVERAGE_POINTS:
+        return [f"{text}."]
+    text += ": it is too narrow." if share < nominal else ": it is too wide."
+    return [text if value_of(best.first, "is_conformal") else f"{text} Calibrate it with --conformal."]
 
 
 def _caveats(board: Board) -> list[str]:

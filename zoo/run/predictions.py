@@ -1,7 +1,8 @@
 """Predictions: the test forecasts of a cell, stored beside its row and read when a report needs them.
 
 OUT/predictions/<key>.npz holds forecast, train_loss and valid_loss in float32. The arrays that all cells of a problem
-share are stored once, in truth-<hash>.npz. Stored lists their shapes and units.
+share are stored once, in truth-<hash>.npz: of a problem of quantiles also their levels and the quantiles of naive.
+Stored lists their shapes and units.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ import numpy as np
 
 from zoo.cell import Cell
 from zoo.files import write_atomically
+from zoo.metrics import median_of, pinball
 
 if TYPE_CHECKING:  # a report reads predictions without torch
     from zoo.data.prepare import Data
@@ -31,7 +33,8 @@ class Stored:
     forecast, truth: float64 [n, T, D] and last: [n, D], in the data's units; target_row: [n], the row of each window's
     first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled
     errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without
-    validation). None where an older version did not store them.
+    validation). None where an older version did not store them. Of a forecast of quantiles, forecast is the median;
+    levels: [Q]; quantiles, naive: [n, T, D, Q], all of them, and those of naive.
     """
 
     forecast: np.ndarray
@@ -42,21 +45,27 @@ class Stored:
     time: np.ndarray | None = None
     train_loss: np.ndarray | None = None
     valid_loss: np.ndarray | None = None
+    levels: tuple[float, ...] = ()
+    quantiles: np.ndarray | None = None
+    naive: np.ndarray | None = None
 
     def losses(self) -> np.ndarray | None:
-        """[n]: the mean squared error of each window over its steps and targets, weighted as in skill."""
-        return self._losses(self.forecast)
+        """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
+        quantiles the mean pinball loss."""
+        return self._losses(self.forecast, self.quantiles)
 
     def naive_losses(self) -> np.ndarray | None:
         """[n]: the same for naive, which repeats the last values."""
-        return self._losses(self.last[:, None])
+        return self._losses(self.last[:, None], self.naive)
 
-    def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
+    def _losses(self, forecast: np.ndarray, quantiles: np.ndarray | None) -> np.ndarray | None:
         unit: np.ndarray | float = 1.0  # skill of one target has no unit
         if self.truth.shape[2] > 1:
             if self.deviation is None:
                 return None
             unit = self.deviation
+        if quantiles is not None:
+            return np.asarray((pinball(quantiles, self.truth, self.levels) / unit).mean(axis=(1, 2)))
         return np.asarray((((forecast - self.truth) / unit) ** 2).mean(axis=(1, 2)))
 
 
@@ -67,8 +76,11 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     try:
         shared = _shared(folder / truth, (folder / truth).stat().st_mtime_ns)
         own = _arrays(folder / predictions)
+        forecast, quantiles, levels = own["forecast"].astype(np.float64), None, tuple(shared.get("levels", ()))
+        if levels:
+            quantiles, forecast = forecast, median_of(forecast, levels)
         predicted = Stored(
-            forecast=own["forecast"].astype(np.float64),
+            forecast=forecast,
             truth=shared["truth"],
             last=shared["last"],
             target_row=shared["target_row"],
@@ -76,6 +88,9 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             time=shared.get("time"),
             train_loss=own.get("train_loss"),
             valid_loss=own.get("valid_loss"),
+            levels=levels,
+            quantiles=quantiles,
+            naive=shared.get("naive"),
         )
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
@@ -93,8 +108,11 @@ def _shared(path: Path, _: int) -> dict[str, np.ndarray]:
     return _arrays(path)
 
 
-def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history: "History") -> dict[str, str]:
-    """Write the forecasts [n, T, D] of a cell; returns the file names for its row."""
+def store(
+    folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, naive: np.ndarray | None, history: "History"
+) -> dict[str, str]:
+    """Write the forecasts [n, *output_shape] of a cell, and naive's where they are quantiles; returns the file names
+    for its row."""
     directory = folder / "predictions"
     directory.mkdir(parents=True, exist_ok=True)
     problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
@@ -103,6 +121,8 @@ def store(folder: Path, cell: Cell, data: "Data", forecasts: np.ndarray, history
         rows = data.test.target_rows()
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
         arrays["deviation"] = data.test.units.deviation
+        if naive is not None:
+            arrays |= {"levels": np.array(data.problem.quantiles), "naive": naive.astype(np.float32)}
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(shared_path, _npz(arrays))

@@ -7,7 +7,7 @@ from typing import Any
 from zoo.errors import InputError
 from zoo.run import environment
 from zoo.run.serving import THREADS
-from zoo.run.worker import trained
+from zoo.run.worker import naive_of, trained
 from zoo.suite import Suite, expand
 from zoo.train.descent import Epoch
 from zoo.train.evaluate import evaluate
@@ -35,7 +35,8 @@ def fit_and_save(
     check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
-        metrics = evaluate(model, data.test) if len(data.test) else None
+        naive = naive_of(data) if data.problem.quantiles else None
+        metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
     about = {
         "variant": cell.variant,
         "seed": cell.seed,

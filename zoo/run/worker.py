@@ -17,8 +17,7 @@ from zoo.cell import AccuracyRow, Cell, DataFields, ProblemFields
 from zoo.data.prepare import Data
 from zoo.errors import Diverged
 from zoo.files import write_atomically
-from zoo.layers.normalised import Normalised
-from zoo.metrics import forecast_metrics
+from zoo.layers.quantiles import Model
 from zoo.records import record_from
 from zoo.registry import create, variant
 from zoo.run import environment, predictions
@@ -26,7 +25,7 @@ from zoo.run.serving import THREADS, Hear, Message, Say
 from zoo.suite import prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.descent import Epoch, History
-from zoo.train.evaluate import forecast
+from zoo.train.evaluate import forecast, scores
 from zoo.train.fit import fit, fit_many
 
 
@@ -66,16 +65,17 @@ def measure(
 
 
 def _measured(
-    cell: Cell, data: Data, model: Normalised, outcome: History | Diverged, folder: Path, context: dict[str, Any]
+    cell: Cell, data: Data, model: Model, outcome: History | Diverged, folder: Path, context: dict[str, Any]
 ) -> AccuracyRow:
     """The row of a trained model, evaluated once on test."""
     try:
         if isinstance(outcome, Diverged):
             raise outcome
         forecasts = forecast(model, data.test)
+        naive = forecast(naive_of(data), data.test) if data.problem.quantiles else None
         speeds = [epoch.windows_per_second for epoch in outcome.epochs]
         figures = {
-            "metrics": forecast_metrics(forecasts, data.test.truth(), data.test.last(), data.test.units),
+            "metrics": scores(forecasts, naive, data.test, model),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": outcome.seconds,
             "windows_per_second": statistics.median(speeds) if speeds else None,
@@ -84,7 +84,7 @@ def _measured(
             "stopped": outcome.stopped,
             "fallback": outcome.fallback,
             "together": outcome.together if outcome.together > 1 else None,
-            **predictions.store(folder, cell, data, forecasts, outcome),
+            **predictions.store(folder, cell, data, forecasts, naive, outcome),
         }
         (folder / error_file(cell)).unlink(missing_ok=True)
         return row_of(cell, context, **figures)
@@ -101,10 +101,17 @@ def _config(cell: Cell) -> FitConfig:
     return FitConfig.of({**(cell.fit or {}), "device": cell.device})
 
 
-def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) -> tuple[Normalised, History]:
+def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) -> tuple[Model, History]:
     """A cell's model, trained on its data."""
     model = create(cell.variant, data.problem, seed=cell.seed, **cell.params)
     return model, fit(model, data.train, data.valid, _config(cell), seed=cell.seed, on_epoch=on_epoch)
+
+
+def naive_of(data: Data) -> Model:
+    """Naive with the quantiles of its residuals, which the skill of quantiles is measured against."""
+    model = create("naive", data.problem)
+    fit(model, data.train, data.valid, FitConfig(device="cpu"))
+    return model
 
 
 def row_of(cell: Cell, context: dict[str, Any], **figures: Any) -> AccuracyRow:

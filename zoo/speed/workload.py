@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.cell import SpeedCell
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows
-from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model
 from zoo.registry import create
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared
@@ -118,7 +118,7 @@ class Workload:
         return run
 
 
-def _without_zeros(model: Normalised, random: torch.Generator) -> Normalised:
+def _without_zeros(model: Model, random: torch.Generator) -> Model:
     """Give weights that start at zero (heads, linear maps) small random values: zeros could be cheaper."""
     with torch.no_grad():
         for parameter in model.parameters():

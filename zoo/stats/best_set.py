@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.stats.intervals import mean_variance, rmse_series
+from zoo.stats.intervals import errors_of, mean_variance, rmse_series
 from zoo.stats.long_run import cosine_sums, degrees_of_freedom
 
 DRAWS = 1000
 
 
-def best_set_p(squared: Sequence[np.ndarray], *, horizon: int, seed: int = 0) -> list[float] | None:
+def best_set_p(
+    squared: Sequence[np.ndarray], *, horizon: int, seed: int = 0, is_squared: bool = True
+) -> list[float] | None:
     """For each forecaster the largest risk at which it leaves the set: those above 0.05 may be the best.
 
     squared: for each, [S, n] mean squared error of its seeds in the same test windows, in time order. The two whose
     rmse differs most, against the uncertainty of their difference, are compared with what chance gives for such a pair
     among equals; the worse of them leaves, and so on until chance explains the difference. What chance
     gives is drawn from a normal distribution with the estimated covariance, which each draw estimates again
-    from as many degrees of freedom. None with too few windows for the horizon.
+    from as many degrees of freedom. is_squared: as in skill_interval. None with too few windows for the horizon.
 
     Source: Hansen, Lunde and Nason, The model confidence set, Econometrica 79 (2011), statistic T_R; the long-run
     covariance is that of zoo.stats.long_run in place of their block bootstrap.
@@ -26,8 +28,8 @@ def best_set_p(squared: Sequence[np.ndarray], *, horizon: int, seed: int = 0) ->
     if not degrees:
         return None
     random = np.random.default_rng(seed)
-    series = np.stack([rmse_series(own) for own in squared])
-    of_seeds = np.array([mean_variance(np.sqrt(own.mean(axis=1))) for own in squared])
+    series = np.stack([rmse_series(own, is_squared=is_squared) for own in squared])
+    of_seeds = np.array([mean_variance(errors_of(own, is_squared=is_squared)) for own in squared])
     free = np.array([max(len(own) - 1, 1) for own in squared])
     sums = cosine_sums(series, horizon).T / degrees**0.5  # [degrees, forecasters]
     distances = _distances(series.mean(axis=1), sums.T @ sums, of_seeds)

@@ -16,6 +16,7 @@ from zoo.timeout import time_limit
 CHECKS: dict[str, Callable[[str], None]] = {
     "corners": shape.corners_build,
     "one-step": shape.one_step_is_enough,
+    "quantiles": shape.quantiles_rise,
     "batch": function.batch_does_not_matter,
     "calls": function.calls_leave_nothing_behind,
     "first-step": function.first_step_matters,

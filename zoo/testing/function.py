@@ -6,7 +6,7 @@ import torch
 
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
-from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model
 from zoo.registry import create, variant
 from zoo.testing.helpers import (
     Broken,
@@ -127,7 +127,7 @@ def _walk(jump: float = 0.0) -> Data:
     return prepare(table, targets=["a"], lookback=8, horizon=2, split=(100, 20, 40))
 
 
-def _fitted(name: str, data: Data) -> Normalised:
+def _fitted(name: str, data: Data) -> Model:
     """A model after two epochs, its weights shaken: training may return the start, where the forecast is naive."""
     model = create(name, data.problem, seed=0)
     fit(model, data.train, data.valid, FitConfig(max_epochs=2, batch_size=32, device="cpu"), seed=0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import first_line
-from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model
 from zoo.problem import Normalise, Problem
 from zoo.registry import create, variant
 from zoo.space import Choice, Int, Range
@@ -53,7 +53,7 @@ def require_same(one: Tensor, other: Tensor, expected: str, cause: str, *, toler
         raise Broken(expected, f"{difference:.3g} between them", cause)
 
 
-def require_trainable(model: Normalised) -> None:
+def require_trainable(model: Model) -> None:
     """Raise NotApplicable for a variant that gradient descent does not train."""
     if not model.is_trainable:
         raise NotApplicable("is not trained by gradient descent")
@@ -88,7 +88,7 @@ def windows(small: Problem, batch: int = BATCH, seed: int = 0) -> Tensor:
     return torch.randn(batch, small.lookback, small.channels, generator=generator)
 
 
-def shaken(name: str, small: Problem | None = None, *, batch: int = BATCH) -> tuple[Normalised, Tensor]:
+def shaken(name: str, small: Problem | None = None, *, batch: int = BATCH) -> tuple[Model, Tensor]:
     """A model in eval mode and windows for it, [B, L, C].
 
     Its weights are away from their start, where heads are zero and hide the layers before.

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,11 +21,13 @@ from zoo.testing.helpers import (
     expecting,
     inner_points,
     problem,
+    shaken,
     windows,
 )
 
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
 SLACK = 0.25  # of an exponent: small terms that do not grow bend it
+LEVELS = (0.1, 0.5, 0.9)
 SHORT, LONG = 128, 1024  # lookbacks between which growth is measured: long, so that a square stands out
 
 
@@ -53,6 +56,22 @@ def one_step_is_enough(name: str) -> None:
         "or a spread of one value, n - 1 = 0"
     )
     _require_forecast(name, problem(lookback=1), {}, "from one step of lookback", cause)
+
+
+@torch.no_grad()
+def quantiles_rise(name: str) -> None:
+    """quantiles of several targets have the shape [B, horizon, targets, quantiles] and never cross"""
+    small = problem(targets=(1, 0))
+    small = replace(small, task="quantile", quantiles=LEVELS, output_shape=(*small.output_shape, len(LEVELS)))
+    expected = f"a forecast {[BATCH, *small.output_shape]} that does not fall along the quantiles"
+    cause = "a fixed number of outputs, or targets read elsewhere than from problem: a target stands there once a level"
+    with expecting(expected, cause):
+        model, x = shaken(name, small)
+        forecast = model(x)
+    if list(forecast.shape) != [BATCH, *small.output_shape]:
+        raise Broken(expected, f"shape {list(forecast.shape)}", cause)
+    if not forecast.isfinite().all() or (forecast.diff(dim=3) < 0).any():
+        raise Broken(expected, "nan, inf or crossing quantiles", cause)
 
 
 def _require_forecast(name: str, small: Problem, params: dict[str, Any], where: str, cause: str) -> None:

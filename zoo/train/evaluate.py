@@ -6,13 +6,13 @@ import numpy as np
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
-from zoo.layers.normalised import Normalised
-from zoo.metrics import forecast_metrics
+from zoo.layers.quantiles import Model, Quantiles
+from zoo.metrics import forecast_metrics, quantile_metrics
 from zoo.train.predict import check_windows, predict_windows
 
 
-def forecast(model: Normalised, windows: Windows) -> np.ndarray:
-    """Forecasts of every window, float64 [n, T, D] in the data's units; the model is left in eval mode.
+def forecast(model: Model, windows: Windows) -> np.ndarray:
+    """Forecasts of every window, float64 [n, *output_shape] in the data's units; the model is left in eval mode.
 
     Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
     forecast is not a finite number.
@@ -22,15 +22,28 @@ def forecast(model: Normalised, windows: Windows) -> np.ndarray:
         raise InputError("there are no windows to forecast: the split leaves this part empty")
     parameter = next(model.parameters(), None)
     windows = windows.to(parameter.device if parameter is not None else windows.values.device)
-    restored = windows.units.restore(predict_windows(model, windows).cpu().numpy())
+    scaled = predict_windows(model, windows).cpu().numpy()
+    if isinstance(model, Quantiles):
+        restored = np.moveaxis(windows.units.restore(np.moveaxis(scaled, -1, 0)), 0, -1)
+    else:
+        restored = windows.units.restore(scaled)
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     return restored
 
 
-def evaluate(model: Normalised, windows: Windows) -> dict[str, Any]:
+def evaluate(model: Model, windows: Windows, *, naive: Model | None = None) -> dict[str, Any]:
     """Every metric of the model's forecasts of these windows, in the data's own units and in scaled ones.
 
-    zoo.metrics.forecast_metrics defines each one. They do not depend on a batch size.
+    zoo.metrics.forecast_metrics and quantile_metrics define each one. They do not depend on a batch size. naive: the
+    fitted naive whose quantiles skill is measured against; a point forecast needs none.
     """
-    return forecast_metrics(forecast(model, windows), windows.truth(), windows.last(), windows.units)
+    return scores(forecast(model, windows), None if naive is None else forecast(naive, windows), windows, model)
+
+
+def scores(forecasts: np.ndarray, naive: np.ndarray | None, windows: Windows, model: Model) -> dict[str, Any]:
+    """The metrics of forecasts [n, *output_shape] of all windows, by a model; naive: its forecasts, as in evaluate."""
+    truth, last, units = windows.truth(), windows.last(), windows.units
+    if isinstance(model, Quantiles):
+        return quantile_metrics(forecasts, naive, truth, last, units, model.levels)
+    return forecast_metrics(forecasts, truth, last, units)

@@ -13,6 +13,7 @@ from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
 from zoo.layers.committee import Committee
 from zoo.layers.normalised import Normalised, Solvable
+from zoo.layers.quantiles import Model, Quantiles, inside
 from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
@@ -20,11 +21,11 @@ from zoo.train.descent import Descent, Epoch, History
 from zoo.train.fused import CannotFuse, Fuse, check_alike, fused
 from zoo.train.modes import Mode, check_mode, mode_on, prepared
 from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, predict_windows, validation_loss
-from zoo.train.step import Step, check_precision, float32_rounding, torch_threads
+from zoo.train.step import Step, check_loss, check_precision, float32_rounding, torch_threads
 
 
 def fit(
-    model: Normalised,
+    model: Model,
     train: Windows,
     valid: Windows | None,
     config: FitConfig | None = None,
@@ -37,6 +38,8 @@ def fit(
     Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
     Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved
     instead, the members of a Committee are trained one after the other; a variant without parameters stays as it is.
+    A model of Quantiles learns the pinball loss; where its quantiles come from residuals, or are conformal, they are
+    those of `valid`, without it those of `train`.
     Batch order and dropout draw from `seed`. The step runs in the config's precision, all else in full_float32, on the
     config's threads; the random state, the number of threads and the precision of the caller's process are left as
     they were.
@@ -51,6 +54,7 @@ def fit(
     expect("seed", seed, int, "a whole number")
     config = config or FitConfig()
     device = check_step(config)
+    check_loss(model.problem, config.loss)
     config = replace(config, mode=mode_on(device, config.mode))
     model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
@@ -63,22 +67,25 @@ def fit(
             _fit_members(model, train, valid, config, seed, on_epoch, history)
         elif isinstance(model.variant, Solvable):
             with torch.no_grad():
+                point = inside(model)
                 model.variant.solve(
-                    lambda: model.inside(train, EVALUATION_BATCH),
-                    (lambda: model.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
+                    lambda: point.inside(train, EVALUATION_BATCH),
+                    (lambda: point.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
                 )
         elif model.is_trainable:
             cuda = [device.index or 0] if device.type == "cuda" else []
             with torch.random.fork_rng(devices=cuda):
                 torch.manual_seed(stream_seed(seed, "dropout"))
                 _descend(model, train, valid, config, seed, on_epoch, history)
+        if isinstance(model, Quantiles) and model.needs_residuals():
+            model.calibrate(valid if valid is not None else train, EVALUATION_BATCH)
     model.eval()
     history.seconds = time.perf_counter() - started
     return history
 
 
 def fit_many(
-    models: Sequence[Normalised],
+    models: Sequence[Model],
     train: Windows,
     valid: Windows | None,
     configs: Sequence[FitConfig],
@@ -120,7 +127,7 @@ def fit_many(
 
 
 def _fit_fused(
-    models: Sequence[Normalised],
+    models: Sequence[Model],
     train: Windows,
     valid: Windows | None,
     configs: Sequence[FitConfig],
@@ -172,11 +179,13 @@ def _fit_fused(
         model.eval()
         if isinstance(outcome, History):
             outcome.seconds, outcome.together = share, len(models)
+            if isinstance(model, Quantiles) and model.needs_residuals():
+                model.calibrate(valid if valid is not None else train, EVALUATION_BATCH)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _fit_members(
-    model: Normalised,
+    model: Model,
     train: Windows,
     valid: Windows | None,
     config: FitConfig,
@@ -214,7 +223,7 @@ def _fit_members(
 
 
 def _descend(
-    model: Normalised,
+    model: Model,
     train: Windows,
     valid: Windows | None,
     config: FitConfig,

@@ -18,7 +18,7 @@ from zoo.layers.batched import stackable_lstm
 from zoo.train.config import FitConfig
 from zoo.train.modes import WARM_UP, restored
 from zoo.train.optimizer import Optimizer
-from zoo.train.step import LOSSES, Step, autocast
+from zoo.train.step import Step, autocast
 
 ALIKE = ("device", "mode", "precision", "batch_size", "max_batches", "loss", "threads")
 NEAR = 1e-4  # of the first loss, between a model alone and the same model in a stack
@@ -183,7 +183,7 @@ class Stack:
         weights = {
             name: part.view(len(part), *size) for part, (name, size) in zip(parts, self.shapes.items(), strict=True)
         }
-        loss = LOSSES[self.config.loss]
+        loss = self.steps[0].loss_of
 
         def one(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
             return loss(torch.func.functional_call(self.model, weights, (x,)), y)

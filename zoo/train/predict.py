@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from zoo.data.windows import Windows
 from zoo.errors import InputError, expect
 from zoo.layers.normalised import Normalised
-from zoo.train.step import LOSSES, float32_rounding
+from zoo.layers.quantiles import Quantiles
+from zoo.train.step import float32_rounding, loss_of
 
 EVALUATION_BATCH = 1024
 
@@ -28,7 +29,7 @@ def full_float32(device: torch.device) -> Iterator[None]:
 
 @torch.no_grad()
 def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
-    """Forecasts [n, T, D] in scaled units of batches [B, L, C] that lie where the model does.
+    """Forecasts [n, *output_shape] in scaled units of batches [B, L, C] that lie where the model does.
 
     Runs in full_float32; the model is left in eval mode. The same weights and batches give the same bits on every path.
     """
@@ -42,7 +43,7 @@ def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
 
 def check_windows(model: Any, windows: Any, name: str) -> None:
     """Raise InputError unless `model` is one of zoo.create, and `windows`, the argument `name`, are of its problem."""
-    expect("model", model, Normalised, "what zoo.create returns")
+    expect("model", model, (Normalised, Quantiles), "what zoo.create returns")
     expect(name, windows, Windows, "windows of zoo.prepare: data.train, data.valid or data.test")
     problem = model.problem
     wanted = problem.lookback, problem.horizon, problem.channels, tuple(problem.targets)
@@ -60,14 +61,15 @@ def check_windows(model: Any, windows: Any, name: str) -> None:
 
 
 def predict_windows(model: nn.Module, windows: Windows) -> Tensor:
-    """predict of every window, float32 [n, T, D]."""
+    """predict of every window, float32 [n, *output_shape]."""
     return predict(model, (x for x, _ in windows.batches(EVALUATION_BATCH)))
 
 
 def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
-    """The mean loss of predict over all windows, in scaled units."""
+    """The mean loss of predict over all windows, in scaled units; loss: a name, see loss_of."""
+    measured = loss_of(model, loss)
     total = torch.zeros((), device=windows.values.device)
     forecasts, actual = predict_windows(model, windows), windows.scaled_truth()
     for part, true_part in zip(forecasts.split(EVALUATION_BATCH), actual.split(EVALUATION_BATCH), strict=True):
-        total.add_(LOSSES[loss](part, true_part), alpha=len(part))
+        total.add_(measured(part, true_part), alpha=len(part))
     return total.item() / len(windows)

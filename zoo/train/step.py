@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from zoo.data.windows import Windows
 from zoo.errors import InputError
+from zoo.layers.quantiles import Quantiles
+from zoo.problem import Problem
 from zoo.train.config import FitConfig
 from zoo.train.optimizer import Optimizer
 
@@ -18,6 +20,17 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mae": functional.l1_loss,
     "huber": functional.huber_loss,
 }
+
+
+def loss_of(model: nn.Module, name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of forecasts and actual values that the model learns: the named one, or the pinball loss."""
+    return model.loss if isinstance(model, Quantiles) else LOSSES[name]
+
+
+def check_loss(problem: Problem, name: str) -> None:
+    """Raise InputError for a loss that the task does not use."""
+    if problem.quantiles and name != FitConfig.loss:
+        raise InputError(f"fit.loss must be left out: quantiles are learned by the pinball loss, got {name}")
 
 
 class Step:
@@ -33,13 +46,13 @@ class Step:
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = Optimizer(self.parameters, config)
         self.device = windows.values.device
-        self._loss_of = LOSSES[config.loss]
+        self.loss_of = loss_of(model, config.loss)
 
     def forward(self, index: Tensor) -> Tensor:
         """Gather the windows and return the loss of their forecasts."""
         x, y = self.windows.gather(index)
         with autocast(self.config.precision, self.device):
-            return self._loss_of(self.predict(x), y)
+            return self.loss_of(self.predict(x), y)
 
     def backward(self, loss: Tensor) -> None:
         """Leave the gradient of the (penalised) loss on the parameters."""

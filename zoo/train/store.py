@@ -22,6 +22,7 @@ from zoo.data.table import Missing, Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
 from zoo.files import check_free, read_input, write_atomically
 from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model, Quantiles
 from zoo.migration import MODEL_FORMAT, migrated_model
 from zoo.plugins import Code
 from zoo.problem import Normalise, Problem
@@ -41,9 +42,11 @@ class ModelProblem(Record):
     lookback: Count
     channels: Count
     targets: tuple[Position, ...] = Field(min_length=1)
-    output_shape: tuple[Count, Count]
+    output_shape: tuple[Count, Count] | tuple[Count, Count, Count]
     normalise: Normalise
-    task: Literal["forecast"]
+    task: Literal["forecast", "quantile"]
+    quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    is_conformal: bool = False
 
 
 class ModelScaler(Record):
@@ -85,6 +88,8 @@ class ModelFile(Record):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
         if shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
+        if shape.output_shape[2:] != ((len(shape.quantiles),) if shape.quantiles else ()):
+            raise ValueError("problem.output_shape must end with the number of problem.quantiles")
         if self.targets != tuple(self.channels[position] for position in shape.targets):
             raise ValueError("targets must be the channels at the positions problem.targets")
         return self
@@ -97,7 +102,7 @@ class SavedModel:
     file: the content of model.json; notes: for the user to read.
     """
 
-    model: Normalised
+    model: Model
     scaler: Scaler
     file: ModelFile
     notes: tuple[str, ...] = ()
@@ -114,7 +119,7 @@ class SavedModel:
 
 
 def save(
-    model: Normalised,
+    model: Model,
     folder: str | Path,
     data: Data,
     *,
@@ -128,7 +133,7 @@ def save(
     to store. Each file comes into place whole; load_model refuses a folder whose two files do not belong together.
     Raises InputError for a folder that cannot be written or that holds something else.
     """
-    expect("model", model, Normalised, "what zoo.create returns")
+    expect("model", model, (Normalised, Quantiles), "what zoo.create returns")
     expect("folder", folder, (str, Path), "a path")
     expect("data", data, Data, "what zoo.prepare returns")
     expect("variant", variant, str, "the name of a variant")
@@ -256,6 +261,8 @@ def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
 def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
     """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
 
+    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close.
+
     Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
     policy of the fit). Raises InputError.
     """
@@ -271,12 +278,15 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
     where = resolve_device(device)
     scaled = saved.scaler.transform(values[-problem.lookback :]).astype(np.float32)
-    forecast_TD = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
+    forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
+    forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
-    restored = forecast_TD * saved.scaler.scale[targets] + saved.scaler.center[targets]
+    restored = forecast_TDQ * saved.scaler.scale[targets, None] + saved.scaler.center[targets, None]
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
-    frame = pd.DataFrame(restored, columns=list(saved.targets))
+    levels = problem.quantiles or (0.5,)
+    columns = [name if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels]
+    frame = pd.DataFrame(restored.reshape(problem.horizon, -1), columns=columns)
     times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
     if times is not None:
         frame.insert(0, "time" if "time" not in saved.targets else "timestamp", times)

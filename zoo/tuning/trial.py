@@ -18,7 +18,7 @@ from torch.utils.benchmark import Timer
 
 from zoo.data.prepare import Data
 from zoo.errors import Diverged
-from zoo.layers.normalised import Normalised
+from zoo.layers.quantiles import Model
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig
@@ -108,7 +108,7 @@ def _outcome(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, An
 
 
 @torch.inference_mode()
-def _latency_ms(model: Normalised, x_1LC: torch.Tensor) -> float:
+def _latency_ms(model: Model, x_1LC: torch.Tensor) -> float:
     timer = Timer("model(x)", globals={"model": model, "x": x_1LC}, num_threads=torch.get_num_threads())
     with full_float32(x_1LC.device):
         return 1000 * timer.blocked_autorange(min_run_time=LATENCY_SECONDS).median
