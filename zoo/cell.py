@@ -43,7 +43,8 @@ class DataFields(Record):
 
 class TaskFields(Record):
     """The target of the forecast. horizon: in steps; split: number of rows of train, validation and test; quantiles:
-    their levels, absent from a row that forecasts points, like is_conformal."""
+    their levels, absent from a row that forecasts points, like is_conformal; folds: blocks that the test part is cut
+    into, absent for one; fold: the number of this one, absent for 0."""
 
     task: str
     horizon: int = Field(ge=1)
@@ -54,6 +55,8 @@ class TaskFields(Record):
     normalise: str
     quantiles: tuple[float, ...] = Field(default=(), exclude_if=operator.not_)
     is_conformal: bool = Field(default=False, exclude_if=operator.not_)
+    folds: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
+    fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
 
 
 class ProblemFields(TaskFields):

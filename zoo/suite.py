@@ -1,5 +1,6 @@
 """Suites: a TOML file (or the same settings by hand) becomes cells, each one training run to measure."""
 
+import itertools
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from zoo.data.known_file import KnownFile, check_same, check_there
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
 from zoo.data.spacing import spacing, stamp
+from zoo.data.split import Fold
 from zoo.errors import InputError
 from zoo.files import read_input
 from zoo.layers.quantiles import Model
@@ -29,6 +31,7 @@ from zoo.train.fit import check_step, resolve_device
 from zoo.train.step import check_loss
 
 MOST_SEEDS = 10_000
+MOST_FOLDS = 1_000
 
 
 class DataSettings(Record):
@@ -46,7 +49,7 @@ class DataSettings(Record):
 
 class ProblemSettings(Record):
     """[problem]: what is forecast from what. quantiles: levels to forecast in place of the point; conformal: they are
-    calibrated on the validation part."""
+    calibrated on the validation part; folds: blocks of the test part, before each of which models are trained anew."""
 
     lookback: int = 7
     horizon: int = 1
@@ -55,6 +58,7 @@ class ProblemSettings(Record):
     normalise: str = "last"
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
+    folds: int = 1
 
 
 class RunSettings(Record):
@@ -163,7 +167,9 @@ def chosen_models(run: RunSettings) -> list[str]:
 def expand(
     suite: Suite, *, device: str = "auto", needs_test: bool = True, timeout: float | None = None
 ) -> tuple[list[Cell], Data]:
-    """The cells of a suite, seed by seed, and the data they run on; a variant that no seed changes has one cell.
+    """The cells of a suite, seed by seed and fold by fold, and the data of the first fold.
+
+    A variant that no seed changes has one cell in each fold.
 
     needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
     types, and whether each variant runs, within `timeout` seconds, with what the suite sets for it; a variant that
@@ -176,6 +182,8 @@ def expand(
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
     config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
     check_step(config)
+    if not 1 <= suite.problem.folds <= MOST_FOLDS:
+        raise InputError(f"folds must be >= 1 and <= {MOST_FOLDS}, got {suite.problem.folds}")
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     check_loss(data.problem, config.loss)
     if needs_test and len(data.test) == 0:
@@ -191,7 +199,7 @@ def expand(
         "problem": ProblemFields(lookback=data.problem.lookback, **task_of(data).model_dump()),
         "device": resolve_device(config.device).type,
     }
-    cells: dict[tuple[int, str], Cell] = {}
+    cells: dict[tuple[int, int, str], Cell] = {}
     for name in names:
         try:
             with time_limit(timeout):
@@ -210,8 +218,11 @@ def expand(
             **shared,
         )
         for seed in seeds if model is not None and _depends_on_seed(model, cell, data) else [0]:
-            cells[seed, name] = cell.model_copy(update={"seed": seed}).keyed()
-    return [cells[seed, name] for seed in dict.fromkeys((0, *seeds)) for name in names if (seed, name) in cells], data
+            for fold in range(data.fold.count):
+                problem = cell.problem.model_copy(update={"fold": fold})
+                cells[seed, fold, name] = cell.model_copy(update={"seed": seed, "problem": problem}).keyed()
+    order = itertools.product(dict.fromkeys((0, *seeds)), range(data.fold.count), names)
+    return [cells[place] for place in order if place in cells], data
 
 
 def _fit_settings(config: FitConfig, data: Data) -> dict[str, Any]:
@@ -280,6 +291,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         normalise=problem["normalise"],
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
+        fold=Fold(problem.get("fold", 0), problem.get("folds", 1)),
     )
 
 
@@ -299,7 +311,7 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
 
 def task_of(data: Data) -> TaskFields:
     """What is forecast, without the lookback, which tuning may change."""
-    bounds = data.split
+    bounds = data.whole
     return TaskFields(
         task=data.problem.task,
         horizon=data.problem.horizon,
@@ -310,4 +322,6 @@ def task_of(data: Data) -> TaskFields:
         normalise=data.problem.normalise,
         quantiles=data.problem.quantiles,
         is_conformal=data.problem.is_conformal,
+        folds=data.fold.count,
+        fold=data.fold.number,
     )

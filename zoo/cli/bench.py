@@ -34,6 +34,7 @@ def bench(
     quantiles: options.Quantiles = None,
     interval: options.Interval = None,
     conformal: options.Conformal = False,
+    folds: options.Folds = None,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -77,7 +78,9 @@ def bench(
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing, data),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
+        "problem": options.problem_changes(
+            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, folds
+        ),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }
     suites, is_many = options.suites_from(sources, changes, settings or [], preset)

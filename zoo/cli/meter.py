@@ -57,7 +57,9 @@ class Meter:
 
     def _show(self, event: "Event", prefix: str, activities: dict[int, str]) -> None:
         assert self.task is not None
-        count, name = len(self.seconds), f"{prefix}{event.cell.variant} seed {event.cell.seed}"
+        problem = event.cell.problem
+        fold = f" fold {problem.fold + 1}/{problem.folds}" if problem.folds > 1 else ""
+        count, name = len(self.seconds), f"{prefix}{event.cell.variant} seed {event.cell.seed}{fold}"
         if event.row is not None:
             self.ended += 1
             self.done += self.seconds.get(event.cell.key, 0.0)

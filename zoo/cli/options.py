@@ -52,6 +52,9 @@ Scaling = Annotated[str | None, option(FORECAST, "standard, minmax, robust or no
 Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
 Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
 Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
+Folds = Annotated[
+    int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
+]
 Conformal = Annotated[bool, option(FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")]
 Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
@@ -90,6 +93,7 @@ def problem_changes(
     quantiles: str | None = None,
     interval: str | None = None,
     conformal: bool = False,
+    folds: int | None = None,
 ) -> dict[str, Any]:
     """The [problem] section of a suite as the options change it."""
     from zoo.space import scalar
@@ -103,6 +107,7 @@ def problem_changes(
         "normalise": normalise,
         "quantiles": _levels(quantiles, interval),
         "conformal": True if conformal else None,
+        "folds": folds,
     }
 
 

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
-from zoo.data.split import Split, split_rows
+from zoo.data.split import Fold, Split, split_of_fold, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
 from zoo.errors import InputError, expect, expect_names, unknown
 from zoo.problem import NORMALISE, Normalise, Problem
 
+WHOLE = Fold()  # the test part in one piece
 FLAT = 1e-100  # the range of a column that is constant: to divide by less overflows
 
 
@@ -25,6 +26,7 @@ class Data:
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
     the channel values in those rows, and of which targets were filled; time: their timestamps, if known;
+    split, whole: row boundaries of this fold, and before the test part was cut into folds;
     missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it leaves
     no test part.
     """
@@ -42,11 +44,13 @@ class Data:
     missing: str
     time: pd.DatetimeIndex | None
     notes: tuple[str, ...]
+    whole: Split
+    fold: Fold = WHOLE
 
     @property
     def rows(self) -> int:
-        """Rows used."""
-        return self.split.test_end
+        """Rows used by all folds."""
+        return self.whole.test_end
 
     def with_lookback(self, lookback: int) -> "Data":
         """The same data seen through windows of another length.
@@ -55,7 +59,7 @@ class Data:
         then no targets. Raises InputError where the train part is too short.
         """
         _check_count("lookback", lookback)
-        _check_parts(self.split, lookback, self.problem.horizon, self.rows)
+        _check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
         train, valid, test = _parts(problem, self.split, old.values, old.raw, old.units, old.is_filled)
@@ -70,7 +74,8 @@ class Data:
         values, raw = old.values[:end].clone(), old.raw[:end].copy()
         train, valid, test = _parts(self.problem, bounds, values, raw, old.units, is_filled)
         time = self.time[:end] if self.time is not None else None
-        return replace(self, train=train, valid=valid, test=test, split=bounds, time=time)
+        whole = replace(self.whole, test_end=end)
+        return replace(self, train=train, valid=valid, test=test, split=bounds, whole=whole, time=time)
 
 
 def prepare(
@@ -86,6 +91,7 @@ def prepare(
     missing: str | None = None,
     quantiles: Sequence[float] = (),
     conformal: bool = False,
+    fold: Fold = WHOLE,
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
 
@@ -93,7 +99,9 @@ def prepare(
     over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
     where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
     source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
-    conformal: calibrate them on the validation part.
+    conformal: calibrate them on the validation part. fold: cut the test part into blocks, and take one of them as
+    the test part, see split_of_fold; channels that are constant, and the units of scaled errors, are those of the first
+    block's train part.
 
     Raises InputError for a setting or values that cannot be used.
     """
@@ -114,28 +122,30 @@ def prepare(
     policy = table.missing if missing is None else missing
     cleaned = clean(table.select(chosen), chosen, policy, table.source)
     time = table.time[cleaned.is_used] if table.time is not None else None
-    bounds = split_rows(split, len(cleaned.values), time)
-    values = cleaned.values[: bounds.test_end]
-    is_filled: np.ndarray = np.any(cleaned.is_filled[: bounds.test_end, list(positions)], axis=1)
+    whole = split_rows(split, len(cleaned.values), time)
+    bounds = split_of_fold(whole, fold)
+    every, is_every_filled = cleaned.values[: whole.test_end], cleaned.is_filled[: whole.test_end, list(positions)]
+    values, is_filled = every[: bounds.test_end], np.any(is_every_filled[: bounds.test_end], axis=1)
+    _check_folds(whole, fold, horizon)
     _check_parts(bounds, lookback, horizon, len(values))
-    train_values = values[: bounds.train_end]
-    constant = [name for name, column in zip(chosen, train_values.T, strict=True) if np.ptp(column) <= FLAT]
+    train_values, first_values = values[: bounds.train_end], values[: whole.train_end]
+    constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
             raise InputError(
-                f"target '{name}' of {table.source} is constant ({train_values[0, position]:g}) over the "
-                f"{bounds.train_end} training rows: nothing to learn; choose another target or split"
+                f"target '{name}' of {table.source} is constant ({first_values[0, position]:g}) over the "
+                f"{whole.train_end} training rows: nothing to learn; choose another target or split"
             )
     if constant:  # without them other rows may be complete, so all begins again
         data = prepare(
             table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
             horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing, quantiles=quantiles,
-            conformal=conformal,
+            conformal=conformal, fold=fold,
         )  # fmt: skip
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
     fitted = fit_scaler(scaler, train_values)
-    units = fit_units(target_names, positions, fitted, train_values)
+    units = fit_units(target_names, positions, fitted, first_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
 
     if conformal and bounds.valid_end == bounds.train_end:
@@ -155,15 +165,17 @@ def prepare(
         source=table.source,
         channels=chosen,
         targets=target_names,
-        fingerprint=fingerprint(values, is_filled),
+        fingerprint=fingerprint(every, np.any(is_every_filled, axis=1)),
         missing=policy,
-        time=time[: bounds.test_end] if time is not None else None,
+        time=time[: whole.test_end] if time is not None else None,
         notes=(
             *table.notes,
             *cleaned.notes,
             *_classes(target_names, train_values[:, list(positions)]),
             *_left_out(bounds, (train, valid, test)),
         ),
+        whole=whole,
+        fold=fold,
     )
 
 
@@ -232,6 +244,15 @@ def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> 
     if not counts:
         return ()
     return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
+
+
+def _check_folds(whole: Split, fold: Fold, horizon: int) -> None:
+    rows = whole.test_end - whole.valid_end
+    if fold.count > 1 and rows // fold.count < horizon:
+        raise InputError(
+            f"too few rows: {fold.count} folds of the test part's {rows} rows are shorter than the horizon {horizon}; "
+            "take fewer folds or a larger test part"
+        )
 
 
 def _checked_levels(quantiles: Any, conformal: Any) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""Chronological splits: shares, row counts or dates become row boundaries."""
+"""Chronological splits: shares, row counts or dates become row boundaries, and the test part folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +26,27 @@ class Split:
             ("validation", self.train_end, self.valid_end),
             ("test", self.valid_end, self.test_end),
         )
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of `count` blocks of the test part, from 0."""
+
+    number: int = 0
+    count: int = 1
+
+
+def split_of_fold(whole: Split, fold: Fold) -> Split:
+    """The split in which a block of the whole test part is the test part: rolling origin, with a growing train part.
+
+    Validation is as long as in the whole split and lies just before the block; all rows before it are for training. So
+    the blocks together are the test part, and the first one has the train part of the whole split.
+
+    Source: Tashman, Out-of-sample tests of forecasting accuracy, International Journal of Forecasting 16 (2000).
+    """
+    rows, valid_rows = whole.test_end - whole.valid_end, whole.valid_end - whole.train_end
+    first, end = (whole.valid_end + rows * number // fold.count for number in (fold.number, fold.number + 1))
+    return Split(first - valid_rows, first, end)
 
 
 def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -> Split:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zoo.report.folds import folds_of, pooled
 from zoo.run.results import newest_code
 from zoo.train.config import FitConfig
 
@@ -18,7 +19,7 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
-QUANTILES = ("quantiles", "is_conformal")  # further ones, which rows of point forecasts do not have
+OPTIONAL = ("quantiles", "is_conformal", "folds")  # further ones, which not all rows have
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -134,6 +135,11 @@ class Board:
         return tuple(levels) if isinstance(levels, (tuple, list)) else ()
 
     @property
+    def folds(self) -> int:
+        """Blocks of the test part, before each of which the models were trained anew."""
+        return folds_of(self.runs)
+
+    @property
     def error(self) -> str:
         """The metric that skill is made of."""
         return "crps" if self.levels else "rmse"
@@ -148,7 +154,8 @@ class Board:
         steps = counted(self.horizon, "step")
         text = f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
-        return f"{text}, {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else text
+        text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
+        return f"{text}, {self.folds} folds" if self.folds > 1 else text
 
     @property
     def tuned(self) -> list[Line]:
@@ -205,8 +212,8 @@ def boards(frame: pd.DataFrame) -> list[Board]:
     rows = frame[frame["kind"] == "accuracy"].reset_index(drop=True)
     if rows.empty:
         return []
-    quantiles = [rows.get(name, pd.Series(index=rows.index)).map(str) for name in QUANTILES]
-    shared = [*quantiles, *(rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device"))]
+    optional = [rows.get(name, pd.Series(index=rows.index)).map(str) for name in OPTIONAL]
+    shared = [*optional, *(rows[name] for name in (*PROBLEM, "data.fingerprint", "data.missing", "device"))]
     lookback = rows.get("tuning.lookback", rows["lookback"]).fillna(rows["lookback"]).map(int)
     return [_board(key, group) for key, group in rows.groupby([*shared, lookback], sort=False, dropna=False)]
 
@@ -224,8 +231,9 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
         labels = _labels(list(groups), digits=17)
     lines = []
     for label, ((_, is_tuned, settings), own) in zip(labels, groups.items(), strict=True):
-        ended = own["error"].isna()
-        lines.append(Line(label, own[ended].sort_values("seed"), own[~ended], dict(settings), is_tuned))
+        runs = pooled(own)
+        ended = runs["error"].isna()
+        lines.append(Line(label, runs[ended].sort_values("seed"), runs[~ended], dict(settings), is_tuned))
     lines.sort(key=lambda line: (not line.is_complete, -line.skill.mean if line.skill else float("inf"), line.label))
     return Board(key, current, tuple(lines), earlier)
 

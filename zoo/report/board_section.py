@@ -11,7 +11,7 @@ from zoo.report.pictures import pictures_of
 from zoo.report.published import CAPTION as PUBLISHED_CAPTION
 from zoo.report.published import published_table
 from zoo.report.section import Captioned, Picture, Section
-from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, target_table
+from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, fold_table, target_table
 from zoo.report.verdict import verdict
 
 # These columns stay in any terminal.
@@ -21,6 +21,10 @@ TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, on test "
     "windows that tuning did not see. Bold: a gain or loss above this deviation. tuning s: seconds of all trials."
+)
+FOLDS = (
+    "Folds are blocks of the test part, the oldest first. Before each of them all models were trained anew on the rows "
+    "until then. The table above is of all blocks together."
 )
 TESTS = (
     " interval: of skill, for other test windows and seeds; all intervals of a table hold together with 95 %. best?: "
@@ -39,6 +43,8 @@ def board_section(board: Board, number: int = 1) -> Section:
         blocks.append(Captioned("Beside published figures", published, PUBLISHED_CAPTION, (("model", "scaled mse"),)))
     if (targets := target_table(board)) is not None:
         blocks.append(Captioned("Each target", targets, f"{board.error} of each target in its own units."))
+    if (folds := fold_table(board)) is not None:
+        blocks.append(Captioned("Each fold", folds, FOLDS))
     blocks += pictures_of(number)
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))

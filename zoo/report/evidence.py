@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.report.board import MINIMUM_SKILL, Board, boards, value_of
-from zoo.run.predictions import Stored, stored
+from zoo.run.predictions import Stored, joined, stored
 from zoo.stats.best_set import best_set_p
 from zoo.stats.intervals import skill_interval, table_level
 
@@ -21,8 +21,12 @@ def judged(frame: pd.DataFrame, *, minimum_skill: float = MINIMUM_SKILL) -> list
 
 
 def stored_of(run: pd.Series) -> Stored | None:
-    """The predictions that are stored beside a row; None where there are none, or damaged ones."""
-    return stored(Path(run["folder"]), value_of(run, "predictions"), value_of(run, "truth"))
+    """The predictions that are stored beside a row, of all its folds; None where there are none, or damaged ones."""
+    folder, names = Path(run["folder"]), (run["predictions"], run["truth"])
+    if not isinstance(names[0], tuple):
+        return stored(folder, value_of(run, "predictions"), value_of(run, "truth"))
+    parts = [stored(folder, *files) for files in zip(*names, strict=True)]
+    return joined([part for part in parts if part is not None]) if all(parts) else None
 
 
 def losses_of(runs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:

@@ -1,6 +1,7 @@
 """Tables: a board as a header and cells of text, the same for the terminal, Markdown, LaTeX and the page."""
 
-from zoo.report.board import Board, Line, Spread, value_of
+from zoo.report.board import Board, Line, Spread, spread_of, value_of
+from zoo.report.folds import SKILLS
 from zoo.report.text_table import Text, TextTable, table_of
 
 INTERVAL, MAY_BE_BEST = "interval", "best?"  # after skill, where predictions are stored
@@ -15,7 +16,7 @@ def accuracy_table(board: Board) -> TextTable:
         seconds = line.spread("train_seconds")
         cells: dict[str, str | Text] = {
             "variant": line.label,
-            **(_of_quantiles(line, best) if board.levels else _of_points(line, best)),
+            **(_of_quantiles(line, best) if board.levels else _of_points(line, best, with_r2=board.folds == 1)),
             "skill %": Text(skill_percent(line), line.label in best["skill"]),
         }
         if board.is_tested:
@@ -32,11 +33,12 @@ def accuracy_table(board: Board) -> TextTable:
     return table_of(lines, [line.is_baseline for line in board.lines])
 
 
-def _of_points(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
+def _of_points(line: Line, best: dict[str, set[str]], *, with_r2: bool) -> dict[str, str | Text]:
+    r2 = {"r2": Text(figure(line.spread("r2"), decimals=5), line.label in best["r2"])}
     return {
         "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
         "mae": Text(figure(line.spread("mae")), line.label in best["mae"]),
-        "r2": Text(figure(line.spread("r2"), decimals=5), line.label in best["r2"]),
+        **(r2 if with_r2 else {}),
     }
 
 
@@ -63,6 +65,25 @@ def target_table(board: Board) -> TextTable | None:
         for line in board.lines
     ]
     return table_of(lines, [line.is_baseline for line in board.lines])
+
+
+def fold_table(board: Board) -> TextTable | None:
+    """With several folds: the skill of each line in each of them, the mean over its seeds; else None."""
+    if board.folds == 1:
+        return None
+    lines = []
+    for line in board.lines:
+        skills = [fold_skills(line, number) for number in range(board.folds)]
+        cells = {f"fold {number}": figure(each, decimals=2, sign=True) for number, each in enumerate(skills, start=1)}
+        lines.append({"skill % of": line.label, **cells})
+    return table_of(lines, [line.is_baseline for line in board.lines])
+
+
+def fold_skills(line: Line, number: int) -> Spread | None:
+    """The skill in percent of a line in a fold, over its seeds."""
+    values = [skills[number] for skills in line.runs[SKILLS]] if SKILLS in line.runs else []
+    spread = spread_of(values)
+    return spread.percent if spread is not None else None
 
 
 def figure(spread: Spread | None, *, decimals: int | None = None, sign: bool = False) -> str:

@@ -3,7 +3,7 @@
 from zoo.data.builtin import BUILT_IN
 from zoo.report.board import MIN_SEEDS, ROUNDING, Board, Line, counted, listed, value_of
 from zoo.report.gain import tuning_verdict
-from zoo.report.tables import skill_percent
+from zoo.report.tables import fold_skills, skill_percent
 
 COVERAGE_POINTS = 3.0  # a coverage this near to its nominal share is right
 CONFIDENCE = "95 % model confidence set"
@@ -14,7 +14,7 @@ def verdict(board: Board) -> list[str]:
     scored = _scored(board)
     sentences = [answer(board)]
     if scored:
-        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_coverage(board)]
+        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_coverage(board), *_folds(board)]
         sentences += _caveats(board)
     return sentences + tuning_verdict(board) + _failures(board)
 
@@ -161,6 +161,20 @@ def _coverage(board: Board) -> list[str]:
         return [f"{text}."]
     text += ": it is too narrow." if share < nominal else ": it is too wide."
     return [text if value_of(best.first, "is_conformal") else f"{text} Calibrate it with --conformal."]
+
+
+def _folds(board: Board) -> list[str]:
+    """In how many folds the best recurrent line and the best baseline are ahead of naive."""
+    if board.folds == 1:
+        return []
+    firsts = [next((line for line in _scored(board) if line.is_baseline is flag), None) for flag in (False, True)]
+    texts = []
+    for line in firsts:
+        skills = [fold_skills(line, number) for number in range(board.folds)] if line is not None else []
+        if line is not None and all(skills):
+            ahead = sum(each is not None and each.mean > 0 for each in skills)
+            texts.append(f"{line.label} in {ahead}")
+    return [f"Ahead of naive in how many of {board.folds} folds: {', '.join(texts)}."] if texts else []
 
 
 def _caveats(board: Board) -> list[str]:

@@ -9,10 +9,11 @@ import hashlib
 import io
 import json
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -95,6 +96,16 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
     return predicted if predicted.forecast.shape == predicted.truth.shape and predicted.truth.ndim == 3 else None
+
+
+def joined(parts: Sequence[Stored]) -> Stored:
+    """The forecasts of several test parts, one after the other; the losses are those of the first."""
+
+    whole: dict[str, Any] = {}
+    for name in ("forecast", "truth", "last", "target_row", "time", "quantiles", "naive"):
+        values = [getattr(part, name) for part in parts]
+        whole[name] = None if any(value is None for value in values) else np.concatenate(values)
+    return replace(parts[0], **whole)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

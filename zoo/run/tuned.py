@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from zoo.cell import Best, Cell, Tuning, best_from
+from zoo.cell import Best, Cell, TaskFields, Tuning, best_from
 from zoo.data.prepare import Data
 from zoo.errors import InputError
 from zoo.files import read_input
@@ -75,11 +75,11 @@ def _check_same(best: Best, cell: Cell) -> None:
             f"variant '{name}' was tuned on other data ({best.data.source}, fingerprint {best.data.fingerprint[:12]}, "
             f"here {cell.data.fingerprint[:12]}): tune it on this data"
         )
-    problem = cell.problem.model_dump()
-    for field, value in best.problem.model_dump().items():
-        if problem[field] != value:
+    for field in TaskFields.model_fields.keys() - {"fold", "folds"}:  # tuning sees no row of the test part's folds
+        value, own = getattr(best.problem, field), getattr(cell.problem, field)
+        if own != value:
             raise InputError(
-                f"variant '{name}' was tuned with {field} {_plain(value)}, the suite has {_plain(problem[field])}: "
+                f"variant '{name}' was tuned with {field} {_plain(value)}, the suite has {_plain(own)}: "
                 "tune it with the suite's settings"
             )
     code = best.study.code  # an earlier version did not record that of the zoo's own variants
