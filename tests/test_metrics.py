@@ -4,7 +4,15 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from zoo.data.scaling import Units
-from zoo.metrics import METRICS, QUANTILE_METRICS, forecast_metrics, median_of, quantile_metrics
+from zoo.metrics import (
+    DIRECTION_METRICS,
+    METRICS,
+    QUANTILE_METRICS,
+    direction_metrics,
+    forecast_metrics,
+    median_of,
+    quantile_metrics,
+)
 
 RANDOM = np.random.default_rng(0)
 LAST = 50 + RANDOM.normal(size=(40, 2)) * [1, 10]
@@ -130,3 +138,26 @@ def test_the_quantile_score_of_a_normal_distribution_tends_to_its_crps():
     metrics = quantile_metrics(quantiles, None, np.zeros((1, 1, 1)), np.zeros((1, 1)), units, tuple(levels))
     assert metrics["crps"] == pytest.approx((2**0.5 - 1) / np.pi**0.5, rel=2e-3)
     assert median_of(quantiles, levels) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_directions_agree_with_scikit_learn():
+    random = np.random.default_rng(0)
+    chances, truth = random.uniform(0.05, 0.95, size=(60, 2, 2)), (random.random((60, 2, 2)) < 0.6).astype(float)
+    naive = np.full_like(chances, 0.55)
+    metrics = direction_metrics(chances, naive, truth, UNITS)
+    assert set(metrics) == {*METRICS, *DIRECTION_METRICS, "targets"}
+    for d, name in enumerate(UNITS.names):
+        y, p = truth[..., d].ravel(), chances[..., d].ravel()
+        own = metrics["targets"][name]
+        assert own["brier"] == pytest.approx(sk.brier_score_loss(y, p))
+        assert own["log_loss"] == pytest.approx(sk.log_loss(y, p))
+        assert own["accuracy"] == pytest.approx(sk.accuracy_score(y, p > 0.5))
+        assert own["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, p > 0.5))
+        assert own["roc_auc"] == pytest.approx(sk.roc_auc_score(y, p))
+        assert own["skill"] == pytest.approx(
+            1 - sk.brier_score_loss(y, p) / sk.brier_score_loss(y, np.full_like(p, 0.55))
+        )
+        assert metrics["brier"] == pytest.approx(np.mean([metrics["targets"][each]["brier"] for each in UNITS.names]))
+    one = Units(("a",), *(getattr(UNITS, name)[:1] for name in ("center", "scale", "deviation", "step")))
+    always = direction_metrics(chances[..., :1], None, np.ones((60, 2, 1)), one)
+    assert always["roc_auc"] is None and always["balanced_accuracy"] is None and always["skill"] is None

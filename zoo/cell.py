@@ -135,7 +135,8 @@ class Machine(Record):
 class Metrics(Record):
     """How good a forecast is; zoo.metrics defines each metric and its unit. null: the metric is undefined.
 
-    targets: each target's own metrics, null: there is one target. crps to winkler: of quantiles, absent otherwise.
+    targets: each target's own metrics, null: there is one target. crps to winkler are of quantiles, brier to roc_auc of
+    directions, absent otherwise.
     """
 
     rmse: float | None
@@ -154,6 +155,11 @@ class Metrics(Record):
     coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
     width: float | None = Field(default=None, exclude_if=lambda value: value is None)
     winkler: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    brier: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    log_loss: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    accuracy: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    balanced_accuracy: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    roc_auc: float | None = Field(default=None, exclude_if=lambda value: value is None)
     targets: dict[str, "Metrics"] | None = None
 
 

@@ -11,6 +11,7 @@ from zoo.data.scaling import Units
 METRICS = (
     "rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae",
 )  # fmt: skip
+DIRECTION_METRICS = ("brier", "log_loss", "accuracy", "balanced_accuracy", "roc_auc")
 QUANTILE_METRICS = ("crps", "weighted_quantile_loss", "coverage", "width", "winkler")
 
 
@@ -108,6 +109,50 @@ def quantile_metrics(
     }
     targets = {name: {**metrics["targets"][name], **entry} for name, entry in zip(units.names, per_target, strict=True)}
     return {**metrics, "crps": crps, **means, **scaled, "skill": skill, "targets": targets}
+
+
+def direction_metrics(
+    forecast: np.ndarray, naive: np.ndarray | None, truth: np.ndarray, units: Units
+) -> dict[str, Any]:
+    """The metrics of probabilities of a rise [n, T, D] against directions [n, T, D], 1 or 0.
+
+    naive: the usual share of rises on the same windows, None: skill is None. Several targets: means over targets.
+
+    brier: the mean squared error of the probability (Brier 1950), which mse is too; log_loss: the mean of -log of the
+    probability of what happened; accuracy: the share of directions that got the larger probability; balanced_accuracy:
+    the mean of that share among rises and among the others; roc_auc: the share of pairs of a rise and another in which
+    the rise has the larger probability, None without both. skill: 1 - brier / naive's.
+    """
+    per_target = []
+    for d in range(len(units.names)):
+        base = None if naive is None else float(np.mean((naive[..., d] - truth[..., d]) ** 2))
+        per_target.append(_one_target_of_directions(forecast[..., d].ravel(), truth[..., d].ravel(), base))
+    whole = {name: _mean([entry[name] for entry in per_target]) for name in per_target[0]}
+    nothing = dict.fromkeys(METRICS)
+    if len(per_target) == 1:
+        return {**nothing, **whole}
+    targets = {name: {**nothing, **entry} for name, entry in zip(units.names, per_target, strict=True)}
+    return {**nothing, **whole, "targets": targets}
+
+
+def _one_target_of_directions(forecast: np.ndarray, truth: np.ndarray, base: float | None) -> dict[str, Any]:
+    from sklearn.metrics import roc_auc_score  # slow to import
+
+    brier, is_up = float(np.mean((forecast - truth) ** 2)), truth == 1
+    of_truth = np.clip(np.where(is_up, forecast, 1 - forecast), 1e-12, 1.0)
+    is_right = (forecast > 0.5) == is_up
+    has_both = bool(is_up.any() and not is_up.all())
+    return {
+        "brier": brier,
+        "mse": brier,
+        "rmse": brier**0.5,
+        "mae": float(np.mean(np.abs(forecast - truth))),
+        "log_loss": float(-np.log(of_truth).mean()),
+        "accuracy": float(is_right.mean()),
+        "balanced_accuracy": float((is_right[is_up].mean() + is_right[~is_up].mean()) / 2) if has_both else None,
+        "roc_auc": float(roc_auc_score(truth, forecast)) if has_both else None,
+        "skill": _finite(1 - brier / base) if base else None,
+    }
 
 
 def _one_target_of_quantiles(

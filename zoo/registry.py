@@ -17,8 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from zoo.errors import InputError, expect, message_of, plain, unknown
 from zoo.family import family
-from zoo.layers.normalised import Normalised
-from zoo.layers.quantiles import Model, Quantiles, inside
+from zoo.layers.model import Model, inside, model_of
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
 from zoo.seeding import stream_seed
@@ -268,10 +267,7 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> M
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(stream_seed(seed, "weights"))
         try:
-            if problem.quantiles:
-                model: Model = Quantiles(lambda points: chosen.build(points, **resolved), problem)
-            else:
-                model = Normalised(chosen.build(problem, **resolved), problem)
+            model = model_of(lambda each: chosen.build(each, **resolved), problem)
             if any(isinstance(parameter, UninitializedParameter) for parameter in model.parameters()):
                 raise InputError(
                     f"variant '{name}' has a lazy layer: give its input size, problem.channels for instance"

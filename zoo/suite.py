@@ -21,7 +21,7 @@ from zoo.data.spacing import spacing, stamp
 from zoo.data.split import Fold
 from zoo.errors import InputError
 from zoo.files import read_input
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.records import Record, Word, checked
 from zoo.registry import check_forecast, create, list_models, named, require_here, variant
 from zoo.space import resolve
@@ -48,8 +48,12 @@ class DataSettings(Record):
 
 
 class ProblemSettings(Record):
-    """[problem]: what is forecast from what. quantiles: levels to forecast in place of the point; conformal: they are
-    calibrated on the validation part; folds: blocks of the test part, before each of which models are trained anew."""
+    """[problem]: what is forecast from what.
+
+    quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
+    direction: forecast whether the target rises; folds: blocks of the test part, before each of which models are
+    trained anew.
+    """
 
     lookback: int = 7
     horizon: int = 1
@@ -58,6 +62,7 @@ class ProblemSettings(Record):
     normalise: str = "last"
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
+    direction: bool = False
     folds: int = 1
 
 
@@ -226,9 +231,9 @@ def expand(
 
 
 def _fit_settings(config: FitConfig, data: Data) -> dict[str, Any]:
-    """The settings of training as rows store them; quantiles have no choice of loss."""
+    """The settings of training as rows store them; other tasks than forecast have no choice of loss."""
     settings = config.settings()
-    return {name: value for name, value in settings.items() if name != "loss" or not data.problem.quantiles}
+    return {name: value for name, value in settings.items() if name != "loss" or data.problem.task == "forecast"}
 
 
 def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:
@@ -291,6 +296,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         normalise=problem["normalise"],
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
+        direction=problem.get("direction", problem.get("task") == "direction"),
         fold=Fold(problem.get("fold", 0), problem.get("folds", 1)),
     )
 

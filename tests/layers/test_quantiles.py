@@ -174,7 +174,7 @@ def test_levels_that_make_no_sense_are_refused(prices, settings, message):
 def test_another_loss_is_refused_rather_than_ignored(quantile_data):
     model = zoo.create("linear", quantile_data.problem)
     with pytest.raises(
-        InputError, match="fit.loss must be left out: quantiles are learned by the pinball loss, got mse"
+        InputError, match="fit.loss must be left out: the task quantile is learned by the pinball loss, got mse"
     ):
         zoo.fit(model, quantile_data.train, quantile_data.valid, zoo.FitConfig(loss="mse"))
 

@@ -34,6 +34,7 @@ def bench(
     quantiles: options.Quantiles = None,
     interval: options.Interval = None,
     conformal: options.Conformal = False,
+    direction: options.Direction = False,
     folds: options.Folds = None,
     columns: options.Columns = None,
     channels: options.Channels = None,
@@ -79,7 +80,7 @@ def bench(
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing, data),
         "problem": options.problem_changes(
-            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, folds
+            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, folds, direction=direction
         ),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }

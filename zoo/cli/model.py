@@ -33,6 +33,7 @@ def fit(
     quantiles: options.Quantiles = None,
     interval: options.Interval = None,
     conformal: options.Conformal = False,
+    direction: options.Direction = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -49,7 +50,9 @@ def fit(
 
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
+        "problem": options.problem_changes(
+            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, direction=direction
+        ),
         "run": {"models": [name], "seeds": [seed]},
     }
     suite = options.suite_from(source, changes, settings or [])

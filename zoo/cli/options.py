@@ -52,6 +52,7 @@ Scaling = Annotated[str | None, option(FORECAST, "standard, minmax, robust or no
 Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
 Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
 Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
+Direction = Annotated[bool, option(FORECAST, "Forecast the probability of a rise.", "--direction")]
 Folds = Annotated[
     int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
 ]
@@ -94,6 +95,7 @@ def problem_changes(
     interval: str | None = None,
     conformal: bool = False,
     folds: int | None = None,
+    direction: bool = False,
 ) -> dict[str, Any]:
     """The [problem] section of a suite as the options change it."""
     from zoo.space import scalar
@@ -108,6 +110,7 @@ def problem_changes(
         "quantiles": _levels(quantiles, interval),
         "conformal": True if conformal else None,
         "folds": folds,
+        "direction": True if direction else None,
     }
 
 
@@ -277,7 +280,9 @@ def error_text(error: float | None) -> str:
 
 
 def errors_text(metrics: Mapping[str, Any]) -> str:
-    """The errors of a forecast: of points rmse and mae, of quantiles crps and coverage."""
+    """What a forecast is worth: rmse and mae, of quantiles crps and coverage, of directions brier and accuracy."""
+    if metrics.get("brier") is not None:
+        return f"brier {error_text(metrics['brier'])}, accuracy {100 * metrics['accuracy']:.1f} %"
     if metrics.get("crps") is not None:
         return f"crps {error_text(metrics['crps'])}, coverage {100 * metrics['coverage']:.1f} %"
     return f"rmse {error_text(metrics['rmse'])}, mae {error_text(metrics['mae'])}"

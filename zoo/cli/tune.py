@@ -68,6 +68,7 @@ def tune(
     quantiles: options.Quantiles = None,
     interval: options.Interval = None,
     conformal: options.Conformal = False,
+    direction: options.Direction = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -92,7 +93,9 @@ def tune(
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
-        "problem": options.problem_changes(lookback, horizon, split, scaler, normalise, quantiles, interval, conformal),
+        "problem": options.problem_changes(
+            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, direction=direction
+        ),
         "run": {},
         "fit": {"device": None if device == "auto" else device},
         "tune": {**search, "pruner": pruner, "objectives": options.names_in(objectives)},

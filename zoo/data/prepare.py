@@ -91,6 +91,7 @@ def prepare(
     missing: str | None = None,
     quantiles: Sequence[float] = (),
     conformal: bool = False,
+    direction: bool = False,
     fold: Fold = WHOLE,
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
@@ -99,9 +100,9 @@ def prepare(
     over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
     where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
     source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
-    conformal: calibrate them on the validation part. fold: cut the test part into blocks, and take one of them as
-    the test part, see split_of_fold; channels that are constant, and the units of scaled errors, are those of the first
-    block's train part.
+    conformal: calibrate them on the validation part; direction: forecast the probability that the target rises above
+    its last value. fold: cut the test part into blocks, and take one of them as the test part, see split_of_fold;
+    channels that are constant, and the units of scaled errors, are those of the first block's train part.
 
     Raises InputError for a setting or values that cannot be used.
     """
@@ -116,7 +117,10 @@ def prepare(
     _check_count("horizon", horizon)
     if normalise not in NORMALISE:
         raise unknown("normalise", normalise, NORMALISE)
+    expect("direction", direction, bool, "True or False")
     levels = _checked_levels(quantiles, conformal)
+    if levels and direction:
+        raise InputError("a task forecasts quantiles or directions, not both: leave one of them out")
     chosen, target_names = choose_columns(table, channels, targets)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if missing is None else missing
@@ -140,7 +144,7 @@ def prepare(
         data = prepare(
             table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
             horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing, quantiles=quantiles,
-            conformal=conformal, fold=fold,
+            conformal=conformal, direction=direction, fold=fold,
         )  # fmt: skip
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
@@ -154,7 +158,10 @@ def prepare(
     if levels:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, is_conformal=conformal, output_shape=shape)
+    if direction:
+        problem = replace(problem, task="direction")
     train, valid, test = _parts(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
+    _check_directions(train, target_names)
     return Data(
         problem=problem,
         train=train,
@@ -211,7 +218,9 @@ def _parts(
     """The windows of train, validation (None where it is empty) and test; raises InputError where every window of a
     part that has rows is left out."""
     none = torch.empty(0, dtype=torch.int64)
-    table = Windows(values, none, problem.lookback, problem.horizon, problem.targets, raw, units, is_filled)
+    is_direction = problem.task == "direction"
+    shape = (problem.lookback, problem.horizon, problem.targets)
+    table = Windows(values, none, *shape, raw, units, is_filled, is_direction)
     parts = [table.between(first, end) for _, first, end in bounds.parts()]
     for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
         if end > first and len(part) == 0:
@@ -244,6 +253,15 @@ def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> 
     if not counts:
         return ()
     return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
+
+
+def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
+    """Raise InputError for a target that only rises, or never does, over the training windows."""
+    shares = train.truth().mean(axis=(0, 1)) if train.is_direction else np.empty(0)
+    for name, share in zip(names, shares, strict=False):
+        if share in (0.0, 1.0):
+            always = "always rises" if share else "never rises"
+            raise InputError(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
 
 
 def _check_folds(whole: Split, fold: Fold, horizon: int) -> None:

@@ -17,7 +17,8 @@ class Windows:
     values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first
     lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units:
     bring forecasts back to the data's units; is_filled: bool [rows], where a target is not measured but filled in,
-    None: nowhere. Memory grows with rows, not with rows x lookback.
+    None: nowhere; is_direction: the values to forecast are whether the target lies above its last value, 1 or 0. Memory
+    grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -28,6 +29,7 @@ class Windows:
     raw: np.ndarray
     units: Units
     is_filled: np.ndarray | None = None
+    is_direction: bool = False
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -49,6 +51,10 @@ class Windows:
         """The same windows with values and starts on `device`."""
         return replace(self, values=self.values.to(device), starts=self.starts.to(device))
 
+    def as_points(self) -> "Windows":
+        """The same windows, whose values to forecast are the target's own."""
+        return replace(self, is_direction=False)
+
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Windows number `index` [B] as (x [B, L, C], y [B, T, D]), in one indexing call on the device."""
         rows, channels = self.values.shape
@@ -56,7 +62,8 @@ class Windows:
         row, column = self.values.stride()
         every_window = self.values.as_strided((rows - length + 1, length, channels), (row, row, column))
         block = every_window[self.starts[index]]
-        return block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
+        x, y = block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
+        return x, (y > columns(x[:, -1:], self.targets)).to(y.dtype) if self.is_direction else y
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
@@ -70,14 +77,19 @@ class Windows:
         return torch.randperm(len(self), generator=generator).to(self.starts.device)
 
     def truth(self) -> np.ndarray:
-        """The actual values: float64 [n, T, D] in the data's units."""
+        """The actual values: float64 [n, T, D] in the data's units, or directions."""
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
-        return self.raw[rows][..., list(self.targets)]
+        values = self.raw[rows][..., list(self.targets)]
+        return (values > self.last()[:, None]).astype(float) if self.is_direction else values
 
     def scaled_truth(self) -> Tensor:
-        """The actual values in scaled units: float32 [n, T, D] on the device."""
+        """The actual values in scaled units, or directions: float32 [n, T, D] on the device."""
         steps = torch.arange(self.lookback, self.lookback + self.horizon, device=self.starts.device)
-        return columns(self.values[self.starts[:, None] + steps], self.targets)
+        values = columns(self.values[self.starts[:, None] + steps], self.targets)
+        if not self.is_direction:
+            return values
+        last = columns(self.values[self.starts + self.lookback - 1], self.targets)
+        return (values > last[:, None]).to(values.dtype)
 
     def last(self) -> np.ndarray:
         """The targets' last observed values: float64 [n, D] in the data's units."""

@@ -4,9 +4,11 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
 from zoo.layers.normalised import Normalised
@@ -25,6 +27,8 @@ class Quantiles(nn.Module):
     all targets) forecasts the point, and its quantiles are that point plus the quantiles of its residuals, by step and
     target. These are wider where the window was restless: `calibrate` weighs that.
     """
+
+    learns_by = "the pinball loss"
 
     def __init__(self, build: Callable[[Problem], nn.Module], problem: Problem) -> None:
         super().__init__()
@@ -77,6 +81,19 @@ class Quantiles(nn.Module):
         """Whether `calibrate` belongs to its training."""
         return not self.is_trained or self.problem.is_conformal
 
+    def begin(self, train: Windows) -> None:
+        """Before training there is nothing to do."""
+
+    def finish(self, windows: Windows, batch_size: int) -> None:
+        """Calibrate on these windows, where that belongs to its training."""
+        if self.needs_residuals():
+            self.calibrate(windows, batch_size)
+
+    @staticmethod
+    def restored(scaled: np.ndarray, units: Units) -> np.ndarray:
+        """Scaled quantiles [n, T, D, Q] in the data's units."""
+        return np.moveaxis(units.restore(np.moveaxis(scaled, -1, 0)), 0, -1)
+
     @torch.no_grad()
     def calibrate(self, windows: Windows, batch_size: int) -> None:
         """Move each quantile so that its share of the actual values of these windows lies below it, by step and target.
@@ -109,9 +126,6 @@ class Quantiles(nn.Module):
                 self.offsets_TDQ.copy_(offsets_TDQ)
 
 
-Model = Normalised | Quantiles  # what zoo.create returns
-
-
 def ranks(levels: Sequence[float], count: int) -> list[int]:
     """The place of each quantile among `count` sorted values, rounded away from the median."""
     places = [(count + 1) * level for level in levels]
@@ -131,11 +145,6 @@ def _tells_copies_apart(model: Normalised) -> bool:
         parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     forecast_BTD = twin(torch.randn(2, model.problem.lookback, model.problem.channels, generator=generator))
     return not torch.allclose(forecast_BTD[..., 0], forecast_BTD[..., 1], atol=1e-5)
-
-
-def inside(model: Model) -> Normalised:
-    """The model of points in a model."""
-    return model.model if isinstance(model, Quantiles) else model
 
 
 def _wrapped(build: Callable[[Problem], nn.Module], problem: Problem) -> Normalised:

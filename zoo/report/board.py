@@ -135,6 +135,15 @@ class Board:
         return tuple(levels) if isinstance(levels, (tuple, list)) else ()
 
     @property
+    def task(self) -> str:
+        return str(self.first["task"])
+
+    @property
+    def is_squared(self) -> bool:
+        """Whether skill is of the root of the windows' losses."""
+        return self.task == "forecast"
+
+    @property
     def folds(self) -> int:
         """Blocks of the test part, before each of which the models were trained anew."""
         return folds_of(self.runs)
@@ -142,7 +151,7 @@ class Board:
     @property
     def error(self) -> str:
         """The metric that skill is made of."""
-        return "crps" if self.levels else "rmse"
+        return {"quantile": "crps", "direction": "brier"}.get(self.task, "rmse")
 
     @property
     def lookback(self) -> int:
@@ -155,6 +164,7 @@ class Board:
         text = f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
+        text = f"direction of {text}" if self.task == "direction" else text
         return f"{text}, {self.folds} folds" if self.folds > 1 else text
 
     @property

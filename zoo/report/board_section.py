@@ -17,6 +17,7 @@ from zoo.report.verdict import verdict
 # These columns stay in any terminal.
 OF_POINTS = ("variant", "rmse", "skill %", INTERVAL, MAY_BE_BEST)
 OF_QUANTILES = ("variant", "crps", "coverage %", "skill %", INTERVAL, MAY_BE_BEST)
+OF_DIRECTIONS = ("variant", "brier", "accuracy %", "auc", "skill %", INTERVAL, MAY_BE_BEST)
 TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, on test "
@@ -34,7 +35,7 @@ TESTS = (
 
 def board_section(board: Board, number: int = 1) -> Section:
     """Everything about one problem but its charts; number: its place in the report, which names its pictures."""
-    narrowest = OF_QUANTILES if board.levels else OF_POINTS
+    narrowest = {"quantile": OF_QUANTILES, "direction": OF_DIRECTIONS}.get(board.task, OF_POINTS)
     narrow = ((*narrowest, "seeds", "train s"), narrowest)
     blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:
@@ -53,7 +54,14 @@ def board_section(board: Board, number: int = 1) -> Section:
 def legend(board: Board) -> str:
     """How to read the table of a board, in one paragraph."""
     units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
-    if board.levels:
+    if board.task == "direction":
+        metrics = (
+            "a forecast is the probability that the target lies above its last value. brier: its mean squared error; "
+            "log loss: of what happened; lower is better. accuracy: directions with the larger probability; balanced: "
+            "mean of that among rises and among the others; auc: 0.5 is chance. skill: 1 - brier / naive's brier; "
+            "naive always forecasts the usual share of rises in the training part."
+        )
+    elif board.task == "quantile":
         share = f"{100 * (board.levels[-1] - board.levels[0]):.4g} %"
         metrics = (
             f"crps, width, winkler and rmse are in {units}; lower is better. crps: twice the mean pinball loss of the "

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.split import Fold, Split, split_of_fold
-from zoo.metrics import METRICS, QUANTILE_METRICS
+from zoo.metrics import DIRECTION_METRICS, METRICS, QUANTILE_METRICS
 
 SUMS = ("train_seconds", "epochs")
 SKILLS = "fold_skills"  # of a pooled run: the skill in each fold, oldest first
@@ -63,18 +63,18 @@ def _metrics(own: pd.DataFrame, prefix: str, weights: np.ndarray) -> dict[str, f
         numbers = np.asarray(values, dtype=float)
         return float(weights @ numbers) if np.isfinite(numbers).all() else None
 
-    present = [name for name in (*METRICS, *QUANTILE_METRICS) if prefix + name in own]
+    present = [name for name in (*METRICS, *QUANTILE_METRICS, *DIRECTION_METRICS) if prefix + name in own]
     values: dict[str, float | None] = {name: mean(own[prefix + name]) for name in present}
     mse = values["mse"]
     values |= {"r2": None, "rmse": None if mse is None else math.sqrt(mse)}
-    is_quantile = values.get("crps") is not None
-    error = own[prefix + ("crps" if is_quantile else "rmse")].astype(float)
+    name = next((name for name in ("crps", "brier") if values.get(name) is not None), "rmse")
+    error = own[prefix + name].astype(float)
     rest = 1 - own[prefix + "skill"].astype(float)
-    naive = mean((error / rest.where(rest > 0)) ** (1 if is_quantile else 2))
+    naive = mean((error / rest.where(rest > 0)) ** (2 if name == "rmse" else 1))
     if naive is None or naive <= 0:
         values["skill"] = None
-    elif is_quantile:
-        values["skill"] = 1 - (values["crps"] or 0.0) / naive
-    else:
+    elif name == "rmse":
         values["skill"] = 1 - math.sqrt((mse or 0.0) / naive)
+    else:
+        values["skill"] = 1 - (values[name] or 0.0) / naive
     return values

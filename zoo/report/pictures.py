@@ -20,6 +20,7 @@ PICTURES = {
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
 MOST_POINTS = 2000  # of a line over time: more are thinned evenly
 LAST = 120  # windows of the test part that the PNG of forecasts shows
+BINS, LEAST_IN_BIN = 10, 20  # of the calibration of directions
 MOST_TARGETS = 4  # panels of that PNG
 ACTUAL, NAIVE = "actual", "naive (the value before)"
 LEVEL: dict[str, Any] = {"colour": "grey", "dash": "dash", "width": 1.0}
@@ -87,6 +88,8 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
 
     The best line's forecast is shown, and naive's where only the last windows are.
     """
+    if board.task == "direction":
+        return calibration(board, stored)
     charts = []
     for place, target in enumerate(board.targets if stored else ()):
         shared = next(iter(stored.values()))
@@ -96,6 +99,20 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
         title = f"Forecasts of {target}, one step ahead"
         charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=TOGGLE))
     return charts
+
+
+def calibration(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
+    """How often the target rose where a line gave a rise that probability; a right one lies on the diagonal."""
+    looks_of = _looks(board)
+    series = [Series("right", [0, 100], [0, 100], **LEVEL)]
+    for number, (label, own) in enumerate(stored.items()):
+        chances, rose = 100 * own.forecast.ravel(), 100 * own.truth.ravel()
+        parts = np.array_split(np.argsort(chances, kind="stable"), min(BINS, max(1, len(chances) // LEAST_IN_BIN)))
+        points = [(chances[part].mean(), rose[part].mean()) for part in parts]
+        x, y = zip(*points, strict=True)
+        series.append(Series(label, x, y, "lines+markers", is_shown=number == 0, **looks_of[label]))
+    title = f"Calibration of {', '.join(board.targets)}: forecast and actual share of rises"
+    return [Chart(title, "forecast probability, %", "rose, %", series, note=TOGGLE)]
 
 
 def residuals(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:

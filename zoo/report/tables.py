@@ -5,7 +5,10 @@ from zoo.report.folds import SKILLS
 from zoo.report.text_table import Text, TextTable, table_of
 
 INTERVAL, MAY_BE_BEST = "interval", "best?"  # after skill, where predictions are stored
-BEST = {"rmse": min, "mae": min, "r2": max, "crps": min, "winkler": min, "skill": max}
+BEST = {
+    "rmse": min, "mae": min, "r2": max, "crps": min, "winkler": min, "brier": min, "log_loss": min, "accuracy": max,
+    "balanced_accuracy": max, "roc_auc": max, "skill": max,
+}  # fmt: skip
 
 
 def accuracy_table(board: Board) -> TextTable:
@@ -16,7 +19,7 @@ def accuracy_table(board: Board) -> TextTable:
         seconds = line.spread("train_seconds")
         cells: dict[str, str | Text] = {
             "variant": line.label,
-            **(_of_quantiles(line, best) if board.levels else _of_points(line, best, with_r2=board.folds == 1)),
+            **_accuracy(board, line, best),
             "skill %": Text(skill_percent(line), line.label in best["skill"]),
         }
         if board.is_tested:
@@ -31,6 +34,26 @@ def accuracy_table(board: Board) -> TextTable:
             cells["tuning s"] = tuning_seconds(line) if line.is_tuned else "-"
         lines.append(cells)
     return table_of(lines, [line.is_baseline for line in board.lines])
+
+
+def _accuracy(board: Board, line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
+    if board.task == "quantile":
+        return _of_quantiles(line, best)
+    if board.task == "direction":
+        return _of_directions(line, best)
+    return _of_points(line, best, with_r2=board.folds == 1)
+
+
+def _of_directions(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
+    spreads = {name: line.spread(name) for name in ("accuracy", "balanced_accuracy")}
+    percents = {name: spread.percent if spread is not None else None for name, spread in spreads.items()}
+    return {
+        "brier": Text(figure(line.spread("brier")), line.label in best["brier"]),
+        "log loss": Text(figure(line.spread("log_loss")), line.label in best["log_loss"]),
+        "accuracy %": Text(figure(percents["accuracy"], decimals=1), line.label in best["accuracy"]),
+        "balanced %": Text(figure(percents["balanced_accuracy"], decimals=1), line.label in best["balanced_accuracy"]),
+        "auc": Text(figure(line.spread("roc_auc"), decimals=3), line.label in best["roc_auc"]),
+    }
 
 
 def _of_points(line: Line, best: dict[str, set[str]], *, with_r2: bool) -> dict[str, str | Text]:

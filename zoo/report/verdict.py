@@ -34,7 +34,7 @@ def answer(board: Board) -> str:
     if winners and board.is_tested:
         return _yes(board, winners[0])
     best = scored[0]
-    text = f"The best recurrent model, {best.label}, is {_against_naive(best)}"
+    text = f"The best recurrent model, {best.label}, is {_against_naive(board, best)}"
     if _gain(best) <= ROUNDING:
         return f"No. {text}. {_instead(board)}"
     if _gain(best) < board.minimum_skill:
@@ -77,7 +77,7 @@ def _instead(board: Board) -> str:
 
 def _yes(board: Board, line: Line) -> str:
     """The answer where a recurrent line beats naive: it should also be better than the baselines that do."""
-    text = f"{line.label} is {_against_naive(line)} (interval {_bounds(line)} %)"
+    text = f"{line.label} is {_against_naive(board, line)} (interval {_bounds(line)} %)"
     simple = [other for other in _winners(board) if other.is_baseline]
     if not simple:
         if any(other.is_baseline and not other.is_naive and len(other.runs) for other in board.lines):
@@ -133,7 +133,7 @@ def _best_set(board: Board) -> list[str]:
 def _attainable(board: Board) -> list[str]:
     """How near the most accurate line comes to the best forecast there can be, which is known of generated data."""
     entry = BUILT_IN.get(board.source)
-    if entry is None or entry.attainable is None or len(board.targets) > 1 or board.levels:
+    if entry is None or entry.attainable is None or len(board.targets) > 1 or not board.is_squared:
         return []
     column, least = entry.attainable
     errors = {line.label: rmse.mean for line in board.lines if (rmse := line.spread("rmse")) is not None}
@@ -205,10 +205,13 @@ def _gain(line: Line) -> float:
     return line.skill.mean
 
 
-def _against_naive(line: Line) -> str:
+def _against_naive(board: Board, line: Line) -> str:
+    naive = "repeating the last value"
+    if board.task == "direction":
+        naive = "always forecasting the usual share of rises"
     if abs(_gain(line)) <= ROUNDING:
-        return "as accurate as repeating the last value"
-    return f"{_share(line)} {'better' if _gain(line) > 0 else 'worse'} than repeating the last value"
+        return f"as accurate as {naive}"
+    return f"{_share(line)} {'better' if _gain(line) > 0 else 'worse'} than {naive}"
 
 
 def _share(line: Line) -> str:

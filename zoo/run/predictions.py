@@ -1,7 +1,7 @@
 """Predictions: the test forecasts of a cell, stored beside its row and read when a report needs them.
 
 OUT/predictions/<key>.npz holds forecast, train_loss and valid_loss in float32. The arrays that all cells of a problem
-share are stored once, in truth-<hash>.npz: of a problem of quantiles also their levels and the quantiles of naive.
+share are stored once, in truth-<hash>.npz: of another task than forecast also what naive forecasts, and levels.
 Stored lists their shapes and units.
 """
 
@@ -35,7 +35,8 @@ class Stored:
     first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled
     errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without
     validation). None where an older version did not store them. Of a forecast of quantiles, forecast is the median;
-    levels: [Q]; quantiles, naive: [n, T, D, Q], all of them, and those of naive.
+    levels: [Q]; quantiles: [n, T, D, Q], all of them. Of directions, forecast is the probability of a rise, truth 1 or
+    0. naive: what naive forecasts, like quantiles or forecast; None: the last values.
     """
 
     forecast: np.ndarray
@@ -53,20 +54,20 @@ class Stored:
     def losses(self) -> np.ndarray | None:
         """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
         quantiles the mean pinball loss."""
-        return self._losses(self.forecast, self.quantiles)
+        return self._losses(self.forecast if self.quantiles is None else self.quantiles)
 
     def naive_losses(self) -> np.ndarray | None:
         """[n]: the same for naive, which repeats the last values."""
-        return self._losses(self.last[:, None], self.naive)
+        return self._losses(self.last[:, None] if self.naive is None else self.naive)
 
-    def _losses(self, forecast: np.ndarray, quantiles: np.ndarray | None) -> np.ndarray | None:
+    def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
         unit: np.ndarray | float = 1.0  # skill of one target has no unit
-        if self.truth.shape[2] > 1:
+        if self.truth.shape[2] > 1 and (self.naive is None or self.levels):
             if self.deviation is None:
                 return None
             unit = self.deviation
-        if quantiles is not None:
-            return np.asarray((pinball(quantiles, self.truth, self.levels) / unit).mean(axis=(1, 2)))
+        if self.levels:
+            return np.asarray((pinball(forecast, self.truth, self.levels) / unit).mean(axis=(1, 2)))
         return np.asarray((((forecast - self.truth) / unit) ** 2).mean(axis=(1, 2)))
 
 
@@ -133,7 +134,8 @@ def store(
         arrays = {"truth": data.test.truth(), "last": data.test.last(), "target_row": rows}
         arrays["deviation"] = data.test.units.deviation
         if naive is not None:
-            arrays |= {"levels": np.array(data.problem.quantiles), "naive": naive.astype(np.float32)}
+            arrays |= {"naive": naive.astype(np.float32)}
+            arrays |= {"levels": np.array(data.problem.quantiles)} if data.problem.quantiles else {}
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(shared_path, _npz(arrays))

@@ -35,7 +35,7 @@ def fit_and_save(
     check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
-        naive = naive_of(data) if data.problem.quantiles else None
+        naive = naive_of(data) if data.problem.task != "forecast" else None
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
     about = {
         "variant": cell.variant,

@@ -17,7 +17,7 @@ from zoo.cell import AccuracyRow, Cell, DataFields, ProblemFields
 from zoo.data.prepare import Data
 from zoo.errors import Diverged
 from zoo.files import write_atomically
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.records import record_from
 from zoo.registry import create, variant
 from zoo.run import environment, predictions
@@ -72,7 +72,7 @@ def _measured(
         if isinstance(outcome, Diverged):
             raise outcome
         forecasts = forecast(model, data.test)
-        naive = forecast(naive_of(data), data.test) if data.problem.quantiles else None
+        naive = forecast(naive_of(data), data.test) if data.problem.task != "forecast" else None
         speeds = [epoch.windows_per_second for epoch in outcome.epochs]
         figures = {
             "metrics": scores(forecasts, naive, data.test, model),
@@ -108,7 +108,7 @@ def trained(cell: Cell, data: Data, on_epoch: Callable[[Epoch], None] | None) ->
 
 
 def naive_of(data: Data) -> Model:
-    """Naive with the quantiles of its residuals, which the skill of quantiles is measured against."""
+    """The fitted naive that the skill of quantiles and of directions is measured against."""
     model = create("naive", data.problem)
     fit(model, data.train, data.valid, FitConfig(device="cpu"))
     return model

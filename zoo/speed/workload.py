@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.cell import SpeedCell
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.registry import create
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared

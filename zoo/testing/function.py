@@ -6,7 +6,7 @@ import torch
 
 from zoo.data.prepare import Data, prepare
 from zoo.data.sources import load
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.registry import create, variant
 from zoo.testing.helpers import (
     Broken,

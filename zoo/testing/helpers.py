@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import first_line
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.problem import Normalise, Problem
 from zoo.registry import create, variant
 from zoo.space import Choice, Int, Range

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
 from zoo.train.predict import validation_loss

@@ -6,13 +6,14 @@ import numpy as np
 
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
-from zoo.layers.quantiles import Model, Quantiles
-from zoo.metrics import forecast_metrics, quantile_metrics
+from zoo.layers.model import WITH_TASK, Model
+from zoo.metrics import direction_metrics, forecast_metrics, quantile_metrics
 from zoo.train.predict import check_windows, predict_windows
 
 
 def forecast(model: Model, windows: Windows) -> np.ndarray:
-    """Forecasts of every window, float64 [n, *output_shape] in the data's units; the model is left in eval mode.
+    """Forecasts of every window, float64 [n, *output_shape] in the data's units, of directions the probabilities of a
+    rise; the model is left in eval mode.
 
     Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
     forecast is not a finite number.
@@ -23,10 +24,8 @@ def forecast(model: Model, windows: Windows) -> np.ndarray:
     parameter = next(model.parameters(), None)
     windows = windows.to(parameter.device if parameter is not None else windows.values.device)
     scaled = predict_windows(model, windows).cpu().numpy()
-    if isinstance(model, Quantiles):
-        restored = np.moveaxis(windows.units.restore(np.moveaxis(scaled, -1, 0)), 0, -1)
-    else:
-        restored = windows.units.restore(scaled)
+    units = windows.units
+    restored = model.restored(scaled, units) if isinstance(model, WITH_TASK) else units.restore(scaled)
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     return restored
@@ -35,8 +34,8 @@ def forecast(model: Model, windows: Windows) -> np.ndarray:
 def evaluate(model: Model, windows: Windows, *, naive: Model | None = None) -> dict[str, Any]:
     """Every metric of the model's forecasts of these windows, in the data's own units and in scaled ones.
 
-    zoo.metrics.forecast_metrics and quantile_metrics define each one. They do not depend on a batch size. naive: the
-    fitted naive whose quantiles skill is measured against; a point forecast needs none.
+    zoo.metrics defines each one. They do not depend on a batch size. naive: the
+    fitted naive that skill is measured against; a point forecast needs none.
     """
     return scores(forecast(model, windows), None if naive is None else forecast(naive, windows), windows, model)
 
@@ -44,6 +43,8 @@ def evaluate(model: Model, windows: Windows, *, naive: Model | None = None) -> d
 def scores(forecasts: np.ndarray, naive: np.ndarray | None, windows: Windows, model: Model) -> dict[str, Any]:
     """The metrics of forecasts [n, *output_shape] of all windows, by a model; naive: its forecasts, as in evaluate."""
     truth, last, units = windows.truth(), windows.last(), windows.units
-    if isinstance(model, Quantiles):
-        return quantile_metrics(forecasts, naive, truth, last, units, model.levels)
+    if model.problem.task == "quantile":
+        return quantile_metrics(forecasts, naive, truth, last, units, model.problem.quantiles)
+    if model.problem.task == "direction":
+        return direction_metrics(forecasts, naive, truth, units)
     return forecast_metrics(forecasts, truth, last, units)

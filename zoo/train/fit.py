@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from torch import Tensor
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
 from zoo.layers.committee import Committee
+from zoo.layers.model import WITH_TASK, Model, inside
 from zoo.layers.normalised import Normalised, Solvable
-from zoo.layers.quantiles import Model, Quantiles, inside
 from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
@@ -38,8 +38,8 @@ def fit(
     Best is the lowest validation loss. The initial weights count too: a model that never beats them gets them back.
     Without `valid` there is no early stopping and the last weights stay. A Solvable variant is solved
     instead, the members of a Committee are trained one after the other; a variant without parameters stays as it is.
-    A model of Quantiles learns the pinball loss; where its quantiles come from residuals, or are conformal, they are
-    those of `valid`, without it those of `train`.
+    A model of quantiles or directions learns the loss of its task; what it takes from residuals, or calibrates, comes
+    from `valid`, without it from `train`.
     Batch order and dropout draw from `seed`. The step runs in the config's precision, all else in full_float32, on the
     config's threads; the random state, the number of threads and the precision of the caller's process are left as
     they were.
@@ -63,22 +63,20 @@ def fit(
     with full_float32(device), torch_threads(config.threads):
         if len(train):
             check_forecast(model, next(train.batches(2))[0], type(model.variant).__name__)
+        if isinstance(model, WITH_TASK):
+            model.begin(train)
         if isinstance(model.variant, Committee):
             _fit_members(model, train, valid, config, seed, on_epoch, history)
         elif isinstance(model.variant, Solvable):
             with torch.no_grad():
-                point = inside(model)
-                model.variant.solve(
-                    lambda: point.inside(train, EVALUATION_BATCH),
-                    (lambda: point.inside(valid, EVALUATION_BATCH)) if valid is not None else None,
-                )
+                model.variant.solve(_batches(model, train), _batches(model, valid))
         elif model.is_trainable:
             cuda = [device.index or 0] if device.type == "cuda" else []
             with torch.random.fork_rng(devices=cuda):
                 torch.manual_seed(stream_seed(seed, "dropout"))
                 _descend(model, train, valid, config, seed, on_epoch, history)
-        if isinstance(model, Quantiles) and model.needs_residuals():
-            model.calibrate(valid if valid is not None else train, EVALUATION_BATCH)
+        if isinstance(model, WITH_TASK):
+            model.finish(valid if valid is not None else train, EVALUATION_BATCH)
     model.eval()
     history.seconds = time.perf_counter() - started
     return history
@@ -137,11 +135,15 @@ def _fit_fused(
     fuse: Fuse,
 ) -> list[History | Diverged]:
     for model in models:
+        check_loss(model.problem, configs[0].loss)
         check_windows(model, train, "train")
         if valid is not None:
             check_windows(model, valid, "valid")
         model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
+    for model in models:
+        if isinstance(model, WITH_TASK):
+            model.begin(train)
     configs = [replace(config, mode=mode_on(device, config.mode)) for config in configs]
     started = time.perf_counter()
     outcomes: list[History | Diverged | None] = [None] * len(models)
@@ -179,8 +181,8 @@ def _fit_fused(
         model.eval()
         if isinstance(outcome, History):
             outcome.seconds, outcome.together = share, len(models)
-            if isinstance(model, Quantiles) and model.needs_residuals():
-                model.calibrate(valid if valid is not None else train, EVALUATION_BATCH)
+            if isinstance(model, WITH_TASK):
+                model.finish(valid if valid is not None else train, EVALUATION_BATCH)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -208,16 +210,16 @@ def _fit_members(
         if on_epoch is not None:
             on_epoch(history.epochs[-1])
 
-    errors = []
+    errors, points = [], valid.as_points() if valid is not None else None
     for place, member in enumerate(members):
         before = len(history.epochs)
-        one = fit(member, train, valid, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
+        one = fit(member, train.as_points(), points, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
         if one.epochs:
             history.stopped, history.fallback = one.stopped, history.fallback or one.fallback
         if one.best_epoch:
             history.best_epoch = before + one.best_epoch
-        if valid is not None:
-            errors.append((predict_windows(member, valid) - valid.scaled_truth()).square().mean(dim=(0, 1)))
+        if points is not None:
+            errors.append((predict_windows(member, points) - points.scaled_truth()).square().mean(dim=(0, 1)))
     if valid is not None:
         committee.weigh(torch.stack(errors))
 
@@ -244,6 +246,11 @@ def _descend(
         if on_epoch is not None:
             on_epoch(epoch)
     descent.keep_best()
+
+
+def _batches(model: Model, windows: Windows | None) -> Any:
+    """What `solve` learns from; None where there are no windows."""
+    return None if windows is None else lambda: inside(model).inside(windows.as_points(), EVALUATION_BATCH)
 
 
 def _train_epoch(step: Step, whole: Mode, indices: Tensor, batch_size: int) -> float:

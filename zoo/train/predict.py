@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from zoo.data.windows import Windows
 from zoo.errors import InputError, expect
+from zoo.layers.model import WITH_TASK
 from zoo.layers.normalised import Normalised
-from zoo.layers.quantiles import Quantiles
 from zoo.train.step import float32_rounding, loss_of
 
 EVALUATION_BATCH = 1024
@@ -43,7 +43,7 @@ def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
 
 def check_windows(model: Any, windows: Any, name: str) -> None:
     """Raise InputError unless `model` is one of zoo.create, and `windows`, the argument `name`, are of its problem."""
-    expect("model", model, (Normalised, Quantiles), "what zoo.create returns")
+    expect("model", model, (Normalised, *WITH_TASK), "what zoo.create returns")
     expect(name, windows, Windows, "windows of zoo.prepare: data.train, data.valid or data.test")
     problem = model.problem
     wanted = problem.lookback, problem.horizon, problem.channels, tuple(problem.targets)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from zoo.data.windows import Windows
 from zoo.errors import InputError
-from zoo.layers.quantiles import Quantiles
+from zoo.layers.model import TASKS, WITH_TASK
 from zoo.problem import Problem
 from zoo.train.config import FitConfig
 from zoo.train.optimizer import Optimizer
@@ -23,14 +23,15 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def loss_of(model: nn.Module, name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of forecasts and actual values that the model learns: the named one, or the pinball loss."""
-    return model.loss if isinstance(model, Quantiles) else LOSSES[name]
+    """The loss of forecasts and actual values that the model learns: the named one, or that of its task."""
+    return model.loss if isinstance(model, WITH_TASK) else LOSSES[name]
 
 
 def check_loss(problem: Problem, name: str) -> None:
     """Raise InputError for a loss that the task does not use."""
-    if problem.quantiles and name != FitConfig.loss:
-        raise InputError(f"fit.loss must be left out: quantiles are learned by the pinball loss, got {name}")
+    if problem.task in TASKS and name != FitConfig.loss:
+        how = TASKS[problem.task].learns_by
+        raise InputError(f"fit.loss must be left out: the task {problem.task} is learned by {how}, got {name}")
 
 
 class Step:

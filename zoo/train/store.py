@@ -21,8 +21,9 @@ from zoo.data.spacing import next_times
 from zoo.data.table import Missing, Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
 from zoo.files import check_free, read_input, write_atomically
+from zoo.layers.direction import Direction
+from zoo.layers.model import WITH_TASK, Model
 from zoo.layers.normalised import Normalised
-from zoo.layers.quantiles import Model, Quantiles
 from zoo.migration import MODEL_FORMAT, migrated_model
 from zoo.plugins import Code
 from zoo.problem import Normalise, Problem
@@ -44,7 +45,7 @@ class ModelProblem(Record):
     targets: tuple[Position, ...] = Field(min_length=1)
     output_shape: tuple[Count, Count] | tuple[Count, Count, Count]
     normalise: Normalise
-    task: Literal["forecast", "quantile"]
+    task: Literal["forecast", "quantile", "direction"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
 
@@ -133,7 +134,7 @@ def save(
     to store. Each file comes into place whole; load_model refuses a folder whose two files do not belong together.
     Raises InputError for a folder that cannot be written or that holds something else.
     """
-    expect("model", model, (Normalised, Quantiles), "what zoo.create returns")
+    expect("model", model, (Normalised, *WITH_TASK), "what zoo.create returns")
     expect("folder", folder, (str, Path), "a path")
     expect("data", data, Data, "what zoo.prepare returns")
     expect("variant", variant, str, "the name of a variant")
@@ -261,7 +262,8 @@ def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
 def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
     """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
 
-    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close.
+    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close. A
+    model of directions gives the probability of a rise: close_up.
 
     Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
     policy of the fit). Raises InputError.
@@ -282,10 +284,15 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
     restored = forecast_TDQ * saved.scaler.scale[targets, None] + saved.scaler.center[targets, None]
+    if isinstance(saved.model, Direction):
+        restored = 1 / (1 + np.exp(-forecast_TDQ))
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     levels = problem.quantiles or (0.5,)
-    columns = [name if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels]
+    ending = "_up" if problem.task == "direction" else ""
+    columns = [
+        name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels
+    ]
     frame = pd.DataFrame(restored.reshape(problem.horizon, -1), columns=columns)
     times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
     if times is not None:

@@ -18,7 +18,7 @@ from torch.utils.benchmark import Timer
 
 from zoo.data.prepare import Data
 from zoo.errors import Diverged
-from zoo.layers.quantiles import Model
+from zoo.layers.model import Model
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig

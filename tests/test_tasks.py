@@ -1,4 +1,4 @@
-"""Quantiles from the command line: from a data file to rows, a report and forecasts."""
+"""Quantiles and directions from the command line: from a data file to rows, a report and forecasts."""
 
 import json
 
@@ -83,6 +83,37 @@ def test_a_model_of_quantiles_is_fitted_kept_and_used(prices_csv, tmp_path):
     assert list(frame.columns) == ["step", "time", "close_q10", "close", "close_q90"] and len(frame) == 2
 
 
+def test_a_bench_of_directions_ends_in_rows_and_a_report(prices_csv, tmp_path):
+    out = tmp_path / "out"
+    arguments = [
+        "--targets",
+        "close",
+        "--direction",
+        "--models",
+        "naive,ridge,lstm",
+        "--folds",
+        "2",
+        "--out",
+        out,
+        *QUICK,
+    ]
+    ended = run_zoo_here("bench", prices_csv, *arguments)
+    assert ended.returncode == 0, ended.stderr
+    assert "brier" in ended.stderr and "accuracy" in ended.stderr
+    (board,) = judged(zoo.results(out))
+    assert board.title.startswith("direction of close") and board.title.endswith("2 folds")
+    lstm = next(line for line in board.lines if line.variant == "lstm")
+    losses, base = losses_of(lstm.runs)
+    assert losses.mean(axis=1) == pytest.approx(lstm.runs["brier"].to_numpy(), rel=1e-5)
+    assert lstm.skill.mean == pytest.approx(float(np.mean(1 - losses.mean(axis=1) / base.mean())), abs=1e-5)
+    naive = next(line for line in board.lines if line.is_naive)
+    assert naive.skill.mean == pytest.approx(0.0) and naive.spread("roc_auc").mean == pytest.approx(0.5)
+    report = (out / "report.md").read_text()
+    assert "balanced %" in report and "always forecasting the usual share of rises" in report
+    shown = json.loads(run_zoo_here("report", out, "--format", "json").stdout)
+    assert shown[0]["problem"]["task"] == "direction" and shown[0]["lines"][0]["brier"]["mean"] > 0
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -95,6 +126,7 @@ def test_a_model_of_quantiles_is_fitted_kept_and_used(prices_csv, tmp_path):
         (["--conformal"], "conformal calibrates quantiles"),
         (["--interval", "80", "--conformal", "--split", "0.8,0,0.2"], "the split leaves it empty"),
         (["--interval", "80", "--set", "fit.loss=mse"], "fit.loss must be left out"),
+        (["--direction", "--interval", "80"], "quantiles or directions, not both"),
     ],
 )
 def test_a_wrong_request_is_one_line(prices_csv, tmp_path, options, rule):
