@@ -1,9 +1,9 @@
 """README and docs: every command and example runs, every link leads somewhere.
 
 A page's steps run in their order, in one folder: indented lines `zoo ...` or `.venv/bin/zoo ...` up to a `#`, and
-blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, copies of the
-suites with fewer variants and seeds, and copies of the committed results that a command reads. QUICK is added to a
-command, and the database of an example is SQLite; nothing else is changed.
+blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, stocks.csv,
+copies of the suites with fewer variants and seeds, and copies of the committed results that a command reads. QUICK is
+added to a command, and the database of an example is SQLite; nothing else is changed.
 """
 
 import ast
@@ -16,11 +16,12 @@ import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 
 import zoo
-from tests.conftest import run_zoo_here
+from tests.conftest import price_frame, run_zoo_here
 from zoo import registry
 from zoo.cli.app import app
 
@@ -49,6 +50,8 @@ def shortened(suite: str) -> str:
 def folder(tmp_path, prices_csv, monkeypatch):
     """Where the steps run."""
     assert prices_csv == tmp_path / "prices.csv"
+    stocks = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") for number in range(3)])
+    stocks.to_csv(tmp_path / "stocks.csv", index=False)
     (tmp_path / "benchmarks/suites").mkdir(parents=True)
     for suite in (ROOT / "benchmarks/suites").glob("*.toml"):
         (tmp_path / "benchmarks/suites" / suite.name).write_text(shortened(suite.read_text()))

@@ -27,7 +27,8 @@ class DataFields(Record):
 
     fingerprint: SHA-256 of the values in the rows used; columns: names given to a file without a header line, null: it
     has one; time: the time column that the user named, null: none; missing: policy for missing values; first, last:
-    times of the first and the last row, null: the data have no times.
+    times of the first and the last row, null: the data have no times; series: the column that tells series apart;
+    series_count: how many are used; both are absent for one series.
     """
 
     source: str
@@ -39,12 +40,17 @@ class DataFields(Record):
     first: str | None
     last: str | None
     notes: tuple[str, ...] = ()
+    series: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    series_count: int | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class TaskFields(Record):
-    """The target of the forecast. horizon: in steps; split: number of rows of train, validation and test; quantiles:
-    their levels, absent from a row that forecasts points, like is_conformal; folds: blocks that the test part is cut
-    into, absent for one; fold: the number of this one, absent for 0."""
+    """The target of the forecast.
+
+    horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
+    default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
+    split_of_each: of several series the split of each, as it was given; split is then the sum over them.
+    """
 
     task: str
     horizon: int = Field(ge=1)
@@ -57,6 +63,7 @@ class TaskFields(Record):
     is_conformal: bool = Field(default=False, exclude_if=operator.not_)
     folds: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
+    split_of_each: tuple[Scalar, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class ProblemFields(TaskFields):

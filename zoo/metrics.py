@@ -19,9 +19,9 @@ QUANTILE_METRICS = ("crps", "weighted_quantile_loss", "coverage", "width", "wink
 def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, units: Units) -> dict[str, Any]:
     """Every metric of forecasts [n, T, D] against truth [n, T, D], last observed values being [n, D].
 
-    One target: rmse, mae, mse in the data's units. Several: these are of errors in units of each target's
-    training deviation, percentages and ratios are means over targets, and `targets` holds each target's
-    own metrics. mape and smape are percentages. None where a metric is undefined: mape with a true value
+    One target: rmse, mae, mse in the data's units. Several targets, or several series: these are of errors in units of
+    each target's training deviation in its series; percentages and ratios are means over targets, and `targets` holds
+    each target's own metrics. mape and smape are percentages. None where a metric is undefined: mape with a true value
     of zero, r2 of a constant truth, skill where naive makes no error, directional accuracy where nothing
     moved or the forecast never does.
 
@@ -30,6 +30,9 @@ def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, 
     directional accuracy: the share of steps that moved from the last observed value whose forecast moved
     the same way.
     """
+    if units.deviation.ndim > 1:
+        forecast, truth, last = (values / unit for values, unit in _by_deviation((forecast, truth, last), units))
+        units = _unit_of_panel(units)
     error = forecast - truth
     naive_error = last[:, None, :] - truth
     per_target = [
@@ -58,6 +61,18 @@ def forecast_metrics(forecast: np.ndarray, truth: np.ndarray, last: np.ndarray, 
         "scaled_mae": mae,
         "targets": dict(zip(units.names, per_target, strict=True)),
     }
+
+
+def _by_deviation(arrays: Sequence[np.ndarray], units: Units) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Arrays [n, T, D], [n, T, D, Q] or [n, D] of several series, each with the deviations to divide it by."""
+    places = {2: units.deviation[:, 0], 3: units.deviation, 4: units.deviation[..., None]}
+    return [(values, places[values.ndim]) for values in arrays]
+
+
+def _unit_of_panel(units: Units) -> Units:
+    """The units of values that have been divided by their deviations; the step differs from series to series: none."""
+    ones = np.ones(len(units.names))
+    return Units(units.names, 0 * ones, ones, ones, 0 * ones)
 
 
 def median_of(forecast: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -90,6 +105,10 @@ def quantile_metrics(
     coverage: the share of actual values between the lowest and the highest quantile; width: the mean distance of these;
     winkler: their interval score (Winkler 1972; Gneiting & Raftery 2007, equation 43). skill: 1 - crps / naive's.
     """
+    if units.deviation.ndim > 1:
+        forecast, truth, last = (values / unit for values, unit in _by_deviation((forecast, truth, last), units))
+        naive = None if naive is None else naive / units.deviation[..., None]
+        units = _unit_of_panel(units)
     metrics = forecast_metrics(median_of(forecast, levels), truth, last, units)
     per_target = []
     for d in range(len(units.names)):

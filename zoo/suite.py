@@ -35,8 +35,11 @@ MOST_FOLDS = 1_000
 
 
 class DataSettings(Record):
-    """[data]: where the numbers are, and which of them are used; targets: names, or ["all"]; file: what a file that the
-    user brings has to be."""
+    """[data]: where the numbers are, and which of them are used.
+
+    targets: names, or ["all"]; series: the column that tells several series apart; file: what a file that the user
+    brings has to be.
+    """
 
     source: str
     targets: list[str] = Field(min_length=1)
@@ -44,6 +47,7 @@ class DataSettings(Record):
     columns: list[str] | None = None
     time: str | None = None
     missing: str | None = None
+    series: str | None = None
     file: KnownFile | None = None
 
 
@@ -238,7 +242,7 @@ def _fit_settings(config: FitConfig, data: Data) -> dict[str, Any]:
 
 def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:
     """The period that the data's spacing suggests to variants that take one, None for their own default, and a note."""
-    usual = spacing(data.time)
+    usual = spacing(data.time_of_first)
     if usual is None or usual.season is None or usual.season <= data.problem.lookback:
         return usual.season if usual is not None else None, ()
     note = (
@@ -280,7 +284,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     file = KnownFile(**data["file"]) if data.get("file") else None
     if file is not None:
         check_there(data["source"], file)
-    table = load(data["source"], columns=data["columns"], time=data["time"])
+    table = load(data["source"], columns=data["columns"], time=data["time"], series=data.get("series"))
     if file is not None:
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]
@@ -291,7 +295,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         missing=data["missing"],
         lookback=problem["lookback"],
         horizon=problem["horizon"],
-        split=problem["split"],
+        split=problem.get("split_of_each") or problem["split"],
         scaler=problem["scaler"],
         normalise=problem["normalise"],
         quantiles=tuple(problem.get("quantiles", ())),
@@ -309,8 +313,10 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         columns=None if settings.columns is None else tuple(settings.columns),
         time=settings.time,
         missing=data.missing,
-        first=stamp(data.time[0]) if data.time is not None else None,
-        last=stamp(data.time[-1]) if data.time is not None else None,
+        first=stamp(data.time.min()) if data.time is not None else None,
+        last=stamp(data.time.max()) if data.time is not None else None,
+        series=settings.series,
+        series_count=len(data.panel.names) if data.panel is not None else None,
         notes=tuple(data.notes),
     )
 
@@ -330,4 +336,5 @@ def task_of(data: Data) -> TaskFields:
         is_conformal=data.problem.is_conformal,
         folds=data.fold.count,
         fold=data.fold.number,
+        split_of_each=data.panel.split if data.panel is not None else (),
     )

@@ -40,6 +40,7 @@ def bench(
     channels: options.Channels = None,
     time: options.Time = None,
     missing: options.Missing = None,
+    series: options.Series = None,
     data: Annotated[
         Path | None, option(options.COLUMNS, "The file of a published benchmark, which you bring: PATH/ETTh1.csv.")
     ] = None,
@@ -78,7 +79,7 @@ def bench(
 
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, data),
+        "data": options.data_changes(targets, columns, channels, time, missing, data, series),
         "problem": options.problem_changes(
             lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, folds, direction=direction
         ),

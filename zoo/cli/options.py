@@ -60,6 +60,7 @@ Conformal = Annotated[bool, option(FORECAST, "Calibrate the quantiles on the val
 Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
+Series = Annotated[str | None, option(COLUMNS, "The column that tells series apart, such as symbol.")]
 Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, interpolate, drop (default: refuse).")]
 Set = Annotated[
     list[str] | None,
@@ -79,10 +80,12 @@ def data_changes(
     time: str | None,
     missing: str | None,
     source: Path | None = None,
+    series: str | None = None,
 ) -> dict[str, Any]:
     """The [data] section of a suite as the options change it."""
     lists = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
-    return {**lists, "time": time, "missing": missing, "source": None if source is None else str(source)}
+    path = None if source is None else str(source)
+    return {**lists, "time": time, "missing": missing, "source": path, "series": series}
 
 
 def problem_changes(
@@ -163,7 +166,8 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         if changes["data"].get("targets") is None:
             from zoo.data.sources import load
 
-            table = load(source, columns=changes["data"].get("columns"), time=changes["data"].get("time"))
+            how = {name: changes["data"].get(name) for name in ("columns", "time", "series")}
+            table = load(source, **how)
             raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
     for section, values in changes.items():
         changed = _given(values)

@@ -20,12 +20,28 @@ WHOLE = Fold()  # the test part in one piece
 FLAT = 1e-100  # the range of a column that is constant: to divide by less overflows
 
 
+class Unusable(InputError):
+    """A series from which nothing can be learned."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Several series. names, rows: of each series, as they follow each other in the windows' values; split: as it was
+    given, since each series has its own boundaries; of_test: int [n], the number of each test window's series."""
+
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+    split: tuple[Any, ...]
+    of_test: np.ndarray
+
+
 @dataclass(frozen=True)
 class Data:
     """What a model is trained and judged on.
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
     the channel values in those rows, and of which targets were filled; time: their timestamps, if known;
+    panel: what else is known of several series; the counts of rows are then sums over them;
     split, whole: row boundaries of this fold, and before the test part was cut into folds;
     missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it leaves
     no test part.
@@ -46,6 +62,12 @@ class Data:
     notes: tuple[str, ...]
     whole: Split
     fold: Fold = WHOLE
+    panel: Panel | None = None
+
+    @property
+    def time_of_first(self) -> pd.DatetimeIndex | None:
+        """The times of the first series, or of the only one."""
+        return self.time[: self.panel.rows[0]] if self.panel is not None and self.time is not None else self.time
 
     @property
     def rows(self) -> int:
@@ -53,12 +75,14 @@ class Data:
         return self.whole.test_end
 
     def with_lookback(self, lookback: int) -> "Data":
-        """The same data seen through windows of another length.
+        """The same data seen through windows of another length; of several series it raises InputError.
 
         The target rows of validation and test stay. A longer lookback uses up the train part's first rows, which are
         then no targets. Raises InputError where the train part is too short.
         """
         _check_count("lookback", lookback)
+        if self.panel is not None:
+            raise InputError("the lookback of several series cannot be changed here: prepare them again")
         _check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
@@ -104,6 +128,9 @@ def prepare(
     its last value. fold: cut the test part into blocks, and take one of them as the test part, see split_of_fold;
     channels that are constant, and the units of scaled errors, are those of the first block's train part.
 
+    A table of several series gives windows of each of them, none of which crosses from one to another; each series has
+    its own split, scaler and units.
+
     Raises InputError for a setting or values that cannot be used.
     """
     expect("table", table, Table, "what zoo.load returns")
@@ -121,6 +148,38 @@ def prepare(
     levels = _checked_levels(quantiles, conformal)
     if levels and direction:
         raise InputError("a task forecasts quantiles or directions, not both: leave one of them out")
+
+    def one(series: Table, *, is_whole: bool = False) -> Data:
+        return _one_series(
+            series, targets, channels, lookback, horizon, split, scaler, normalise, missing, levels, conformal,
+            direction, fold, drops_constant=is_whole,
+        )  # fmt: skip
+
+    if table.series is not None:
+        from zoo.data.panel import prepare_panel
+
+        return prepare_panel(table, split, one)
+    return one(table, is_whole=True)
+
+
+def _one_series(
+    table: Table,
+    targets: Sequence[str],
+    channels: Sequence[str] | None,
+    lookback: int,
+    horizon: int,
+    split: Sequence[Any],
+    scaler: str,
+    normalise: Normalise,
+    missing: str | None,
+    levels: tuple[float, ...],
+    conformal: bool,
+    direction: bool,
+    fold: Fold,
+    *,
+    drops_constant: bool,
+) -> Data:
+    """The windows of a table of one series; drops_constant: leave out channels that are constant over training rows."""
     chosen, target_names = choose_columns(table, channels, targets)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if missing is None else missing
@@ -136,15 +195,15 @@ def prepare(
     constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
-            raise InputError(
+            raise Unusable(
                 f"target '{name}' of {table.source} is constant ({first_values[0, position]:g}) over the "
                 f"{whole.train_end} training rows: nothing to learn; choose another target or split"
             )
-    if constant:  # without them other rows may be complete, so all begins again
-        data = prepare(
-            table, targets=target_names, channels=[name for name in chosen if name not in constant], lookback=lookback,
-            horizon=horizon, split=split, scaler=scaler, normalise=normalise, missing=missing, quantiles=quantiles,
-            conformal=conformal, direction=direction, fold=fold,
+    if constant and drops_constant:  # without them other rows may be complete, so all begins again
+        varying = [name for name in chosen if name not in constant]
+        data = _one_series(
+            table, target_names, varying, lookback, horizon, split, scaler, normalise, missing, levels, conformal,
+            direction, fold, drops_constant=True,
         )  # fmt: skip
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
@@ -261,13 +320,13 @@ def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
     for name, share in zip(names, shares, strict=False):
         if share in (0.0, 1.0):
             always = "always rises" if share else "never rises"
-            raise InputError(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
+            raise Unusable(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
 
 
 def _check_folds(whole: Split, fold: Fold, horizon: int) -> None:
     rows = whole.test_end - whole.valid_end
     if fold.count > 1 and rows // fold.count < horizon:
-        raise InputError(
+        raise Unusable(
             f"too few rows: {fold.count} folds of the test part's {rows} rows are shorter than the horizon {horizon}; "
             "take fewer folds or a larger test part"
         )
@@ -304,7 +363,7 @@ def _check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
         f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
     )
     if bounds.train_end < needed:
-        raise InputError(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
+        raise Unusable(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
     for name, first, end in bounds.parts():
         if 0 < end - first < horizon:
-            raise InputError(f"too few rows: the {name} part has {end - first}, the horizon is {horizon} ({way_out})")
+            raise Unusable(f"too few rows: the {name} part has {end - first}, the horizon is {horizon} ({way_out})")

@@ -55,7 +55,7 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
 
 @dataclass(frozen=True)
 class Units:
-    """One entry per target (D), all float64, all fitted on training rows.
+    """One entry per target (D), all float64, all fitted on training rows; of several series [n, 1, D], for each window.
 
     center, scale undo the scaler; deviation is the target's standard deviation over training rows, the
     unit of scaled errors; step is its mean absolute change between training rows, the unit of MASE.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from zoo.data import builtin
 from zoo.data.csv_file import as_numbers, read_csv
-from zoo.data.table import Table
+from zoo.data.table import Table, match_columns
 from zoo.data.times import find_order, is_named_like_time
 from zoo.errors import InputError, expect, expect_names, first_line, nearest, plain
 from zoo.files import LARGEST, read_input, too_large
@@ -21,11 +21,13 @@ def load(
     *,
     columns: Sequence[str] | None = None,
     time: str | None = None,
+    series: str | None = None,
 ) -> Table:
     """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or a DataFrame.
 
     columns: names for a file without a header line. time: the time column, where find_order does not find
-    it. Rows come back in ascending time order; Table.notes lists what was changed. To read a file with the
+    it. series: the column that tells series apart, where the source holds several. Rows come back in ascending time
+    order, series by series; Table.notes lists what was changed. To read a file with the
     name of a built-in, write ./NAME.
 
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
@@ -33,14 +35,15 @@ def load(
     expect("source", source, (str, Path, pd.DataFrame), "a path, a built-in name or a pandas DataFrame")
     expect_names("columns", columns)
     expect("time", time, (str, None), "the name of a column")
+    expect("series", series, (str, None), "the name of a column")
     if isinstance(source, pd.DataFrame):
-        return _table(_flat(source), "DataFrame", time, first_line=1)
+        return _table(_flat(source), "DataFrame", time, series, first_line=1)
     name = str(source)
     if name in builtin.NAMES:
         if columns is not None:
             raise InputError(f"--columns is for files without a header line; '{name}' is built in and has column names")
         frame, missing = builtin.frame(name)
-        return replace(_table(frame, name, time, first_line=1), missing=missing)
+        return replace(_table(frame, name, time, series, first_line=1), missing=missing)
     path = Path(source)
     try:
         exists, is_folder = path.exists(), path.is_dir()
@@ -55,8 +58,8 @@ def load(
     if path.suffix.casefold() in (".xlsx", ".xls", ".xlsm", ".ods"):
         raise InputError(f"{name} is a workbook: export the sheet as CSV or Parquet")
     if path.suffix.casefold() in (".parquet", ".pq"):
-        return _table(_flat(_read_parquet(path)), name, time, first_line=1)
-    return _table(read_csv(path, columns), name, time, first_line=1 if columns is not None else 2)
+        return _table(_flat(_read_parquet(path)), name, time, series, first_line=1)
+    return _table(read_csv(path, columns), name, time, series, first_line=1 if columns is not None else 2)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -97,7 +100,7 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index(drop=is_row_number or is_taken)
 
 
-def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: int) -> Table:
+def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | None, *, first_line: int) -> Table:
     frame = frame.rename(columns=lambda name: plain(str(name)))
     if len(frame) == 0 or len(frame.columns) == 0:
         raise InputError(f"{source} is empty: it holds no rows of numbers")
@@ -105,6 +108,11 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: in
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"{source} has two columns called '{twice}': rename one")
     has_decimal_comma = bool(frame.attrs.get("has_decimal_comma"))
+    labels = None
+    if series is not None:
+        (column_of_series,) = match_columns([series], list(frame.columns), source)
+        labels = _labels(frame[column_of_series], source)
+        frame = frame.drop(columns=column_of_series)
     order = find_order(frame, time, source)
     frame = frame.reset_index(drop=True) if isinstance(frame.index, pd.DatetimeIndex) else frame
     notes = list(order.notes)
@@ -131,10 +139,27 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, *, first_line: in
         raise InputError(f"{source} has no numeric column beside the time: nothing to forecast. {reason}".strip(". "))
     values = np.column_stack(list(usable.values()))
     times = order.time
-    if order.keys is not None:
+    if labels is not None:
+        rank = np.argsort(labels, kind="stable")
+        if order.keys is not None:
+            rank = np.lexsort((order.keys, labels))
+            _check_distinct(order.keys[rank], times[rank] if times is not None else None, source, labels[rank])
+        labels, values = labels[rank], np.ascontiguousarray(values[rank])
+        times = times[rank] if times is not None else None
+    elif order.keys is not None:
         times, values, sorting = _sorted(order.keys, times, values, source)
         notes += [sorting] if sorting else []
-    return Table(source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes))
+    return Table(source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes), series=labels)
+
+
+def _labels(column: pd.Series, source: str) -> np.ndarray:
+    """The names of the rows' series as text [rows]."""
+    if column.isna().any():
+        row = int(np.flatnonzero(column.isna().to_numpy())[0]) + 1
+        raise InputError(
+            f"series column '{column.name}' of {source} is empty in data row {row}: fill it or drop the row"
+        )
+    return column.map(str).to_numpy(dtype=str)
 
 
 def _objection(name: str, numbers: np.ndarray) -> str | None:
@@ -162,11 +187,21 @@ def _sorted(
         note = f"rows were {how}: sorted ascending"
         keys, values = keys[rank], np.ascontiguousarray(values[rank])
         times = times[rank] if times is not None else None
-    same = np.flatnonzero(keys[1:] == keys[:-1])
-    if len(same):
-        first = times[same[0]] if times is not None else keys[same[0]]
-        raise InputError(
-            f"{source} has {len(same)} duplicate timestamps, the first at {first}: keep one row for each time "
-            "(where the file holds several series, write one file for each)"
-        )
+    _check_distinct(keys, times, source, None)
     return times, values, note
+
+
+def _check_distinct(keys: np.ndarray, times: pd.DatetimeIndex | None, source: str, labels: np.ndarray | None) -> None:
+    """Raise InputError where two neighbouring rows of a series have one time."""
+    is_same = keys[1:] == keys[:-1]
+    if labels is not None:
+        is_same &= labels[1:] == labels[:-1]
+    same = np.flatnonzero(is_same)
+    if not len(same):
+        return
+    first = times[same[0]] if times is not None else keys[same[0]]
+    of = f" of series '{labels[same[0]]}'" if labels is not None else ""
+    hint = "" if labels is not None else " (where the file holds several series, name their column with --series)"
+    raise InputError(
+        f"{source} has {len(same)} duplicate timestamps, the first at {first}{of}: keep one row for each time{hint}"
+    )

@@ -20,7 +20,8 @@ class Table:
     """Rows in ascending time order.
 
     values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
-    rows is known; missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
+    rows is known; series: the name of each row's series, which together hold ascending rows, or None for one series;
+    missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
     columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
 
@@ -31,6 +32,7 @@ class Table:
     missing: str = "refuse"
     unusable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    series: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)

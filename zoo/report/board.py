@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
-OPTIONAL = ("quantiles", "is_conformal", "folds")  # further ones, which not all rows have
+OPTIONAL = ("quantiles", "is_conformal", "folds", "split_of_each")  # further ones, which not all rows have
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -154,6 +154,11 @@ class Board:
         return {"quantile": "crps", "direction": "brier"}.get(self.task, "rmse")
 
     @property
+    def series(self) -> int:
+        """How many series are forecast."""
+        return value_of(self.first, "data.series_count") or 1
+
+    @property
     def lookback(self) -> int:
         """The suite's; a tuned line may have its own."""
         return int(self.key[-1])
@@ -161,7 +166,8 @@ class Board:
     @property
     def title(self) -> str:
         steps = counted(self.horizon, "step")
-        text = f"{', '.join(self.targets)} of {self.source}: {steps} ahead from the last {self.lookback}"
+        panel = f", {self.series} series by {self.first['data.series']}" if self.series > 1 else ""
+        text = f"{', '.join(self.targets)} of {self.source}{panel}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
         text = f"direction of {text}" if self.task == "direction" else text

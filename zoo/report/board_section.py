@@ -11,6 +11,7 @@ from zoo.report.pictures import pictures_of
 from zoo.report.published import CAPTION as PUBLISHED_CAPTION
 from zoo.report.published import published_table
 from zoo.report.section import Captioned, Picture, Section
+from zoo.report.series import series_table
 from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, fold_table, target_table
 from zoo.report.verdict import verdict
 
@@ -26,6 +27,10 @@ TUNING_LEGEND = (
 FOLDS = (
     "Folds are blocks of the test part, the oldest first. Before each of them all models were trained anew on the rows "
     "until then. The table above is of all blocks together."
+)
+SERIES = (
+    "Skill in each series, a mean over seeds; ahead of naive: series with a skill above zero. Intervals above are over "
+    "times: what happens to many series at one time counts once. Pictures of forecasts show the first series."
 )
 TESTS = (
     " interval: of skill, for other test windows and seeds; all intervals of a table hold together with 95 %. best?: "
@@ -46,6 +51,8 @@ def board_section(board: Board, number: int = 1) -> Section:
         blocks.append(Captioned("Each target", targets, f"{board.error} of each target in its own units."))
     if (folds := fold_table(board)) is not None:
         blocks.append(Captioned("Each fold", folds, FOLDS))
+    if (series := series_table(board)) is not None:
+        blocks.append(Captioned("Over the series", series, SERIES))
     blocks += pictures_of(number)
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))
@@ -54,6 +61,7 @@ def board_section(board: Board, number: int = 1) -> Section:
 def legend(board: Board) -> str:
     """How to read the table of a board, in one paragraph."""
     units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
+    units = "training deviations of each series" if board.series > 1 else units
     if board.task == "direction":
         metrics = (
             "a forecast is the probability that the target lies above its last value. brier: its mean squared error; "
@@ -103,7 +111,9 @@ def _provenance(board: Board) -> Iterator[tuple[str, str]]:
     span = f", {first['data.first']} to {first['data.last']}" if value_of(first, "data.first") else ""
     yield "data", f"{board.source}, {first['data.rows']} rows{span}, fingerprint {first['data.fingerprint'][:16]}"
     yield "channels", ", ".join(first["channels"])
-    yield "split", f"{train} train, {valid} validation, {test} test rows, in time order"
+    own = first.get("split_of_each")
+    each = f", {', '.join(map(str, own))} of each series" if isinstance(own, tuple) else ""
+    yield "split", f"{train} train, {valid} validation, {test} test rows, in time order{each}"
     yield "scaler", f"{first['scaler']}, fitted on train rows; normalise: {first['normalise']}"
     for note in first["data.notes"]:
         yield "note", note

@@ -46,7 +46,8 @@ def _over_folds(own: pd.DataFrame, count: int) -> dict[str, Any]:
     train, valid, test = row["split"]
     whole = Split(train, train + valid, train + valid + test)
     parts = [split_of_fold(whole, Fold(number, count)) for number in range(count)]
-    weights = np.array([part.test_end - part.valid_end - row["horizon"] + 1 for part in parts], dtype=float)
+    lost = (row["horizon"] - 1) * (value if (value := row.get("data.series_count")) and value == value else 1)
+    weights = np.array([part.test_end - part.valid_end - lost for part in parts], dtype=float)
     weights /= weights.sum()
     prefixes = ["", *sorted({name.rsplit(".", 1)[0] + "." for name in own if name.startswith("targets.")})]
     for prefix in prefixes:

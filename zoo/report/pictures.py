@@ -201,7 +201,7 @@ def first_seeds(board: Board) -> dict[str, Stored]:
         first = stored_of(line.runs.iloc[0]) if len(line.runs) and not line.is_naive else None
         if first is not None and all(np.array_equal(first.truth, other.truth) for other in list(stored.values())[:1]):
             stored[line.label] = first
-    return stored
+    return {label: each.of_series(0) for label, each in stored.items()}
 
 
 def _kind(is_baseline: bool) -> tuple[str, Colour]:

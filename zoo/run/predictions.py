@@ -36,7 +36,8 @@ class Stored:
     errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without
     validation). None where an older version did not store them. Of a forecast of quantiles, forecast is the median;
     levels: [Q]; quantiles: [n, T, D, Q], all of them. Of directions, forecast is the probability of a rise, truth 1 or
-    0. naive: what naive forecasts, like quantiles or forecast; None: the last values.
+    0. series, series_names: [n] and [S], the series of each window; deviation is then [n, 1, D]; None for one series.
+    naive: what naive forecasts, like quantiles or forecast; None: the last values.
     """
 
     forecast: np.ndarray
@@ -50,19 +51,55 @@ class Stored:
     levels: tuple[float, ...] = ()
     quantiles: np.ndarray | None = None
     naive: np.ndarray | None = None
+    series: np.ndarray | None = None
+    series_names: tuple[str, ...] = ()
 
     def losses(self) -> np.ndarray | None:
         """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
         quantiles the mean pinball loss."""
-        return self._losses(self.forecast if self.quantiles is None else self.quantiles)
+        return self._over_time(self._losses(self.forecast if self.quantiles is None else self.quantiles))
 
     def naive_losses(self) -> np.ndarray | None:
         """[n]: the same for naive, which repeats the last values."""
-        return self._losses(self.last[:, None] if self.naive is None else self.naive)
+        return self._over_time(self._losses(self.last[:, None] if self.naive is None else self.naive))
+
+    def skills_of_series(self) -> np.ndarray:
+        """[S]: the skill in each series, NaN where naive makes no error."""
+        assert self.series is not None
+        own = self._losses(self.forecast if self.quantiles is None else self.quantiles)
+        base = self._losses(self.last[:, None] if self.naive is None else self.naive)
+        assert own is not None and base is not None
+        count = len(self.series_names)
+        errors, naive = (np.bincount(self.series, weights=each, minlength=count) for each in (own, base))
+        ratios = np.divide(errors, naive, out=np.full(count, np.nan), where=naive > 0)
+        return np.asarray(1 - (ratios if self.naive is not None else np.sqrt(ratios)))
+
+    def of_series(self, number: int) -> "Stored":
+        """The windows of one series."""
+        if self.series is None:
+            return self
+        own = self.series == number
+        names = ("forecast", "truth", "last", "target_row", "time", "quantiles", "naive", "deviation")
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: each[own] for name, each in arrays.items() if each is not None})
+
+    def _over_time(self, losses: np.ndarray | None) -> np.ndarray | None:
+        """The losses themselves; of several series those of each time together, in time order, with the same mean: what
+        happens to many series on one day is one event."""
+        if losses is None or self.series is None:
+            return losses
+        when = self.time
+        if when is None:  # the windows of each series from its end, since all may end today
+            counts = np.bincount(self.series)
+            when = np.concatenate([np.arange(count) - count for count in counts])
+        _, place = np.unique(when, return_inverse=True)
+        sums = np.bincount(place, weights=losses)
+        return np.asarray(sums * (len(sums) / len(losses)))
 
     def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
         unit: np.ndarray | float = 1.0  # skill of one target has no unit
-        if self.truth.shape[2] > 1 and (self.naive is None or self.levels):
+        is_mixed = self.truth.shape[2] > 1 or self.series is not None
+        if is_mixed and (self.naive is None or self.levels):
             if self.deviation is None:
                 return None
             unit = self.deviation
@@ -93,6 +130,8 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             levels=levels,
             quantiles=quantiles,
             naive=shared.get("naive"),
+            series=shared.get("series"),
+            series_names=tuple(map(str, shared.get("series_names", ()))),
         )
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
@@ -103,7 +142,8 @@ def joined(parts: Sequence[Stored]) -> Stored:
     """The forecasts of several test parts, one after the other; the losses are those of the first."""
 
     whole: dict[str, Any] = {}
-    for name in ("forecast", "truth", "last", "target_row", "time", "quantiles", "naive"):
+    names = ["forecast", "truth", "last", "target_row", "time", "quantiles", "naive", "series"]
+    for name in [*names, *(["deviation"] if parts[0].series is not None else [])]:
         values = [getattr(part, name) for part in parts]
         whole[name] = None if any(value is None for value in values) else np.concatenate(values)
     return replace(parts[0], **whole)
@@ -136,6 +176,8 @@ def store(
         if naive is not None:
             arrays |= {"naive": naive.astype(np.float32)}
             arrays |= {"levels": np.array(data.problem.quantiles)} if data.problem.quantiles else {}
+        if data.panel is not None:
+            arrays |= {"series": data.panel.of_test.astype(np.int32), "series_names": np.array(data.panel.names)}
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(shared_path, _npz(arrays))

@@ -110,6 +110,8 @@ def plan_of(name: str, data: Data, settings: StudySettings) -> Plan:
         raise InputError("sampler cmaes needs the package cmaes: install 'lstm-zoo[tune]'")
     if sampler == "cmaes" and len(objectives) > 1:
         raise InputError("sampler cmaes takes one objective: choose tpe, gp or random for several")
+    if data.panel is not None:
+        raise InputError("zoo tune works on one series: leave out [data] series, and choose the rows of one")
     if data.valid is None:
         raise InputError("tuning compares trials on the validation part, and the split leaves none: change --split")
     search = search_for(name, data, settings)

@@ -1,0 +1,122 @@
+"""Panels: the series of one table, prepared one by one, become windows that one model learns from."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from zoo.data.prepare import Data, Panel, Unusable
+from zoo.data.scaling import Scaler, Units
+from zoo.data.split import Split
+from zoo.data.table import Table
+from zoo.data.windows import Windows
+from zoo.errors import InputError
+
+MOST_NAMES = 5  # in a note
+
+
+def prepare_panel(table: Table, split: Sequence[Any], prepare_series: Callable[[Table], Data]) -> Data:
+    """The windows of all series of a table, each of one series alone: in its split, its scaler and its units.
+
+    Series are in the order of their names, and so are the windows of a part. A series that is too short, or whose
+    target is constant, is left out, with a note. Raises InputError where none is left.
+    """
+    assert table.series is not None
+    names, firsts = np.unique(table.series, return_index=True)
+    ends = np.append(firsts[1:], len(table))
+    kept: dict[str, Data] = {}
+    left_out: dict[str, Unusable] = {}
+    for name, first, end in zip(names, firsts, ends, strict=True):
+        try:
+            kept[str(name)] = prepare_series(_rows(table, str(name), first, end))
+        except Unusable as error:
+            left_out[str(name)] = error
+    if not kept:
+        raise InputError(f"no series of {table.source} can be used; the first: {next(iter(left_out.values()))}")
+    return _joined(table, list(kept), list(kept.values()), left_out, split)
+
+
+def _rows(table: Table, name: str, first: int, end: int) -> Table:
+    time = table.time[first:end] if table.time is not None else None
+    source = f"series '{name}' of {table.source}"
+    return replace(table, source=source, values=table.values[first:end], time=time, series=None, notes=())
+
+
+def _joined(
+    table: Table, names: list[str], every: list[Data], left_out: dict[str, Unusable], split: Sequence[Any]
+) -> Data:
+    first = every[0]
+    rows = [len(each.test.values) for each in every]
+    offsets = np.concatenate([[0], np.cumsum(rows)[:-1]])
+    values = torch.cat([each.test.values for each in every])
+    raw = np.concatenate([each.test.raw for each in every])
+    filled = [each.test.is_filled if each.test.is_filled is not None else np.zeros(len(each.test.values), bool)
+              for each in every]  # fmt: skip
+    is_filled = np.concatenate(filled) if any(part.any() for part in filled) else None
+
+    def part(windows: Sequence[Windows]) -> Windows:
+        starts = torch.cat([each.starts + int(offset) for each, offset in zip(windows, offsets, strict=True)])
+        units = _units([each.units for each in windows], [len(each) for each in windows])
+        return replace(windows[0], values=values, raw=raw, starts=starts, units=units, is_filled=is_filled)
+
+    valid = [each.valid for each in every if each.valid is not None]
+    digest = hashlib.sha256()
+    for name, each in zip(names, every, strict=True):
+        digest.update(f"{name}\0{each.fingerprint}\n".encode())
+    time = None
+    if first.time is not None:
+        parts = [each.time[:count] for each, count in zip(every, rows, strict=True) if each.time is not None]
+        time = parts[0].append(parts[1:])
+    return replace(
+        first,
+        train=part([each.train for each in every]),
+        valid=part(valid) if len(valid) == len(every) else None,
+        test=part([each.test for each in every]),
+        scaler=Scaler(first.scaler.name, *_stacked([(each.scaler.center, each.scaler.scale) for each in every])),
+        split=_sum([each.split for each in every]),
+        whole=_sum([each.whole for each in every]),
+        source=table.source,
+        fingerprint=digest.hexdigest(),
+        time=time,
+        notes=(*table.notes, *_notes(names, every, left_out)),
+        panel=Panel(
+            names=tuple(names),
+            rows=tuple(rows),
+            split=tuple(str(part) if hasattr(part, "isoformat") else part for part in split),
+            of_test=np.repeat(np.arange(len(every)), [len(each.test) for each in every]),
+        ),
+    )
+
+
+def _units(units: list[Units], counts: list[int]) -> Units:
+    """Units for each window, [n, 1, D]."""
+
+    def repeated(name: str) -> np.ndarray:
+        return np.repeat(np.stack([getattr(each, name) for each in units]), counts, axis=0)[:, None]
+
+    return Units(units[0].names, *map(repeated, ("center", "scale", "deviation", "step")))
+
+
+def _stacked(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    centers, scales = zip(*pairs, strict=True)
+    return np.stack(centers), np.stack(scales)
+
+
+def _sum(splits: list[Split]) -> Split:
+    return Split(*(sum(getattr(each, name) for each in splits) for name in ("train_end", "valid_end", "test_end")))
+
+
+def _notes(names: list[str], every: list[Data], left_out: dict[str, Unusable]) -> list[str]:
+    counts = [each.rows for each in every]
+    notes = [f"{len(names)} series of {min(counts)} to {max(counts)} rows"]
+    if left_out:
+        shown = ", ".join(list(left_out)[:MOST_NAMES]) + (", ..." if len(left_out) > MOST_NAMES else "")
+        notes.append(f"{len(left_out)} series left out ({shown}); the first: {next(iter(left_out.values()))}")
+    noted = [(name, note) for name, each in zip(names, every, strict=True) for note in each.notes]
+    if noted:
+        series = len({name for name, _ in noted})
+        notes.append(f"notes on {series} of the series, the first on '{noted[0][0]}': {noted[0][1]}")
+    return notes
