@@ -127,6 +127,7 @@ def test_a_bench_of_directions_ends_in_rows_and_a_report(prices_csv, tmp_path):
         (["--interval", "80", "--conformal", "--split", "0.8,0,0.2"], "the split leaves it empty"),
         (["--interval", "80", "--set", "fit.loss=mse"], "fit.loss must be left out"),
         (["--direction", "--interval", "80"], "quantiles or directions, not both"),
+        (["--calendar", "weekdays"], "unknown calendar 'weekdays'"),
     ],
 )
 def test_a_wrong_request_is_one_line(prices_csv, tmp_path, options, rule):

@@ -49,7 +49,8 @@ class TaskFields(Record):
 
     horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
     default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
-    split_of_each: of several series the split of each, as it was given; split is then the sum over them.
+    split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
+    periods whose position is a further input.
     """
 
     task: str
@@ -64,6 +65,7 @@ class TaskFields(Record):
     folds: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
     split_of_each: tuple[Scalar, ...] = Field(default=(), exclude_if=operator.not_)
+    calendar: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
 
 
 class ProblemFields(TaskFields):

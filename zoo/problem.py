@@ -15,7 +15,8 @@ class Problem:
     forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q)
     for quantiles; normalise: the level that the wrapper of every variant removes from each window and restores in its
     forecast; task: forecast or quantile; quantiles: the Q levels of the task quantile, rising; is_conformal: whether
-    they are calibrated on the validation part.
+    they are calibrated on the validation part; known: positions of channels that are known in advance: in each row they
+    hold what will be known of the row `horizon` steps later.
     """
 
     lookback: int
@@ -26,6 +27,7 @@ class Problem:
     task: str = "forecast"
     quantiles: tuple[float, ...] = ()
     is_conformal: bool = False
+    known: tuple[int, ...] = ()
 
     @property
     def horizon(self) -> int:

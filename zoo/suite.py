@@ -55,8 +55,8 @@ class ProblemSettings(Record):
     """[problem]: what is forecast from what.
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
-    direction: forecast whether the target rises; folds: blocks of the test part, before each of which models are
-    trained anew.
+    direction: forecast whether the target rises; calendar: periods whose position is a further input; folds: blocks
+    of the test part, before each of which models are trained anew.
     """
 
     lookback: int = 7
@@ -67,6 +67,7 @@ class ProblemSettings(Record):
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
     direction: bool = False
+    calendar: list[str] = Field(default=[])
     folds: int = 1
 
 
@@ -301,6 +302,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
         direction=problem.get("direction", problem.get("task") == "direction"),
+        calendar=tuple(problem.get("calendar", ())),
         fold=Fold(problem.get("fold", 0), problem.get("folds", 1)),
     )
 
@@ -336,5 +338,6 @@ def task_of(data: Data) -> TaskFields:
         is_conformal=data.problem.is_conformal,
         folds=data.fold.count,
         fold=data.fold.number,
+        calendar=data.calendar,
         split_of_each=data.panel.split if data.panel is not None else (),
     )

@@ -35,6 +35,7 @@ def bench(
     interval: options.Interval = None,
     conformal: options.Conformal = False,
     direction: options.Direction = False,
+    calendar: options.Calendar = None,
     folds: options.Folds = None,
     columns: options.Columns = None,
     channels: options.Channels = None,
@@ -81,7 +82,17 @@ def bench(
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing, data, series),
         "problem": options.problem_changes(
-            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, folds, direction=direction
+            split,
+            quantiles,
+            interval,
+            calendar,
+            lookback=lookback,
+            horizon=horizon,
+            scaler=scaler,
+            normalise=normalise,
+            conformal=conformal,
+            direction=direction,
+            folds=folds,
         ),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }

@@ -53,6 +53,9 @@ Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last
 Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
 Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
 Direction = Annotated[bool, option(FORECAST, "Forecast the probability of a rise.", "--direction")]
+Calendar = Annotated[
+    str | None, option(FORECAST, "Inputs known in advance: minute, hour, weekday, monthday, month, yearday.")
+]
 Folds = Annotated[
     int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
 ]
@@ -89,31 +92,16 @@ def data_changes(
 
 
 def problem_changes(
-    lookback: int | None,
-    horizon: int | None,
-    split: str | None,
-    scaler: str | None,
-    normalise: str | None,
-    quantiles: str | None = None,
-    interval: str | None = None,
-    conformal: bool = False,
-    folds: int | None = None,
-    direction: bool = False,
+    split: str | None, quantiles: str | None, interval: str | None, calendar: str | None, **plain: Any
 ) -> dict[str, Any]:
-    """The [problem] section of a suite as the options change it."""
+    """The [problem] section of a suite as the options change it; plain: those that are taken as they are, by key."""
     from zoo.space import scalar
 
-    parts = None if split is None else [scalar(part.strip()) for part in split.split(",")]
     return {
-        "lookback": lookback,
-        "horizon": horizon,
-        "split": parts,
-        "scaler": scaler,
-        "normalise": normalise,
+        "split": None if split is None else [scalar(part.strip()) for part in split.split(",")],
         "quantiles": _levels(quantiles, interval),
-        "conformal": True if conformal else None,
-        "folds": folds,
-        "direction": True if direction else None,
+        "calendar": names_in(calendar),
+        **{name: None if value is False else value for name, value in plain.items()},  # a flag that was not given
     }
 
 

@@ -69,6 +69,7 @@ def tune(
     interval: options.Interval = None,
     conformal: options.Conformal = False,
     direction: options.Direction = False,
+    calendar: options.Calendar = None,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -94,7 +95,16 @@ def tune(
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing),
         "problem": options.problem_changes(
-            lookback, horizon, split, scaler, normalise, quantiles, interval, conformal, direction=direction
+            split,
+            quantiles,
+            interval,
+            calendar,
+            lookback=lookback,
+            horizon=horizon,
+            scaler=scaler,
+            normalise=normalise,
+            conformal=conformal,
+            direction=direction,
         ),
         "run": {},
         "fit": {"device": None if device == "auto" else device},

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from zoo.data.calendar import calendar_channels, check_calendar
 from zoo.data.scaling import Scaler, Units, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
@@ -39,12 +40,12 @@ class Panel:
 class Data:
     """What a model is trained and judged on.
 
-    channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of
-    the channel values in those rows, and of which targets were filled; time: their timestamps, if known;
-    panel: what else is known of several series; the counts of rows are then sums over them;
-    split, whole: row boundaries of this fold, and before the test part was cut into folds;
-    missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it leaves
-    no test part.
+    channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of the channel
+    values in those rows, and of which targets were filled; time: their timestamps, if known; calendar: periods whose
+    positions are further channels, after `channels`; panel: what else is known of several series; the counts of rows
+    are then sums over them; split, whole: row boundaries of this fold, and before the test part was cut into folds;
+    missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it
+    leaves no test part.
     """
 
     problem: Problem
@@ -63,6 +64,7 @@ class Data:
     whole: Split
     fold: Fold = WHOLE
     panel: Panel | None = None
+    calendar: tuple[str, ...] = ()
 
     @property
     def time_of_first(self) -> pd.DatetimeIndex | None:
@@ -116,6 +118,7 @@ def prepare(
     quantiles: Sequence[float] = (),
     conformal: bool = False,
     direction: bool = False,
+    calendar: Sequence[str] = (),
     fold: Fold = WHOLE,
 ) -> Data:
     """Windows of the three parts of a table, ready to fit and to evaluate.
@@ -125,8 +128,10 @@ def prepare(
     where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
     source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
     conformal: calibrate them on the validation part; direction: forecast the probability that the target rises above
-    its last value. fold: cut the test part into blocks, and take one of them as the test part, see split_of_fold;
-    channels that are constant, and the units of scaled errors, are those of the first block's train part.
+    its last value; calendar: periods (hour, weekday, ...) whose position is known in advance and becomes further
+    channels, see zoo.data.calendar. fold: cut the test part into blocks, and take one of them as the test part, see
+    split_of_fold; channels that are constant, and the units of scaled errors, are those of the first block's train
+    part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
     its own split, scaler and units.
@@ -145,6 +150,8 @@ def prepare(
     if normalise not in NORMALISE:
         raise unknown("normalise", normalise, NORMALISE)
     expect("direction", direction, bool, "True or False")
+    expect_names("calendar", list(calendar) or None)
+    check_calendar(calendar, lookback, horizon)
     levels = _checked_levels(quantiles, conformal)
     if levels and direction:
         raise InputError("a task forecasts quantiles or directions, not both: leave one of them out")
@@ -152,7 +159,7 @@ def prepare(
     def one(series: Table, *, is_whole: bool = False) -> Data:
         return _one_series(
             series, targets, channels, lookback, horizon, split, scaler, normalise, missing, levels, conformal,
-            direction, fold, drops_constant=is_whole,
+            direction, tuple(calendar), fold, drops_constant=is_whole,
         )  # fmt: skip
 
     if table.series is not None:
@@ -175,6 +182,7 @@ def _one_series(
     levels: tuple[float, ...],
     conformal: bool,
     direction: bool,
+    calendar: tuple[str, ...],
     fold: Fold,
     *,
     drops_constant: bool,
@@ -203,7 +211,7 @@ def _one_series(
         varying = [name for name in chosen if name not in constant]
         data = _one_series(
             table, target_names, varying, lookback, horizon, split, scaler, normalise, missing, levels, conformal,
-            direction, fold, drops_constant=True,
+            direction, calendar, fold, drops_constant=True,
         )  # fmt: skip
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
@@ -214,6 +222,11 @@ def _one_series(
     if conformal and bounds.valid_end == bounds.train_end:
         raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
     problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise)
+    if calendar:
+        ahead = calendar_channels(time, calendar, horizon, table.source)[: len(scaled)]
+        scaled = torch.cat([scaled, torch.from_numpy(ahead.astype(np.float32))], dim=1)
+        known = tuple(range(len(chosen), scaled.shape[1]))
+        problem = replace(problem, channels=scaled.shape[1], known=known)
     if levels:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, is_conformal=conformal, output_shape=shape)
@@ -242,6 +255,7 @@ def _one_series(
         ),
         whole=whole,
         fold=fold,
+        calendar=calendar,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from zoo.layers.direction import Direction
+from zoo.layers.known import normalised
 from zoo.layers.normalised import Normalised
 from zoo.layers.quantiles import Quantiles
 from zoo.problem import Problem
@@ -18,7 +19,7 @@ Model = Normalised | Quantiles | Direction
 def model_of(build: Callable[[Problem], nn.Module], problem: Problem) -> Model:
     """A model of the problem's task; build gives the variant for a problem of points."""
     if problem.task == "forecast":
-        return Normalised(build(problem), problem)
+        return normalised(build(problem), problem)
     model: Model = TASKS[problem.task](build, problem)
     return model
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
+from zoo.layers.known import normalised
 from zoo.layers.normalised import Normalised
 from zoo.problem import Problem
 
@@ -148,4 +149,4 @@ def _tells_copies_apart(model: Normalised) -> bool:
 
 
 def _wrapped(build: Callable[[Problem], nn.Module], problem: Problem) -> Normalised:
-    return Normalised(build(problem), problem)
+    return normalised(build(problem), problem)

@@ -19,7 +19,7 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
-OPTIONAL = ("quantiles", "is_conformal", "folds", "split_of_each")  # further ones, which not all rows have
+OPTIONAL = ("quantiles", "is_conformal", "folds", "split_of_each", "calendar")  # further ones, which not all rows have
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -170,6 +170,8 @@ class Board:
         text = f"{', '.join(self.targets)} of {self.source}{panel}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
+        calendar = self.first.get("calendar")
+        text += f", with {' and '.join(calendar)}" if isinstance(calendar, tuple) else ""
         text = f"direction of {text}" if self.task == "direction" else text
         return f"{text}, {self.folds} folds" if self.folds > 1 else text
 

@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
+from zoo.data.calendar import calendar_channels
 from zoo.data.prepare import Data
 from zoo.data.scaling import Scaler, ScalerName
 from zoo.data.spacing import next_times
@@ -48,6 +49,7 @@ class ModelProblem(Record):
     task: Literal["forecast", "quantile", "direction"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
+    known: tuple[Position, ...] = ()
 
 
 class ModelScaler(Record):
@@ -75,6 +77,7 @@ class ModelFile(Record):
     targets: tuple[str, ...]
     scaler: ModelScaler
     missing: Missing
+    calendar: tuple[str, ...] = ()
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -85,7 +88,7 @@ class ModelFile(Record):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         shape, count = self.problem, len(self.channels)
-        if not shape.channels == count == len(self.scaler.center) == len(self.scaler.scale):
+        if not shape.channels - len(shape.known) == count == len(self.scaler.center) == len(self.scaler.scale):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
         if shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
@@ -154,6 +157,7 @@ def save(
         "targets": data.targets,
         "scaler": {"name": scaler.name, "center": scaler.center.tolist(), "scale": scaler.scale.tolist()},
         "missing": data.missing,
+        "calendar": data.calendar,
         "source": data.source,
         "fingerprint": data.fingerprint,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -280,6 +284,10 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
     where = resolve_device(device)
     scaled = saved.scaler.transform(values[-problem.lookback :]).astype(np.float32)
+    if saved.file.calendar:
+        time = table.time[is_used] if table.time is not None else None
+        ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source)
+        scaled = np.concatenate([scaled, ahead[-problem.lookback :].astype(np.float32)], axis=1)
     forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
     forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
