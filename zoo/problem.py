@@ -11,12 +11,12 @@ NORMALISE: tuple[Normalise, ...] = ("last", "none", "instance")
 class Problem:
     """The shape of one task.
 
-    lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the
-    forecast columns among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q)
-    for quantiles; normalise: the level that the wrapper of every variant removes from each window and restores in its
-    forecast; task: forecast or quantile; quantiles: the Q levels of the task quantile, rising; is_conformal: whether
-    they are calibrated on the validation part; known: positions of channels that are known in advance: in each row they
-    hold what will be known of the row `horizon` steps later.
+    lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the forecast columns
+    among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q) for quantiles;
+    normalise: the level that the wrapper of every variant removes from each window and restores in its forecast;
+    task: forecast or quantile; quantiles: the Q levels of the task quantile, rising; is_conformal: whether they are
+    calibrated on the validation part; plain: positions of channels that normalising leaves as they are: a calendar,
+    which holds in each row what is known of the row `horizon` steps later, and marks of values that were missing.
     """
 
     lookback: int
@@ -27,7 +27,7 @@ class Problem:
     task: str = "forecast"
     quantiles: tuple[float, ...] = ()
     is_conformal: bool = False
-    known: tuple[int, ...] = ()
+    plain: tuple[int, ...] = ()
 
     @property
     def horizon(self) -> int:

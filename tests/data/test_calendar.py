@@ -20,7 +20,7 @@ def weekday_of(channels):
 @pytest.mark.parametrize("normalise", ["last", "none", "instance"])
 def test_the_last_rows_of_a_window_hold_the_weekdays_of_the_steps_to_forecast(prices, normalise):
     data = zoo.prepare(zoo.load(prices), **HOW, calendar=["weekday"], normalise=normalise)
-    assert data.problem.channels == 7 and data.problem.known == (5, 6)
+    assert data.problem.channels == 7 and data.problem.plain == (5, 6)
     x, _ = data.test.gather(torch.arange(len(data.test)))
     rows = data.test.target_rows()[:, None] + np.arange(3)
     np.testing.assert_array_equal(

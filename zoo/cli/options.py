@@ -64,7 +64,7 @@ Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a head
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
 Series = Annotated[str | None, option(COLUMNS, "The column that tells series apart, such as symbol.")]
-Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, interpolate, drop (default: refuse).")]
+Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate or drop (refuse).")]
 Set = Annotated[
     list[str] | None,
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),

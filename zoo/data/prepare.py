@@ -42,10 +42,10 @@ class Data:
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of the channel
     values in those rows, and of which targets were filled; time: their timestamps, if known; calendar: periods whose
-    positions are further channels, after `channels`; panel: what else is known of several series; the counts of rows
-    are then sums over them; split, whole: row boundaries of this fold, and before the test part was cut into folds;
-    missing: the policy applied; valid is None where the split leaves no validation part; test is empty where it
-    leaves no test part.
+    positions are further channels, after `channels`; masked: channels whose gaps are marked by further ones, after
+    these; panel: what else is known of several series; the counts of rows are then sums over them; split, whole: row
+    boundaries of this fold, and before the test part was cut into folds; missing: the policy applied; valid is None
+    where the split leaves no validation part; test is empty where it leaves no test part.
     """
 
     problem: Problem
@@ -65,6 +65,7 @@ class Data:
     fold: Fold = WHOLE
     panel: Panel | None = None
     calendar: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
 
     @property
     def time_of_first(self) -> pd.DatetimeIndex | None:
@@ -222,11 +223,16 @@ def _one_series(
     if conformal and bounds.valid_end == bounds.train_end:
         raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
     problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), normalise)
-    if calendar:
-        ahead = calendar_channels(time, calendar, horizon, table.source)[: len(scaled)]
-        scaled = torch.cat([scaled, torch.from_numpy(ahead.astype(np.float32))], dim=1)
-        known = tuple(range(len(chosen), scaled.shape[1]))
-        problem = replace(problem, channels=scaled.shape[1], known=known)
+    further = [calendar_channels(time, calendar, horizon, table.source)[: len(scaled)]] if calendar else []
+    masked = (
+        _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant) if policy == "mask" else ()
+    )
+    if masked:
+        further.append(cleaned.is_filled[: len(scaled), [chosen.index(name) for name in masked]])
+    if further:
+        plain = torch.from_numpy(np.concatenate(further, axis=1).astype(np.float32))
+        scaled = torch.cat([scaled, plain], dim=1)
+        problem = replace(problem, channels=scaled.shape[1], plain=tuple(range(len(chosen), scaled.shape[1])))
     if levels:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, is_conformal=conformal, output_shape=shape)
@@ -256,6 +262,7 @@ def _one_series(
         whole=whole,
         fold=fold,
         calendar=calendar,
+        masked=masked,
     )
 
 
@@ -335,6 +342,11 @@ def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
         if share in (0.0, 1.0):
             always = "always rises" if share else "never rises"
             raise Unusable(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
+
+
+def _masked(channels: tuple[str, ...], is_filled: np.ndarray, *, everywhere: bool) -> tuple[str, ...]:
+    """The channels that have gaps in these rows; everywhere: all, since other series may have them elsewhere."""
+    return tuple(name for name, gaps in zip(channels, is_filled.T, strict=True) if everywhere or gaps.any())
 
 
 def _check_folds(whole: Split, fold: Fold, horizon: int) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from zoo.errors import InputError, unknown
 
-Missing = Literal["refuse", "ffill", "interpolate", "drop"]
+Missing = Literal["refuse", "ffill", "mask", "interpolate", "drop"]
 LARGEST = 1e100  # of a value's size
-POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "interpolate", "drop")
+POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "mask", "interpolate", "drop")
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,10 @@ class Cleaned:
 def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str) -> Cleaned:
     """Values [rows, columns] without NaN.
 
-    refuse: raise InputError with columns and counts. ffill: repeat the last known value. interpolate: draw a straight
-    line across the gap (so a forecast from inside a gap has seen the value behind it), and repeat the last known value
-    at the end. drop: leave out incomplete rows. Rows before every column has begun cannot be filled and are left out.
+    refuse: raise InputError with columns and counts. ffill: repeat the last known value. mask: the same, and
+    zoo.prepare adds channels that mark the repeated values. interpolate: draw a straight line across the gap (so a
+    forecast from inside a gap has seen the value behind it), and repeat the last known value at the end. drop: leave
+    out incomplete rows. Rows before every column has begun cannot be filled and are left out.
     Raises InputError for infinite values under every policy.
     """
     if policy not in POLICIES:
@@ -120,7 +121,7 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     if policy == "refuse":
         raise InputError(
             f"missing values in {source}: {_counts(columns, counts)}; "
-            "choose --missing ffill, interpolate or drop, or leave columns out with --channels"
+            "choose --missing ffill, mask, interpolate or drop, or leave columns out with --channels"
         )
     if counts.max() == len(values):
         raise InputError(f"column '{columns[int(counts.argmax())]}' of {source} is empty: drop it with --channels")

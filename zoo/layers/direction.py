@@ -10,7 +10,7 @@ from torch.nn import functional
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
-from zoo.layers.known import normalised
+from zoo.layers.plain import normalised
 from zoo.problem import Problem
 
 NEWTON_STEPS = 30

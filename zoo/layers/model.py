@@ -6,8 +6,8 @@ from typing import Any
 from torch import nn
 
 from zoo.layers.direction import Direction
-from zoo.layers.known import normalised
 from zoo.layers.normalised import Normalised
+from zoo.layers.plain import normalised
 from zoo.layers.quantiles import Quantiles
 from zoo.problem import Problem
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
-from zoo.layers.known import normalised
 from zoo.layers.normalised import Normalised
+from zoo.layers.plain import normalised
 from zoo.problem import Problem
 
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of a window's own restlessness in the scale of its residuals

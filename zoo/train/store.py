@@ -49,7 +49,7 @@ class ModelProblem(Record):
     task: Literal["forecast", "quantile", "direction"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
-    known: tuple[Position, ...] = ()
+    plain: tuple[Position, ...] = ()
 
 
 class ModelScaler(Record):
@@ -78,6 +78,7 @@ class ModelFile(Record):
     scaler: ModelScaler
     missing: Missing
     calendar: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -88,7 +89,7 @@ class ModelFile(Record):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         shape, count = self.problem, len(self.channels)
-        if not shape.channels - len(shape.known) == count == len(self.scaler.center) == len(self.scaler.scale):
+        if not shape.channels - len(shape.plain) == count == len(self.scaler.center) == len(self.scaler.scale):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
         if shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
@@ -158,6 +159,7 @@ def save(
         "scaler": {"name": scaler.name, "center": scaler.center.tolist(), "scale": scaler.scale.tolist()},
         "missing": data.missing,
         "calendar": data.calendar,
+        "masked": data.masked,
         "source": data.source,
         "fingerprint": data.fingerprint,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -288,6 +290,9 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
         time = table.time[is_used] if table.time is not None else None
         ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source)
         scaled = np.concatenate([scaled, ahead[-problem.lookback :].astype(np.float32)], axis=1)
+    if saved.file.masked:
+        marks = cleaned.is_filled[-problem.lookback :, [names.index(name) for name in saved.file.masked]]
+        scaled = np.concatenate([scaled, marks.astype(np.float32)], axis=1)
     forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
     forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
