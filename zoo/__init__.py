@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import load
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
+    from zoo.notebook import Results, bench
     from zoo.problem import Problem
     from zoo.registry import create, list_models, register, variant
     from zoo.run.results import results
@@ -30,6 +31,7 @@ _NAMES = {
     "zoo.data.sources": ("load",),
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),
+    "zoo.notebook": ("Results", "bench"),
     "zoo.problem": ("Problem",),
     "zoo.registry": ("create", "list_models", "register", "variant"),
     "zoo.run.results": ("results",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,9 @@ class Data:
 
 
 def prepare(
-    table: Table,
+    table: Table | str | Path | pd.DataFrame,
     *,
-    targets: Sequence[str],
+    targets: str | Sequence[str],
     channels: Sequence[str] | None = None,
     lookback: int = 7,
     horizon: int = 1,
@@ -122,7 +123,7 @@ def prepare(
     calendar: Sequence[str] = (),
     fold: Fold = WHOLE,
 ) -> Data:
-    """Windows of the three parts of a table, ready to fit and to evaluate.
+    """Windows of the three parts of a table, or of what zoo.load takes, ready to fit and to evaluate.
 
     channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
     over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
@@ -139,7 +140,12 @@ def prepare(
 
     Raises InputError for a setting or values that cannot be used.
     """
-    expect("table", table, Table, "what zoo.load returns")
+    if not isinstance(table, Table):
+        from zoo.data.sources import load
+
+        expect("table", table, (str, Path, pd.DataFrame), "what zoo.load returns, or what it takes")
+        table = load(table)
+    targets = [targets] if isinstance(targets, str) else targets
     expect_names("targets", targets)
     expect_names("channels", channels)
     for name, value in (("scaler", scaler), ("normalise", normalise)):

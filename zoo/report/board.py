@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,8 @@ class Board:
     def title(self) -> str:
         steps = counted(self.horizon, "step")
         panel = f", {self.series} series by {self.first['data.series']}" if self.series > 1 else ""
-        text = f"{', '.join(self.targets)} of {self.source}{panel}: {steps} ahead from the last {self.lookback}"
+        source = Path(self.source).name  # a path of this machine says little
+        text = f"{', '.join(self.targets)} of {source}{panel}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
         calendar = self.first.get("calendar")

@@ -122,29 +122,35 @@ def plain(number: float) -> str:
     return f"{number:,.0f}" if number >= 1 and number == round(number) else f"{number:g}"
 
 
-def png(figure: Figure, path: Path) -> None:
-    """Write the panels as one PNG of 256 colours: a third of the size, and no visible loss."""
-    import matplotlib
+def canvas_of(figure: Figure) -> Any:
+    """The panels as one figure of matplotlib."""
     from matplotlib.figure import Figure as Canvas
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
 
     width = max(sum(chart.width for chart in row) for row in figure)
     heights = [max(chart.height for chart in row) for row in figure]
     columns = max(map(len, figure))
+    canvas = Canvas(figsize=(width, sum(heights)), layout="constrained", dpi=100)
+    panels = canvas.subplots(len(figure), columns, squeeze=False, gridspec_kw={"height_ratios": heights})
+    for row, axes_of_row in zip(figure, panels, strict=True):
+        for axes in axes_of_row[len(row) :]:
+            axes.set_axis_off()
+        for chart, axes in zip(row, axes_of_row, strict=False):
+            _draw(chart, axes)
+    _legend(canvas)
+    return canvas
+
+
+def png(figure: Figure, path: Path) -> None:
+    """Write the panels as one PNG of 256 colours: a third of the size, and no visible loss."""
+    import matplotlib
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
     buffer = io.BytesIO()
     # A dollar sign begins no formula, and a letter that the font lacks is drawn as a box.
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")
-        canvas = Canvas(figsize=(width, sum(heights)), layout="constrained", dpi=100)
-        panels = canvas.subplots(len(figure), columns, squeeze=False, gridspec_kw={"height_ratios": heights})
-        for row, axes_of_row in zip(figure, panels, strict=True):
-            for axes in axes_of_row[len(row) :]:
-                axes.set_axis_off()
-            for chart, axes in zip(row, axes_of_row, strict=False):
-                _draw(chart, axes)
-        _legend(canvas)
-        canvas.savefig(buffer, format="png")
+        canvas_of(figure).savefig(buffer, format="png")
     mark, small = PngInfo(), io.BytesIO()
     mark.add_text("Software", MARK)
     image = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)

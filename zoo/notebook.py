@@ -1,0 +1,251 @@
+"""zoo.bench: a benchmark from Python, with its results as a table, sentences, forecasts and pictures."""
+
+import html
+import os
+import shutil
+import sys
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from zoo.data.builtin import NAMES
+from zoo.errors import InputError, expect
+from zoo.files import write_text
+from zoo.report.board import Board
+from zoo.report.chart import canvas_of
+from zoo.report.evidence import judged, stored_of
+from zoo.report.formats import as_text
+from zoo.report.pictures import board_figures
+from zoo.report.summary import summary_frame
+from zoo.report.tables import accuracy_table
+from zoo.report.verdict import verdict
+from zoo.run.bench import run_suite
+from zoo.run.executor import Event
+from zoo.run.results import results
+from zoo.suite import suite_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+USUAL = ("naive", "seasonal-naive", "ridge", "gradient-boosting", "lstm", "gru", "hybrid-lstm")
+FORMATS = {".html": "html", ".md": "md", ".tex": "latex", ".csv": "csv", ".json": "json"}
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What zoo.bench measured: its rows and predictions lie in `folder`, which an equal call goes on from."""
+
+    folder: Path
+    keys: frozenset[str]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Each measured run, as zoo.results gives them."""
+        frame = results(self.folder)
+        return frame[frame["key"].isin(self.keys)]
+
+    @cached_property
+    def board(self) -> Board:
+        """The variants beside each other, best first."""
+        return judged(self.rows)[0]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each variant, best first: the mean of each metric over seeds, their deviation, skill's interval."""
+        frame = summary_frame([self.board]).set_index("variant")
+        means = [name for name in frame if name.endswith("_mean") and frame[name].notna().any()]
+        short = {name: name.removesuffix("_mean") for name in means}
+        kept = [*means, "skill_deviation", "skill_interval_low", "skill_interval_high", "beats_naive", "seeds"]
+        return frame[[name for name in kept if name in frame]].rename(columns=short)
+
+    @property
+    def best(self) -> str:
+        """The variant with the highest skill of those without failed runs."""
+        return self.board.lines[0].label
+
+    @property
+    def verdict(self) -> str:
+        """Should one use a recurrent model here, and what does that rest on?"""
+        return "\n".join(verdict(self.board))
+
+    def forecasts(self) -> pd.DataFrame:
+        """Every forecast of the test part: a row for each variant, seed, window, step and target.
+
+        Columns: variant, seed, row (of the first step), time (of it, where the data have times), series (where there
+        are several), step, target, actual, forecast, and the quantiles (q10, ...) where they were forecast. Of
+        directions forecast is the probability of a rise, and actual 1 or 0.
+        """
+        frames = []
+        for line in self.board.lines:
+            for _, run in line.runs.iterrows():
+                stored = stored_of(run)
+                if stored is None:
+                    continue
+                count, steps, targets = stored.forecast.shape
+                window, step, target = (part.ravel() for part in np.indices((count, steps, targets)))
+                columns: dict[str, Any] = {"variant": line.label, "seed": run["seed"], "row": stored.target_row[window]}
+                if stored.time is not None:
+                    columns["time"] = stored.time[window]
+                if stored.series is not None:
+                    columns["series"] = np.array(stored.series_names)[stored.series[window]]
+                columns |= {"step": step + 1, "target": np.array(self.board.targets)[target]}
+                columns |= {"actual": stored.truth.ravel(), "forecast": stored.forecast.ravel()}
+                if stored.quantiles is not None:
+                    for place, level in enumerate(stored.levels):
+                        columns[f"q{100 * level:g}"] = stored.quantiles[..., place].ravel()
+                frames.append(pd.DataFrame(columns))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def plot(self, name: str = "forecast") -> "Figure":
+        """A picture: `forecast` (the last forecasts of the best variant) or `skill` (of every seed)."""
+        figures = board_figures([self.board])
+        if f"{name}.png" not in figures:
+            known = ", ".join(file.removesuffix(".png") for file in figures) or "none"
+            raise InputError(f"there is no picture '{name}' here: {known}")
+        return canvas_of(figures[f"{name}.png"])
+
+    def report(self, path: str | Path) -> Path:
+        """Write the whole report; the ending says how: .html, .md, .tex, .csv or .json. Raises InputError."""
+        path = Path(path)
+        if path.suffix not in FORMATS:
+            raise InputError(f"a report ends in {', '.join(FORMATS)}, got {path.name}")
+        write_text(path, as_text(self.rows, FORMATS[path.suffix]))  # type: ignore[arg-type]
+        return path
+
+    def __repr__(self) -> str:
+        table = accuracy_table(self.board)
+        widths = [max(len(row[place].text) for row in (*table.rows,)) for place in range(len(table.header))]
+        widths = [max(width, len(name)) for width, name in zip(widths, table.header, strict=True)]
+        lines = [table.header, *([cell.text for cell in row] for row in table.rows)]
+        text = ["  ".join(str(cell).rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+        return "\n".join([self.board.title, "", verdict(self.board)[0], "", *text])
+
+    def _repr_html_(self) -> str:
+        table = accuracy_table(self.board)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
+        rows = ["".join(f"<td>{html.escape(cell.text)}</td>" for cell in row) for row in table.rows]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        title, answer = html.escape(self.board.title), html.escape(verdict(self.board)[0])
+        return f"<p><b>{title}</b><br>{answer}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def bench(
+    data: str | Path | pd.DataFrame | pd.Series | np.ndarray,
+    targets: str | Sequence[str] | None = None,
+    *,
+    models: Sequence[str] = USUAL,
+    seeds: int = 3,
+    lookback: int = 7,
+    horizon: int = 1,
+    fit: Mapping[str, Any] | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    channels: Sequence[str] | None = None,
+    time: str | None = None,
+    series: str | None = None,
+    missing: str | None = None,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    progress: bool = True,
+    **problem: Any,
+) -> Results:
+    """Train and score variants on data, each on several seeds in worker processes, as the command zoo bench does.
+
+    data: a path, a built-in name, a DataFrame (its index may be the time), a Series or an array [rows] or [rows,
+    columns]; targets: what to forecast, needed where there are several columns; models: names, or ["all"]; fit:
+    settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
+    an interruption (default: one that lasts as long as the results); problem: further settings of a suite's
+    [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar and folds.
+
+    Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
+    """
+    expect("data", data, (str, Path, pd.DataFrame, pd.Series, np.ndarray), "a path, a name, a DataFrame or an array")
+    chosen = {"channels": channels and list(channels), "time": time, "series": series, "missing": missing}
+    settings = {
+        "data": {name: each for name, each in chosen.items() if each is not None},
+        "problem": {"lookback": lookback, "horizon": horizon} | {name: _plain(each) for name, each in problem.items()},
+        "fit": dict(fit or {}),
+        "models": {name: dict(own) for name, own in (params or {}).items()},
+    }
+    if out is not None:
+        return _bench(data, targets, Path(out), models, seeds, settings, jobs, progress)
+    folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-bench-"))
+    try:
+        measured = _bench(data, targets, folder, models, seeds, settings, jobs, progress)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(measured, shutil.rmtree, folder, ignore_errors=True)
+    return measured
+
+
+def _bench(
+    data: Any,
+    targets: Any,
+    folder: Path,
+    models: Sequence[str],
+    seeds: int,
+    settings: dict[str, Any],
+    jobs: int | None,
+    progress: bool,
+) -> Results:
+    source, columns = _source(data, folder)
+    if targets is None and columns is not None and len(columns) == 1:
+        targets = columns
+    if targets is None:
+        raise InputError("name what to forecast: targets='close', or several in a list")
+    named = [targets] if isinstance(targets, str) else list(targets)
+    whole = {
+        **settings,
+        "name": "bench",
+        "data": {**settings["data"], "source": source, "targets": named},
+        "run": {"models": list(models), "seeds": seeds},
+    }
+    from rich.progress import Progress
+
+    with Progress(disable=not (progress and _is_watched())) as bar:
+        run = run_suite(suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan))
+    if run.is_stopped:
+        raise KeyboardInterrupt
+    return Results(folder, frozenset(row.key for row in run.rows))
+
+
+def _source(data: Any, folder: Path) -> tuple[str, list[str] | None]:
+    """What workers load, and the columns where that is known: data in memory become a file in the folder."""
+    if isinstance(data, (str, Path)):
+        return str(data) if str(data) in NAMES else os.path.abspath(data), None
+    if isinstance(data, np.ndarray):
+        if data.ndim not in (1, 2):
+            raise InputError(f"an array must have the shape [rows] or [rows, columns], got {list(data.shape)}")
+        data = pd.DataFrame(data.reshape(len(data), -1))
+        data.columns = ["value"] if data.shape[1] == 1 else [f"column{number}" for number in range(data.shape[1])]
+    frame = data.to_frame(name=data.name if data.name is not None else "value") if isinstance(data, pd.Series) else data
+    has_times = isinstance(frame.index, pd.DatetimeIndex)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "data.csv"
+    write_text(path, frame.to_csv(index=has_times, index_label="time" if has_times else None))
+    return str(path.resolve()), list(map(str, frame.columns))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _is_watched() -> bool:
+    """Whether somebody looks on: in a terminal, or in a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def _listener(bar: Any, plan: Any) -> Any:
+    task = bar.add_task("zoo.bench", total=len(plan.waiting))
+
+    def listen(event: Event) -> None:
+        bar.update(task, description=f"{event.cell.variant} seed {event.cell.seed}", advance=int(event.row is not None))
+
+    return listen
