@@ -133,7 +133,8 @@ def _over_time(
     """The first step's forecast of a target minus `base`, of naive and of each line, the best of which is shown."""
     looks_of, shared = _looks(board), next(iter(stored.values()))
     when = _when(shared)[rows]
-    series = [Series(NAIVE, when, shared.last[rows, place] - base, is_shown=is_naive_shown, **NAIVE_LOOK)]
+    naive = shared.naive_points()[rows, 0, place]
+    series = [Series(NAIVE, when, naive - base, is_shown=is_naive_shown, **NAIVE_LOOK)]
     for number, (label, own) in enumerate(stored.items()):
         values, band = own.forecast[rows, 0, place] - base, None
         if own.quantiles is not None:
@@ -148,7 +149,7 @@ def by_step(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
     for place, target in enumerate(board.targets if stored and board.horizon > 1 else ()):
         shared = next(iter(stored.values()))
         series = []
-        forecast_of = {NAIVE: shared.last[:, None], **{label: own.forecast for label, own in stored.items()}}
+        forecast_of = {NAIVE: shared.naive_points(), **{label: own.forecast for label, own in stored.items()}}
         for label, forecast in forecast_of.items():
             errors = np.sqrt(((forecast[..., place] - shared.truth[..., place]) ** 2).mean(axis=0))
             series.append(Series(label, range(1, board.horizon + 1), errors, **looks_of[label]))

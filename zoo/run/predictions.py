@@ -63,6 +63,12 @@ class Stored:
         """[n]: the same for naive, which repeats the last values."""
         return self._over_time(self._losses(self.last[:, None] if self.naive is None else self.naive))
 
+    def naive_points(self) -> np.ndarray:
+        """[n, T, D]: what naive forecasts: the last value, of quantiles its median, of directions the usual share."""
+        if self.naive is None:
+            return np.broadcast_to(self.last[:, None], self.truth.shape)
+        return median_of(self.naive, self.levels) if self.levels else self.naive
+
     def skills_of_series(self) -> np.ndarray:
         """[S]: the skill in each series, NaN where naive makes no error."""
         assert self.series is not None

@@ -202,15 +202,16 @@ def _fit_members(
     if config.max_seconds is not None:
         descending = sum(member.is_trainable for member in members)
         config = replace(config, max_seconds=config.max_seconds / max(1, descending))
-    if valid is not None:
-        history.initial_valid_loss = validation_loss(model, valid, config.loss)
+    points = valid.as_points() if valid is not None else None
+    if points is not None:
+        history.initial_valid_loss = validation_loss(inside(model), points, config.loss)
 
     def listen(epoch: Epoch) -> None:
         history.epochs.append(replace(epoch, number=len(history.epochs) + 1))
         if on_epoch is not None:
             on_epoch(history.epochs[-1])
 
-    errors, points = [], valid.as_points() if valid is not None else None
+    errors = []
     for place, member in enumerate(members):
         before = len(history.epochs)
         one = fit(member, train.as_points(), points, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
