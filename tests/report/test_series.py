@@ -78,3 +78,27 @@ def test_what_does_not_work_on_several_series_says_so(run, tmp_path):
     without = run_zoo_here("bench", run / "prices.csv", *HOW, "--out", tmp_path / "out")
     assert without.returncode == 2 and "name their column with --series" in without.stderr
     assert not (tmp_path / "out").exists() and not (tmp_path / "tune").exists()
+
+
+def test_a_model_of_several_series_is_kept_and_forecasts_each(run, tmp_path):
+    whole = pd.read_csv(run / "prices.csv")
+    ended = run_zoo_here(
+        "fit", "ridge", run / "prices.csv", "--series", "symbol", "--targets", "close", "--horizon", "2",
+        "--out", tmp_path / "model",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    new = pd.concat([whole[whole["symbol"] != "AAA"], whole[whole["symbol"] == "AAA"].assign(symbol="NEW")])
+    new.to_csv(tmp_path / "new.csv", index=False)
+    ended = run_zoo_here("predict", tmp_path / "model", tmp_path / "new.csv", "--out", tmp_path / "f.csv")
+    assert ended.returncode == 0 and "not in the fit, so not forecast: NEW" in ended.stderr
+    frame = pd.read_csv(tmp_path / "f.csv")
+    assert list(frame.columns) == ["symbol", "step", "time", "close"]
+    assert list(frame["symbol"]) == ["BBB", "BBB", "CCC", "CCC"]
+    last = whole.sort_values("date").groupby("symbol")["close"].last()
+    for name in ("BBB", "CCC"):
+        assert (frame.loc[frame["symbol"] == name, "close"] / last[name]).between(0.8, 1.2).all()
+    saved = zoo.load_model(tmp_path / "model")
+    with pytest.raises(zoo.InputError, match="the model is of several series: name their column with --series symbol"):
+        zoo.forecast_next(saved, zoo.load(whole[whole["symbol"] == "AAA"].drop(columns="symbol")))
+    with pytest.raises(zoo.InputError, match="was in the fit, which had AAA"):
+        zoo.forecast_next(saved, zoo.load(whole.assign(symbol="X" + whole["symbol"]), series="symbol"))

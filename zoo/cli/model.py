@@ -39,6 +39,7 @@ def fit(
     channels: options.Channels = None,
     time: options.Time = None,
     missing: options.Missing = None,
+    series: options.Series = None,
     seed: Annotated[int, option(options.MODELS, "Seed of weights, batch order and dropout.")] = 0,
     settings: options.Set = None,
     device: options.Device = "auto",
@@ -50,7 +51,7 @@ def fit(
     from zoo.run.single import fit_and_save
 
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing),
+        "data": options.data_changes(targets, columns, channels, time, missing, series=series),
         "problem": options.problem_changes(
             split,
             quantiles,
@@ -123,9 +124,11 @@ def predict(
     if variants is not None:
         from_file(variants)
     saved = load_model(model)
-    table = load(source, columns=options.names_in(columns), time=time)
+    table = load(source, columns=options.names_in(columns), time=time, series=saved.file.series_column)
     forecasts = forecast_next(saved, table, missing=missing, device=device)
     options.print_notes([*saved.notes, *table.notes])
+    if left_out := forecasts.attrs.get("left_out"):
+        options.print_notes([f"not in the fit, so not forecast: {', '.join(left_out[:10])}"])
     if table.time is not None and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
         options.print_notes(["the spacing of the rows is irregular: forecasts have no timestamps"])
     text = forecasts.to_csv(index=False, float_format="%.7g")  # the digits of float32

@@ -24,25 +24,16 @@ def prepare_panel(table: Table, split: Sequence[Any], prepare_series: Callable[[
     Series are in the order of their names, and so are the windows of a part. A series that is too short, or whose
     target is constant, is left out, with a note. Raises InputError where none is left.
     """
-    assert table.series is not None
-    names, firsts = np.unique(table.series, return_index=True)
-    ends = np.append(firsts[1:], len(table))
     kept: dict[str, Data] = {}
     left_out: dict[str, Unusable] = {}
-    for name, first, end in zip(names, firsts, ends, strict=True):
+    for name, series in table.of_each_series().items():
         try:
-            kept[str(name)] = prepare_series(_rows(table, str(name), first, end))
+            kept[name] = prepare_series(series)
         except Unusable as error:
-            left_out[str(name)] = error
+            left_out[name] = error
     if not kept:
         raise InputError(f"no series of {table.source} can be used; the first: {next(iter(left_out.values()))}")
     return _joined(table, list(kept), list(kept.values()), left_out, split)
-
-
-def _rows(table: Table, name: str, first: int, end: int) -> Table:
-    time = table.time[first:end] if table.time is not None else None
-    source = f"series '{name}' of {table.source}"
-    return replace(table, source=source, values=table.values[first:end], time=time, series=None, notes=())
 
 
 def _joined(
@@ -83,6 +74,7 @@ def _joined(
         time=time,
         notes=(*table.notes, *_notes(names, every, left_out)),
         panel=Panel(
+            column=str(table.series_column),
             names=tuple(names),
             rows=tuple(rows),
             split=tuple(str(part) if hasattr(part, "isoformat") else part for part in split),

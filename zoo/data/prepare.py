@@ -28,9 +28,14 @@ class Unusable(InputError):
 
 @dataclass(frozen=True)
 class Panel:
-    """Several series. names, rows: of each series, as they follow each other in the windows' values; split: as it was
-    given, since each series has its own boundaries; of_test: int [n], the number of each test window's series."""
+    """Several series.
 
+    column: what tells them apart; names, rows: of each series, as they follow each other in the windows' values;
+    split: as it was given, since each series has its own boundaries; of_test: int [n], the number of each test
+    window's series.
+    """
+
+    column: str
     names: tuple[str, ...]
     rows: tuple[int, ...]
     split: tuple[Any, ...]

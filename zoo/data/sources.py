@@ -149,7 +149,9 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | Non
     elif order.keys is not None:
         times, values, sorting = _sorted(order.keys, times, values, source)
         notes += [sorting] if sorting else []
-    return Table(source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes), series=labels)
+    return Table(
+        source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes), series=labels, series_column=series
+    )
 
 
 def _labels(column: pd.Series, source: str) -> np.ndarray:

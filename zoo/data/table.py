@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,8 @@ class Table:
     """Rows in ascending time order.
 
     values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
-    rows is known; series: the name of each row's series, which together hold ascending rows, or None for one series;
+    rows is known; series: the name of each row's series, which together hold ascending rows, and series_column, where
+    it comes from, or None for one series;
     missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
     columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
@@ -33,9 +34,23 @@ class Table:
     unusable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     series: np.ndarray | None = None
+    series_column: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def of_each_series(self) -> dict[str, "Table"]:
+        """The rows of each series, by its name, in the order of the names; of one series itself, under no name."""
+        if self.series is None:
+            return {"": self}
+        names, firsts = np.unique(self.series, return_index=True)
+        tables = {}
+        for name, first, end in zip(names, firsts, [*firsts[1:], len(self)], strict=True):
+            time = self.time[first:end] if self.time is not None else None
+            source = f"series '{name}' of {self.source}"
+            values = self.values[first:end]
+            tables[str(name)] = replace(self, source=source, values=values, time=time, series=None, notes=())
+        return tables
 
     def select(self, names: Sequence[str]) -> np.ndarray:
         """The named columns as float64 [rows, len(names)]; raises InputError for one that holds text."""

@@ -32,8 +32,6 @@ def fit_and_save(
     if len(cells) > 1:
         raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
-    if data.panel is not None:
-        raise InputError("zoo fit keeps a model of one series: leave out [data] series, and choose the rows of one")
     check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)

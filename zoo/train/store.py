@@ -65,6 +65,7 @@ class ModelFile(Record):
 
     code: of the variant, None for the zoo's own in a model of format 1; channels, targets: column names in the model's
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
+    series: the scaler of each series by its name, where there are several (scaler is then the first one's);
     checksum: SHA-256 of everything else.
     """
 
@@ -79,6 +80,8 @@ class ModelFile(Record):
     missing: Missing
     calendar: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    series_column: str | None = None
+    series: dict[str, ModelScaler] = Field(default={})
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -147,7 +150,11 @@ def save(
     folder = Path(folder)
     check_model_folder(folder)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
-    scaler = data.scaler
+    centers, scales = (np.atleast_2d(values) for values in (data.scaler.center, data.scaler.scale))
+    scalers = [
+        {"name": data.scaler.name, "center": center.tolist(), "scale": scale.tolist()}
+        for center, scale in zip(centers, scales, strict=True)
+    ]
     content = {
         "format": MODEL_FORMAT,
         "variant": variant,
@@ -156,7 +163,9 @@ def save(
         "problem": asdict(data.problem),
         "channels": data.channels,
         "targets": data.targets,
-        "scaler": {"name": scaler.name, "center": scaler.center.tolist(), "scale": scaler.scale.tolist()},
+        "scaler": scalers[0],
+        "series_column": data.panel.column if data.panel is not None else None,
+        "series": dict(zip(data.panel.names, scalers, strict=True)) if data.panel is not None else {},
         "missing": data.missing,
         "calendar": data.calendar,
         "masked": data.masked,
@@ -217,8 +226,11 @@ def load_model(folder: str | Path) -> SavedModel:
         raise InputError(
             f"the weights in {folder} do not fit this version's variant '{file.variant}': fit the model again"
         ) from error
-    scaler = Scaler(file.scaler.name, np.array(file.scaler.center), np.array(file.scaler.scale))
-    return SavedModel(model.eval(), scaler, file, notes)
+    return SavedModel(model.eval(), _scaler(file.scaler), file, notes)
+
+
+def _scaler(fields: ModelScaler) -> Scaler:
+    return Scaler(fields.name, np.array(fields.center), np.array(fields.scale))
 
 
 def _read(text: bytes, path: Path) -> ModelFile:
@@ -268,6 +280,9 @@ def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
 def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
     """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
 
+    Of several series that after the last row of each that was in the fit, with the column of their names first;
+    frame.attrs["left_out"] names the others.
+
     A model of quantiles gives the median under the target's name, with the others around it: close_q10, close. A
     model of directions gives the probability of a rise: close_up.
 
@@ -278,6 +293,29 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     expect("table", table, Table, "what zoo.load returns")
     expect("missing", missing, (str, None), "text")
     expect("device", device, str, "text")
+    known = saved.file.series
+    if bool(known) != (table.series is not None):
+        way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"
+        raise InputError(f"the model is of {'several series' if known else 'one series'}: {way_out}")
+    if not known:
+        return _next_of_one(saved, saved.scaler, table, missing, device)
+    every = table.of_each_series()
+    if not known.keys() & every.keys():
+        raise InputError(f"no series of {table.source} was in the fit, which had {', '.join(list(known)[:5])}, ...")
+    frames = []
+    for name, series in every.items():
+        if name not in known:
+            continue
+        frame = _next_of_one(saved, _scaler(known[name]), series, missing, device)
+        frame.insert(0, str(saved.file.series_column), name)
+        frames.append(frame)
+    whole = pd.concat(frames, ignore_index=True)
+    whole.attrs["left_out"] = [name for name in every if name not in known]
+    return whole
+
+
+def _next_of_one(saved: SavedModel, scaler: Scaler, table: Table, missing: str | None, device: str) -> pd.DataFrame:
+    """The horizon after the last row of one series."""
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
     cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
     values, is_used = cleaned.values, cleaned.is_used
@@ -285,7 +323,7 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     if len(values) < problem.lookback:
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
     where = resolve_device(device)
-    scaled = saved.scaler.transform(values[-problem.lookback :]).astype(np.float32)
+    scaled = scaler.transform(values[-problem.lookback :]).astype(np.float32)
     if saved.file.calendar:
         time = table.time[is_used] if table.time is not None else None
         ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source)
@@ -296,7 +334,7 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
     forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
-    restored = forecast_TDQ * saved.scaler.scale[targets, None] + saved.scaler.center[targets, None]
+    restored = forecast_TDQ * scaler.scale[targets, None] + scaler.center[targets, None]
     if isinstance(saved.model, Direction):
         restored = 1 / (1 + np.exp(-forecast_TDQ))
     if not np.isfinite(restored).all():
