@@ -7,7 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.data.prepare import Data, prepare
+    from zoo.data.dataset import Data
+    from zoo.data.prepare import prepare
     from zoo.data.sources import load
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "zoo.data.prepare": ("Data", "prepare"),
+    "zoo.data.dataset": ("Data",),
+    "zoo.data.prepare": ("prepare",),
     "zoo.data.sources": ("load",),
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
 from zoo.data.builtin import NAMES
+from zoo.data.dataset import Data
 from zoo.data.known_file import KnownFile, check_same, check_there
-from zoo.data.prepare import Data, prepare
+from zoo.data.prepare import prepare
 from zoo.data.sources import load
 from zoo.data.spacing import spacing, stamp
 from zoo.data.split import Fold

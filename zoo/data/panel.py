@@ -1,14 +1,16 @@
 """Panels: the series of one table, prepared one by one, become windows that one model learns from."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from zoo.data.prepare import Data, Panel, Unusable
+from zoo.data.dataset import Data, Panel, Unusable
+from zoo.data.one_series import one_series
+from zoo.data.request import Request
 from zoo.data.scaling import Scaler, Units
 from zoo.data.split import Split
 from zoo.data.table import Table
@@ -18,7 +20,7 @@ from zoo.errors import InputError
 MOST_NAMES = 5  # in a note
 
 
-def prepare_panel(table: Table, split: Sequence[Any], prepare_series: Callable[[Table], Data]) -> Data:
+def prepare_panel(table: Table, request: Request) -> Data:
     """The windows of all series of a table, each of one series alone: in its split, its scaler and its units.
 
     Series are in the order of their names, and so are the windows of a part. A series that is too short, or whose
@@ -28,12 +30,12 @@ def prepare_panel(table: Table, split: Sequence[Any], prepare_series: Callable[[
     left_out: dict[str, Unusable] = {}
     for name, series in table.of_each_series().items():
         try:
-            kept[name] = prepare_series(series)
+            kept[name] = one_series(series, request, drops_constant=False)
         except Unusable as error:
             left_out[name] = error
     if not kept:
         raise InputError(f"no series of {table.source} can be used; the first: {next(iter(left_out.values()))}")
-    return _joined(table, list(kept), list(kept.values()), left_out, split)
+    return _joined(table, list(kept), list(kept.values()), left_out, request.split)
 
 
 def _joined(

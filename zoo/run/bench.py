@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.cell import AccuracyRow, Cell
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.registry import variant
 from zoo.run import environment, executor

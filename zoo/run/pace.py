@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zoo.cell import Cell
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.registry import create
 from zoo.train.config import FitConfig
 from zoo.train.fit import fit

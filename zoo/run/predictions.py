@@ -23,7 +23,7 @@ from zoo.files import write_atomically
 from zoo.metrics import median_of, pinball
 
 if TYPE_CHECKING:  # a report reads predictions without torch
-    from zoo.data.prepare import Data
+    from zoo.data.dataset import Data
     from zoo.train.descent import History
 
 

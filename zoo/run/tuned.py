@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from zoo.cell import Best, Cell, TaskFields, Tuning, best_from
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.files import read_input
 from zoo.records import parse_json, reason

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from zoo.cell import AccuracyRow, Cell, DataFields, ProblemFields
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import Diverged
 from zoo.files import write_atomically
 from zoo.layers.model import Model

@@ -4,7 +4,8 @@ import pandas as pd
 import safetensors.torch
 import torch
 
-from zoo.data.prepare import Data, prepare
+from zoo.data.dataset import Data
+from zoo.data.prepare import prepare
 from zoo.data.sources import load
 from zoo.layers.model import Model
 from zoo.registry import create, variant

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from zoo.data.calendar import calendar_channels
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.data.scaling import Scaler, ScalerName
 from zoo.data.spacing import next_times
 from zoo.data.table import Missing, Table, clean, match_columns

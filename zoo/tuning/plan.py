@@ -13,7 +13,7 @@ import torch
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import InputError, unknown
 from zoo.plugins import Code
 from zoo.registry import variant

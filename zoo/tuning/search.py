@@ -14,7 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial
 from pydantic import Field, InstanceOf, field_validator
 
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import InputError, unknown
 from zoo.records import Record
 from zoo.registry import create, variant

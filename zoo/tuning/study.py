@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.study import StudyDirection
 from sqlalchemy.exc import SQLAlchemyError
 
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import InputError, expect
 from zoo.records import checked
 from zoo.registry import named

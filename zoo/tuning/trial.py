@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch.utils.benchmark import Timer
 
-from zoo.data.prepare import Data
+from zoo.data.dataset import Data
 from zoo.errors import Diverged
 from zoo.layers.model import Model
 from zoo.registry import create

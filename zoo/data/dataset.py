@@ -1,0 +1,143 @@
+"""Data: what a model is trained and judged on, and the windows of its parts."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from zoo.data.scaling import Scaler, Units
+from zoo.data.split import Fold, Split
+from zoo.data.windows import Windows
+from zoo.errors import InputError
+from zoo.problem import Problem
+
+WHOLE = Fold()  # the test part in one piece
+
+
+class Unusable(InputError):
+    """A series from which nothing can be learned."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Several series.
+
+    column: what tells them apart; names, rows: of each series, as they follow each other in the windows' values;
+    split: as it was given, since each series has its own boundaries; of_test: int [n], the number of each test
+    window's series.
+    """
+
+    column: str
+    names: tuple[str, ...]
+    rows: tuple[int, ...]
+    split: tuple[Any, ...]
+    of_test: np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a model is trained and judged on.
+
+    channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of the channel
+    values in those rows, and of which targets were filled; time: their timestamps, if known; calendar: periods whose
+    positions are further channels, after `channels`; masked: channels whose gaps are marked by further ones, after
+    these; panel: what else is known of several series; the counts of rows are then sums over them; split, whole: row
+    boundaries of this fold, and before the test part was cut into folds; missing: the policy applied; valid is None
+    where the split leaves no validation part; test is empty where it leaves no test part.
+    """
+
+    problem: Problem
+    train: Windows
+    valid: Windows | None
+    test: Windows
+    scaler: Scaler
+    split: Split
+    source: str
+    channels: tuple[str, ...]
+    targets: tuple[str, ...]
+    fingerprint: str
+    missing: str
+    time: pd.DatetimeIndex | None
+    notes: tuple[str, ...]
+    whole: Split
+    fold: Fold = WHOLE
+    panel: Panel | None = None
+    calendar: tuple[str, ...] = ()
+    masked: tuple[str, ...] = ()
+
+    @property
+    def time_of_first(self) -> pd.DatetimeIndex | None:
+        """The times of the first series, or of the only one."""
+        return self.time[: self.panel.rows[0]] if self.panel is not None and self.time is not None else self.time
+
+    @property
+    def rows(self) -> int:
+        """Rows used by all folds."""
+        return self.whole.test_end
+
+    def with_lookback(self, lookback: int) -> "Data":
+        """The same data seen through windows of another length; of several series it raises InputError.
+
+        The target rows of validation and test stay. A longer lookback uses up the train part's first rows, which are
+        then no targets. Raises InputError where the train part is too short.
+        """
+        check_count("lookback", lookback)
+        if self.panel is not None:
+            raise InputError("the lookback of several series cannot be changed here: prepare them again")
+        check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
+        problem = replace(self.problem, lookback=lookback)
+        old = self.train
+        train, valid, test = parts_of(problem, self.split, old.values, old.raw, old.units, old.is_filled)
+        return replace(self, problem=problem, train=train, valid=valid, test=test)
+
+    def without_test(self) -> "Data":
+        """Training and validation alone: the rows of the test part are gone, not hidden."""
+        end = self.split.valid_end
+        bounds = replace(self.split, test_end=end)
+        old = self.train
+        is_filled = None if old.is_filled is None else old.is_filled[:end].copy()
+        values, raw = old.values[:end].clone(), old.raw[:end].copy()
+        train, valid, test = parts_of(self.problem, bounds, values, raw, old.units, is_filled)
+        time = self.time[:end] if self.time is not None else None
+        whole = replace(self.whole, test_end=end)
+        return replace(self, train=train, valid=valid, test=test, split=bounds, whole=whole, time=time)
+
+
+def parts_of(
+    problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units, is_filled: np.ndarray | None
+) -> tuple[Windows, Windows | None, Windows]:
+    """The windows of train, validation (None where it is empty) and test; raises InputError where every window of a
+    part that has rows is left out."""
+    none = torch.empty(0, dtype=torch.int64)
+    is_direction = problem.task == "direction"
+    shape = (problem.lookback, problem.horizon, problem.targets)
+    table = Windows(values, none, *shape, raw, units, is_filled, is_direction)
+    parts = [table.between(first, end) for _, first, end in bounds.parts()]
+    for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
+        if end > first and len(part) == 0:
+            raise InputError(
+                f"every window of the {name} part has a filled target ({', '.join(units.names)}), and a fill is no "
+                "truth: shorten the horizon, change the split, choose --missing drop or another target"
+            )
+    train, valid, test = parts
+    return train, valid if bounds.valid_end > bounds.train_end else None, test
+
+
+def check_count(name: str, count: Any) -> None:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"{name} must be a whole number >= 1, got {count!r}")
+
+
+def check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
+    needed = lookback + horizon
+    way_out = (
+        f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
+    )
+    if bounds.train_end < needed:
+        raise Unusable(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
+    for name, first, end in bounds.parts():
+        if 0 < end - first < horizon:
+            raise Unusable(f"too few rows: the {name} part has {end - first}, the horizon is {horizon} ({way_out})")

@@ -1,0 +1,172 @@
+"""One series: a table becomes windows of train, validation and test, with a scaler fitted on its train rows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from zoo.data.calendar import calendar_channels
+from zoo.data.dataset import Data, Unusable, check_parts, parts_of
+from zoo.data.request import Request
+from zoo.data.scaling import fit_scaler, fit_units
+from zoo.data.split import Fold, Split, split_of_fold, split_rows
+from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
+from zoo.data.windows import Windows
+from zoo.errors import InputError
+from zoo.problem import Problem
+
+FLAT = 1e-100  # the range of a column that is constant: to divide by less overflows
+
+
+def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
+    """The windows of a table of one series; drops_constant: leave out channels that are constant over training rows."""
+    chosen, target_names = choose_columns(table, request.channels, request.targets)
+    positions = tuple(chosen.index(name) for name in target_names)
+    policy = table.missing if request.missing is None else request.missing
+    lookback, horizon, fold = request.lookback, request.horizon, request.fold
+    cleaned = clean(table.select(chosen), chosen, policy, table.source)
+    time = table.time[cleaned.is_used] if table.time is not None else None
+    whole = split_rows(request.split, len(cleaned.values), time)
+    bounds = split_of_fold(whole, fold)
+    every, is_every_filled = cleaned.values[: whole.test_end], cleaned.is_filled[: whole.test_end, list(positions)]
+    values, is_filled = every[: bounds.test_end], np.any(is_every_filled[: bounds.test_end], axis=1)
+    _check_folds(whole, fold, horizon)
+    check_parts(bounds, lookback, horizon, len(values))
+    train_values, first_values = values[: bounds.train_end], values[: whole.train_end]
+    constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
+    for name, position in zip(target_names, positions, strict=True):
+        if name in constant:
+            raise Unusable(
+                f"target '{name}' of {table.source} is constant ({first_values[0, position]:g}) over the "
+                f"{whole.train_end} training rows: nothing to learn; choose another target or split"
+            )
+    if constant and drops_constant:  # without them other rows may be complete, so all begins again
+        varying = [name for name in chosen if name not in constant]
+        data = one_series(table, replace(request, targets=target_names, channels=varying), drops_constant=True)
+        note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
+        return replace(data, notes=(*data.notes, note))
+    fitted = fit_scaler(request.scaler, train_values)
+    units = fit_units(target_names, positions, fitted, first_values)
+    scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
+
+    if request.conformal and bounds.valid_end == bounds.train_end:
+        raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
+    problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), request.normalise)
+    further = (
+        [calendar_channels(time, request.calendar, horizon, table.source)[: len(scaled)]] if request.calendar else []
+    )
+    masked: tuple[str, ...] = ()
+    if policy == "mask":
+        masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)
+    if masked:
+        further.append(cleaned.is_filled[: len(scaled), [chosen.index(name) for name in masked]])
+    if further:
+        plain = torch.from_numpy(np.concatenate(further, axis=1).astype(np.float32))
+        scaled = torch.cat([scaled, plain], dim=1)
+        problem = replace(problem, channels=scaled.shape[1], plain=tuple(range(len(chosen), scaled.shape[1])))
+    if levels := request.levels:
+        shape = (*problem.output_shape, len(levels))
+        problem = replace(
+            problem, task="quantile", quantiles=levels, is_conformal=request.conformal, output_shape=shape
+        )
+    if request.direction:
+        problem = replace(problem, task="direction")
+    train, valid, test = parts_of(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
+    _check_directions(train, target_names)
+    return Data(
+        problem=problem,
+        train=train,
+        valid=valid,
+        test=test,
+        scaler=fitted,
+        split=bounds,
+        source=table.source,
+        channels=chosen,
+        targets=target_names,
+        fingerprint=fingerprint(every, np.any(is_every_filled, axis=1)),
+        missing=policy,
+        time=time[: whole.test_end] if time is not None else None,
+        notes=(
+            *table.notes,
+            *cleaned.notes,
+            *_classes(target_names, train_values[:, list(positions)]),
+            *_left_out(bounds, (train, valid, test)),
+        ),
+        whole=whole,
+        fold=fold,
+        calendar=request.calendar,
+        masked=masked,
+    )
+
+
+def choose_columns(
+    table: Table, channels: Sequence[str] | None, targets: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The channel and target names as the table spells them; targets must be among the channels."""
+    if not targets:
+        raise InputError(f"name at least one target column of {table.source} ({', '.join(table.columns)})")
+    known = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
+    chosen = match_columns(channels, known, table.source) if channels else table.columns
+    named = match_columns(targets, known, table.source)
+    for name in named:
+        problem = table.unusable.get(name, "")
+        if name not in table.columns and "holds text" in problem:
+            raise InputError(
+                f"{problem.split(';')[0]}; a text label is a class, and zoo forecasts numbers: name a numeric target "
+                f"({', '.join(table.columns)}), or write the label as a number"
+            )
+    table.select(named)
+    for name in named:
+        if name not in chosen:
+            raise InputError(
+                f"target '{name}' must be among the channels ({', '.join(chosen)}): a forecast starts from its "
+                "last value; add it to --channels"
+            )
+    return chosen, named
+
+
+def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, ...]:
+    """A note on each target that looks like a class."""
+    classes = [(name, class_values(column)) for name, column in zip(targets, train_values.T, strict=True)]
+    return tuple(
+        f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is "
+        "forecast as a number; errors and skill are those of the number"
+        for name, found in classes
+        if found is not None
+    )
+
+
+def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> tuple[str, ...]:
+    """A note on how many windows of each part are left out for a filled target."""
+    counts = []
+    for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
+        whole = replace(parts[0], is_filled=None).between(first, end)
+        left_out = len(whole) - (len(part) if part is not None else 0)
+        counts += [f"{left_out} of {len(whole)} {name}"] if left_out else []
+    if not counts:
+        return ()
+    return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
+
+
+def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
+    """Raise InputError for a target that only rises, or never does, over the training windows."""
+    shares = train.truth().mean(axis=(0, 1)) if train.is_direction else np.empty(0)
+    for name, share in zip(names, shares, strict=False):
+        if share in (0.0, 1.0):
+            always = "always rises" if share else "never rises"
+            raise Unusable(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
+
+
+def _masked(channels: tuple[str, ...], is_filled: np.ndarray, *, everywhere: bool) -> tuple[str, ...]:
+    """The channels that have gaps in these rows; everywhere: all, since other series may have them elsewhere."""
+    return tuple(name for name, gaps in zip(channels, is_filled.T, strict=True) if everywhere or gaps.any())
+
+
+def _check_folds(whole: Split, fold: Fold, horizon: int) -> None:
+    rows = whole.test_end - whole.valid_end
+    if fold.count > 1 and rows // fold.count < horizon:
+        raise Unusable(
+            f"too few rows: {fold.count} folds of the test part's {rows} rows are shorter than the horizon {horizon}; "
+            "take fewer folds or a larger test part"
+        )
