@@ -161,3 +161,11 @@ def test_directions_agree_with_scikit_learn():
     one = Units(("a",), *(getattr(UNITS, name)[:1] for name in ("center", "scale", "deviation", "step")))
     always = direction_metrics(chances[..., :1], None, np.ones((60, 2, 1)), one)
     assert always["roc_auc"] is None and always["balanced_accuracy"] is None and always["skill"] is None
+
+
+def test_a_value_that_stays_lies_in_an_interval_without_width():
+    truth = np.full((20, 1, 1), 1234.5678)
+    forecast = np.repeat(np.float32(truth)[..., None], 3, axis=3).astype(float)  # as float32 rounds it
+    one = Units(("a",), *(getattr(UNITS, name)[:1] for name in ("center", "scale", "deviation", "step")))
+    metrics = quantile_metrics(forecast, None, truth, truth[:, 0], one, LEVELS)
+    assert (forecast != truth).all() and metrics["coverage"] == 1.0 and metrics["width"] == 0.0
