@@ -179,17 +179,15 @@ def _one_target_of_quantiles(
 ) -> dict[str, Any]:
     crps, size = float(2 * pinball(forecast, truth, levels).mean()), float(np.abs(truth).mean())
     base = None if naive is None else float(2 * pinball(naive, truth, levels).mean())
-    rounding = 1e-6 * float(
-        np.abs(truth).max()
-    )  # of float32: a value that stays the same lies in an interval of width 0
-    low, high = forecast[..., 0] - rounding, forecast[..., -1] + rounding
+    low, high = forecast[..., 0], forecast[..., -1]
     outside = np.maximum(low - truth, 0) / levels[0] + np.maximum(truth - high, 0) / (1 - levels[-1])
+    rounding = 1e-6 * float(np.abs(truth).max())  # of float32: what stays the same lies in an interval without width
     return {
         "crps": crps,
         "weighted_quantile_loss": _finite(crps / size if size > 0 else None),
-        "coverage": float(np.mean((low <= truth) & (truth <= high))),
-        "width": float(np.mean(forecast[..., -1] - forecast[..., 0])),
-        "winkler": float(np.mean(forecast[..., -1] - forecast[..., 0] + outside)),
+        "coverage": float(np.mean((low - rounding <= truth) & (truth <= high + rounding))),
+        "width": float(np.mean(high - low)),
+        "winkler": float(np.mean(high - low + outside)),
         "skill": _finite(1 - crps / base if base else None),
     }
 
