@@ -23,17 +23,17 @@ RANKS = "critical-difference.png"
 RESAMPLES = 10_000
 WHOLE = 0.8  # a problem has results of so many of the variants that are ranked, a variant of so many of the problems
 LEGEND = (
-    "error ratio: rmse / naive's rmse, the geometric mean over problems; below 1 is better than repeating the last "
-    "value. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the variant has the lower "
-    "rmse, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest "
-    "rmse. beats naive on: problems whose own report says that it does, by more than chance. parameters: of the median "
-    "problem. train s: seconds of training one model on each problem, in all, and windows/s: training windows a second "
-    "on {timed}; other runs may have shared the machine. All with the settings of their suite, untuned; rmse is the "
-    "mean over seeds."
+    "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: rmse, "
+    "of quantiles crps, of directions brier, the mean over seeds. 95 % interval: of this ratio, by a bootstrap over "
+    "problems. wins: how often the variant has the lower error, over all other variants and problems; a tie counts "
+    "half. best on: problems on which it has the lowest error. beats naive on: problems whose own report says that it "
+    "does, by more than chance. parameters: of the median problem. train s: seconds of training one model on each "
+    "problem, in all, and windows/s: training windows a second on {timed}; other runs may have shared the machine. All "
+    "with the settings of their suite, untuned."
 )
 PROBLEMS_LEGEND = (
-    "The percentages are skill: how much lower rmse is than naive's. use one?: the answer of the problem's own report, "
-    "which tests whether a recurrent model is better than naive and than the baselines by more than chance."
+    "The percentages are skill: how much lower the error is than naive's. use one?: the answer of the problem's own "
+    "report, which tests whether a recurrent model is better than naive and than the baselines by more than chance."
 )
 
 
