@@ -15,8 +15,8 @@ from zoo.layers.normalised import Normalised
 from zoo.layers.plain import normalised
 from zoo.problem import Problem
 
-SHARES = (0.0, 0.25, 0.5, 0.75)  # of a window's own restlessness in the scale of its residuals
-LEAST = 1e-3
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of a window's own steps in the scale of its residuals; the usual step has the rest
+LEAST = 1e-3  # of that scale, whose usual value is 1
 
 
 class Quantiles(nn.Module):
@@ -64,13 +64,16 @@ class Quantiles(nn.Module):
         copies = len(self.levels) if self.is_trained else 1
         forecast_BTDQ = forecast_BTD.unflatten(2, (len(self.problem.targets), copies))
         if self.needs_residuals():
-            scale_BD = self._scale(x_BLC, self.share)
+            scale_BD = self._scale(self._steps(x_BLC), self.share)
             forecast_BTDQ = forecast_BTDQ + self.offsets_TDQ * scale_BD[:, None, :, None]
         return forecast_BTDQ.sort(dim=3).values
 
-    def _scale(self, x_BLC: Tensor, share: Tensor | float) -> Tensor:
-        """How restless each target is in a window, [B, D]: 1 is usual; share: how much of that counts."""
-        steps_BD = columns(x_BLC, self.problem.targets).diff(dim=1).abs().sum(dim=1) / max(self.problem.lookback - 1, 1)
+    def _steps(self, x_BLC: Tensor) -> Tensor:
+        """The mean absolute step of each target in a window, [B, D]."""
+        return columns(x_BLC, self.problem.targets).diff(dim=1).abs().sum(dim=1) / max(self.problem.lookback - 1, 1)
+
+    def _scale(self, steps_BD: Tensor, share: Tensor | float) -> Tensor:
+        """What the residuals of a window are in proportion to, [B, D]: 1 is usual; share: how much its steps count."""
         return (1 + share * (steps_BD / self.usual_D - 1)).clamp(min=LEAST)
 
     def loss(self, forecast_BTDQ: Tensor, actual_BTD: Tensor) -> Tensor:
@@ -109,14 +112,13 @@ class Quantiles(nn.Module):
         batches = list(windows.batches(batch_size))
         forecast_nTDQ = torch.cat([self(x) for x, _ in batches])
         actual_nTD = torch.cat([y for _, y in batches])
-        self.usual_D.fill_(1.0)
-        steps_nD = torch.cat([self._scale(x, 1.0) for x, _ in batches])
+        steps_nD = torch.cat([self._steps(x) for x, _ in batches])
         usual_D = steps_nD.mean(dim=0)
         self.usual_D.copy_(torch.where(usual_D > 0, usual_D, torch.ones_like(usual_D)))
         residuals_nTDQ = actual_nTD.unsqueeze(-1) - forecast_nTDQ
         lowest = math.inf
         for share in SHARES if usual_D.min() > 0 else SHARES[:1]:
-            scale_n1D1 = (1 + share * (steps_nD / self.usual_D - 1)).clamp_(min=LEAST)[:, None, :, None]
+            scale_n1D1 = self._scale(steps_nD, share)[:, None, :, None]
             ordered_nTDQ = (residuals_nTDQ / scale_n1D1).sort(dim=0).values
             places = enumerate(ranks(self.levels, len(actual_nTD)))
             offsets_TDQ = torch.stack([ordered_nTDQ[rank, ..., place] for place, rank in places], dim=-1)
