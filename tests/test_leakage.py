@@ -25,8 +25,10 @@ def changed(frame, first, end=None):
     return other
 
 
-@pytest.mark.parametrize("channels", [None, ["volume", "close", "open"]])
-@pytest.mark.parametrize("normalise", ["last", "none", "instance"])
+@pytest.mark.parametrize(
+    ("normalise", "channels"),
+    [("last", None), ("none", None), ("instance", None), ("last", ["volume", "close", "open"])],
+)
 @pytest.mark.parametrize("name", zoo.list_models())
 def test_forecast_ignores_everything_after_the_last_lookback_row(name, normalise, channels, prices):
     data = prepared(prices, normalise=normalise, channels=channels)

@@ -19,7 +19,7 @@ from zoo.run.store import read_rows
 
 pytestmark = pytest.mark.process
 
-KILLS = int(os.environ.get("ZOO_KILLS", "4"))
+KILLS = int(os.environ.get("ZOO_KILLS", "3"))
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 BENCH = (
     "bench", "prices.csv", "--targets", "close", "--models", "lstm,linear,ridge,naive", "--seeds", "3", "--jobs", "2",
