@@ -53,6 +53,10 @@ def speed(
     as_json: Json = False,
 ) -> None:
     """Time training and inference steps of every variant: windows/s, latency, memory, and what bounds them."""
+    from zoo.run.server import start_early
+
+    if threads in (None, 1):
+        start_early("zoo.speed.worker")
     from zoo.report.folder import write_report
     from zoo.report.formats import as_text
     from zoo.report.speed import speed_section
