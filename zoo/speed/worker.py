@@ -15,6 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
+# Slow to import: the server of workers does it once, and not each timed process.
+import torch._dynamo
+import torch.fx.experimental.symbolic_shapes
+import torch.profiler
+import torch.utils.benchmark
+import torch.utils.flop_counter
+
 from zoo.cell import Latency, PartSeconds, SpeedCell, SpeedRow
 from zoo.records import record_from
 from zoo.registry import variant
