@@ -115,5 +115,5 @@ def test_a_wrong_request_is_refused_before_anything_runs(prices, tmp_path):
         ([1, 2, 3], "x", {}, "data must be a path, a name, a DataFrame or an array"),
     ):
         with pytest.raises(InputError, match=message):
-            zoo.bench(data, targets, **settings)
+            zoo.bench(data, targets, **settings, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -22,6 +22,11 @@ else:
     Params = dict[str, Setting]
 
 
+def absent() -> Any:
+    """A field that a row leaves out where it is None, as all rows did before the field came."""
+    return Field(default=None, exclude_if=lambda value: value is None)
+
+
 class DataFields(Record):
     """The data of a cell.
 
@@ -40,8 +45,8 @@ class DataFields(Record):
     first: str | None
     last: str | None
     notes: tuple[str, ...] = ()
-    series: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    series_count: int | None = Field(default=None, exclude_if=lambda value: value is None)
+    series: str | None = absent()
+    series_count: int | None = absent()
 
 
 class TaskFields(Record):
@@ -159,16 +164,16 @@ class Metrics(Record):
     skill: float | None
     scaled_mse: float | None
     scaled_mae: float | None
-    crps: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    weighted_quantile_loss: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    width: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    winkler: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    brier: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    log_loss: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    accuracy: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    balanced_accuracy: float | None = Field(default=None, exclude_if=lambda value: value is None)
-    roc_auc: float | None = Field(default=None, exclude_if=lambda value: value is None)
+    crps: float | None = absent()
+    weighted_quantile_loss: float | None = absent()
+    coverage: float | None = absent()
+    width: float | None = absent()
+    winkler: float | None = absent()
+    brier: float | None = absent()
+    log_loss: float | None = absent()
+    accuracy: float | None = absent()
+    balanced_accuracy: float | None = absent()
+    roc_auc: float | None = absent()
     targets: dict[str, "Metrics"] | None = None
 
 

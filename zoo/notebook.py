@@ -62,8 +62,8 @@ class Results:
         frame = summary_frame([self.board]).set_index("variant")
         means = [name for name in frame if name.endswith("_mean") and frame[name].notna().any()]
         short = {name: name.removesuffix("_mean") for name in means}
-        kept = [*means, "skill_deviation", "skill_interval_low", "skill_interval_high", "beats_naive", "seeds"]
-        return frame[[name for name in kept if name in frame]].rename(columns=short)
+        columns = [*means, "skill_deviation", "skill_interval_low", "skill_interval_high", "beats_naive", "seeds"]
+        return frame[[name for name in columns if name in frame]].rename(columns=short)
 
     @property
     def best(self) -> str:
@@ -174,7 +174,13 @@ def bench(
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
     if out is not None:
-        return _bench(data, targets, Path(out), models, seeds, settings, jobs, progress)
+        is_new = not Path(out).exists()
+        try:
+            return _bench(data, targets, Path(out), models, seeds, settings, jobs, progress)
+        except InputError:
+            if is_new:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
     folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-bench-"))
     try:
         measured = _bench(data, targets, folder, models, seeds, settings, jobs, progress)

@@ -26,16 +26,16 @@ def prepare_panel(table: Table, request: Request) -> Data:
     Series are in the order of their names, and so are the windows of a part. A series that is too short, or whose
     target is constant, is left out, with a note. Raises InputError where none is left.
     """
-    kept: dict[str, Data] = {}
+    usable: dict[str, Data] = {}
     left_out: dict[str, Unusable] = {}
     for name, series in table.of_each_series().items():
         try:
-            kept[name] = one_series(series, request, drops_constant=False)
+            usable[name] = one_series(series, request, drops_constant=False)
         except Unusable as error:
             left_out[name] = error
-    if not kept:
+    if not usable:
         raise InputError(f"no series of {table.source} can be used; the first: {next(iter(left_out.values()))}")
-    return _joined(table, list(kept), list(kept.values()), left_out, request.split)
+    return _joined(table, list(usable), list(usable.values()), left_out, request.split)
 
 
 def _joined(

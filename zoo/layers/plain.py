@@ -8,7 +8,11 @@ from zoo.problem import Problem
 
 
 class WithPlain(Normalised):
-    """Normalised, whose level and scale leave the channels problem.plain as they are."""
+    """Normalised, whose level and scale leave the channels problem.plain as they are.
+
+    It is a class of its own because the code of Normalised is part of every row's key: a change there would ask for all
+    rows to be measured again.
+    """
 
     def __init__(self, variant: nn.Module, problem: Problem) -> None:
         super().__init__(variant, problem)

@@ -22,8 +22,9 @@ def pooled(runs: pd.DataFrame) -> pd.DataFrame:
     """The rows of one line, one for each seed over all folds.
 
     A seed of which a fold failed has the row of that fold, with its error; one of which a fold is missing has none.
-    Errors are means over test windows; skill is that of the pooled errors; r2 needs all of them and is left out.
-    predictions and truth are the tuples of the folds' files, in time order.
+    Errors are means over folds, weighted by their windows (those that a filled target leaves out still count); skill
+    is that of the pooled errors; r2 needs all of them and is left out. predictions and truth are the tuples of the
+    folds' files, in time order.
     """
     count = folds_of(runs)
     if count == 1 or runs.empty:

@@ -82,7 +82,7 @@ class Branches:
         for step in steps:
             step.model.train()
         works = [partial(self._work, number, step) for number, step in enumerate(steps)]
-        with restored(steps):
+        with restored([tensor for step in steps for tensor in step.state()]):
             self.replay = self.capture(works, WARM_UP)
 
     def _work(self, number: int, step: Step) -> None:
@@ -163,14 +163,8 @@ class Stack:
     def _capture(self, index: Tensor) -> None:
         self.place = index.repeat(len(self.members), 1)
         self.totals = torch.zeros(len(self.members), device=index.device)
-        tensors = [self.flat, *self.optimizer.state()]
-        before = [tensor.detach().clone() for tensor in tensors]
-        try:
+        with restored([self.flat, *self.optimizer.state()]):
             self.replay = self.capture([self._work], WARM_UP)
-        finally:
-            with torch.no_grad():
-                for tensor, value in zip(tensors, before, strict=True):
-                    tensor.copy_(value)
 
     def _work(self) -> None:
         self.totals.add_(self._step(self.place))

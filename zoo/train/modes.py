@@ -78,7 +78,7 @@ def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
     capture: (work, warm-up steps) -> (replay, where each replay leaves the loss); CUDA's own where None.
     """
     place = index.clone()
-    with restored([step]):
+    with restored(step.state()):
         replay, loss = (capture or _cuda_capture)(lambda: step(place), WARM_UP)
 
     def run(index: Tensor) -> Tensor:
@@ -125,9 +125,8 @@ def _fallback(mode: str, error: Exception) -> str:
 
 
 @contextmanager
-def restored(steps: Sequence[Step]) -> Iterator[None]:
-    """Afterwards weights, buffers and optimizers are what they were, in place, since a graph reads these tensors."""
-    tensors = [t for step in steps for t in (*step.parameters, *step.model.buffers(), *step.optimizer.state())]
+def restored(tensors: Sequence[Tensor]) -> Iterator[None]:
+    """Afterwards these tensors have the values that they had, in place, since a graph reads them where they lie."""
     before = [tensor.detach().clone() for tensor in tensors]
     try:
         yield

@@ -1,7 +1,7 @@
 """Optimizer: Adam, AdamW or SGD over a list of parameters; its state is allocated at once and can be copied back.
 
-It calls the functions behind torch.optim's classes. The classes import PyTorch's compiler at their first use, which
-takes longer than torch itself, and each of their steps costs twice as much.
+It calls the functions behind torch.optim's classes, which import PyTorch's compiler at their first use: that takes
+longer than torch itself.
 """
 
 from collections.abc import Sequence

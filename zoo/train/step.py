@@ -66,6 +66,10 @@ class Step:
         """Clip the gradient and move the parameters."""
         self.optimizer.step(self.config.clip_norm)
 
+    def state(self) -> list[Tensor]:
+        """All tensors that a step changes: weights, buffers and the optimizer's."""
+        return [*self.parameters, *self.model.buffers(), *self.optimizer.state()]
+
     def __call__(self, index: Tensor) -> Tensor:
         loss = self.forward(index)
         self.backward(loss)
