@@ -44,6 +44,16 @@ def test_what_is_to_forecast_is_whether_the_value_lies_above_the_last_one(prices
     np.testing.assert_array_equal(batches.numpy(), expected.astype("float32"))
 
 
+def test_a_value_that_stays_did_not_rise():
+    close = np.repeat(np.random.default_rng(0).normal(size=150), 2)  # every second step is none
+    data = prepared(pd.DataFrame({"close": close}))
+    expected = close[data.test.target_rows()] > close[data.test.target_rows() - 1]
+    assert 0 < expected.mean() < 0.5
+    batches = torch.cat([y for _, y in data.test.batches(16)])
+    for labels in (data.test.truth(), data.test.scaled_truth().numpy(), batches.numpy()):
+        np.testing.assert_array_equal(labels.ravel(), expected)
+
+
 def test_naive_forecasts_the_usual_share_of_rises(prices):
     data = prepared(prices, horizon=2)
     chances = zoo.forecast(fitted("naive", data), data.test)
