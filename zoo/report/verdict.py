@@ -160,7 +160,9 @@ def _coverage(board: Board) -> list[str]:
     if abs(share - nominal) <= COVERAGE_POINTS:
         return [f"{text}."]
     text += ": it is too narrow." if share < nominal else ": it is too wide."
-    return [text if value_of(best.first, "is_conformal") else f"{text} --conformal calibrates what learns its quantiles."]
+    if value_of(best.first, "is_conformal"):
+        return [text]
+    return [f"{text} --conformal calibrates what learns its quantiles."]
 
 
 def _folds(board: Board) -> list[str]:
