@@ -93,12 +93,12 @@ def test_list_and_show(zoo_command):
     code, out, _ = zoo_command("list")
     assert code == 0
     entries = [line for line in out.splitlines() if line.startswith("  ")]
-    assert sorted(line.split()[0] for line in entries) == sorted(zoo.list_models())
+    assert sorted(line.split()[0] for line in entries) == sorted(zoo.list_models(classifiers=True))
     groups = [text.partition(" ")[0] for text in out.splitlines() if text and not text.startswith(" ")]
-    assert groups == ["Cells", "Architectures", "Baselines", str(len(zoo.list_models()))]
+    assert groups == ["Cells", "Architectures", "Baselines", str(len(zoo.list_models(classifiers=True)))]
     assert any(line.split()[:5] == ["gru", "Cho", "et", "al.", "2014"] for line in entries)
     code, out, _ = zoo_command("list", "--tag", "baseline", "--json")
-    assert [entry["name"] for entry in json.loads(out)] == zoo.list_models(tag="baseline")
+    assert [entry["name"] for entry in json.loads(out)] == zoo.list_models(tag="baseline", classifiers=True)
     code, out, _ = zoo_command("show", "cnn-lstm")
     assert "kernel_size = 3  2 to 7" in out
     code, out, _ = zoo_command("show", "cnn-lstm", "--json")

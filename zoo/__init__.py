@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.data.cases import Cases, cases
     from zoo.data.dataset import Data
     from zoo.data.prepare import prepare
     from zoo.data.sources import load
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.registry import create, list_models, register, variant
     from zoo.run.results import results
     from zoo.space import Choice, Float, Int
+    from zoo.train.classify import classify
     from zoo.train.config import FitConfig
     from zoo.train.descent import Epoch, History
     from zoo.train.evaluate import evaluate, forecast
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "zoo.data.cases": ("Cases", "cases"),
     "zoo.data.dataset": ("Data",),
     "zoo.data.prepare": ("prepare",),
     "zoo.data.sources": ("load",),
@@ -38,6 +41,7 @@ _NAMES = {
     "zoo.registry": ("create", "list_models", "register", "variant"),
     "zoo.run.results": ("results",),
     "zoo.space": ("Choice", "Float", "Int"),
+    "zoo.train.classify": ("classify",),
     "zoo.train.config": ("FitConfig",),
     "zoo.train.evaluate": ("evaluate", "forecast"),
     "zoo.train.descent": ("Epoch", "History"),

@@ -33,7 +33,8 @@ class DataFields(Record):
     fingerprint: SHA-256 of the values in the rows used; columns: names given to a file without a header line, null: it
     has one; time: the time column that the user named, null: none; missing: policy for missing values; first, last:
     times of the first and the last row, null: the data have no times; series: the column that tells series apart;
-    series_count: how many are used; both are absent for one series.
+    series_count: how many are used; both are absent for one series. case, label: the columns of the cases and of their
+    classes, test: the file of the test part; all three are absent for forecasts, and where the source tells them.
     """
 
     source: str
@@ -47,6 +48,9 @@ class DataFields(Record):
     notes: tuple[str, ...] = ()
     series: str | None = absent()
     series_count: int | None = absent()
+    case: str | None = absent()
+    label: str | None = absent()
+    test: str | None = absent()
 
 
 class TaskFields(Record):
@@ -55,7 +59,8 @@ class TaskFields(Record):
     horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
     default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
     split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
-    periods whose position is a further input.
+    periods whose position is a further input; classes: of sequences to classify, whose split counts cases, whose
+    horizon is 1 and whose one target is the class; shortest: the length of the shortest, where they differ.
     """
 
     task: str
@@ -71,6 +76,8 @@ class TaskFields(Record):
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
     split_of_each: tuple[Scalar, ...] = Field(default=(), exclude_if=operator.not_)
     calendar: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    classes: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    shortest: int | None = absent()
 
 
 class ProblemFields(TaskFields):
@@ -150,7 +157,7 @@ class Metrics(Record):
     """How good a forecast is; zoo.metrics defines each metric and its unit. null: the metric is undefined.
 
     targets: each target's own metrics, null: there is one target. crps to winkler are of quantiles, brier to roc_auc of
-    directions, absent otherwise.
+    directions, brier to calibration_error of classes, absent otherwise.
     """
 
     rmse: float | None
@@ -174,6 +181,9 @@ class Metrics(Record):
     accuracy: float | None = absent()
     balanced_accuracy: float | None = absent()
     roc_auc: float | None = absent()
+    error_rate: float | None = absent()
+    macro_f1: float | None = absent()
+    calibration_error: float | None = absent()
     targets: dict[str, "Metrics"] | None = None
 
 

@@ -22,6 +22,10 @@ class InputError(ValueError):
         super().__init__(plain(message))
 
 
+class Unsuitable(InputError):
+    """A variant that cannot do the task of a problem."""
+
+
 class Diverged(ArithmeticError):
     """A model's losses or forecasts are no longer finite numbers."""
 

@@ -12,6 +12,9 @@ METRICS = (
     "rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae",
 )  # fmt: skip
 DIRECTION_METRICS = ("brier", "log_loss", "accuracy", "balanced_accuracy", "roc_auc")
+CLASS_METRICS = (
+    "error_rate", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "brier", "calibration_error",
+)  # fmt: skip
 QUANTILE_METRICS = ("crps", "weighted_quantile_loss", "coverage", "width", "winkler")
 
 
@@ -154,9 +157,57 @@ def direction_metrics(
     return {**nothing, **whole, "targets": targets}
 
 
-def _one_target_of_directions(forecast: np.ndarray, truth: np.ndarray, base: float | None) -> dict[str, Any]:
+def class_metrics(forecast: np.ndarray, naive: np.ndarray | None, truth: np.ndarray) -> dict[str, Any]:
+    """The metrics of probabilities of classes [n, 1, K] against the actual classes [n, 1, K], 1 or 0.
+
+    naive: the usual shares of the classes, [n, 1, K], None: skill is None.
+
+    accuracy: the share of cases whose class got the largest probability; error_rate: 1 - accuracy; balanced_accuracy:
+    the mean of that share over classes; macro_f1: the mean over classes of F1, the harmonic mean of precision and
+    recall; roc_auc: the mean over classes of the share of pairs of a case of the class and another in which the first
+    has the larger probability of it; log_loss: the mean of -log of the probability of the actual class; brier: the mean
+    over cases of the summed squared errors of the probabilities (Brier 1950), from 0 to 2; calibration_error: the mean
+    distance of the largest probability from the share of cases in which it is right, over ten bins (Guo et al. 2017,
+    On calibration of modern neural networks). Classes without a test case count in none of the means. skill: 1 -
+    error_rate / naive's.
+    """
+    chances, is_class = forecast[:, 0], truth[:, 0] == 1
+    chosen, actual = chances.argmax(axis=1), is_class.argmax(axis=1)
+    is_right = chosen == actual
+    present = np.flatnonzero(is_class.any(axis=0))
+    recalls = [is_right[actual == label].mean() for label in present]
+    f1 = [2 * (is_right & (actual == k)).sum() / ((actual == k).sum() + (chosen == k).sum()) for k in present]
+    areas = [area for k in present if (area := _area(chances[:, k], is_class[:, k])) is not None]
+    base = None if naive is None else float((naive[:, 0].argmax(axis=1) != actual).mean())
+    error = float((~is_right).mean())
+    return {
+        **dict.fromkeys(METRICS),
+        "error_rate": error,
+        "accuracy": float(is_right.mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "macro_f1": float(np.mean(f1)),
+        "roc_auc": float(np.mean(areas)) if areas else None,
+        "log_loss": float(-np.log(np.clip(chances[is_class], 1e-12, 1.0)).mean()),
+        "brier": float(((chances - is_class) ** 2).sum(axis=1).mean()),
+        "calibration_error": _calibration_error(chances.max(axis=1), is_right),
+        "skill": _finite(1 - error / base) if base else None,
+    }
+
+
+def _area(chances: np.ndarray, is_class: np.ndarray) -> float | None:
+    """The area under the ROC curve; None without cases both of the class and of others."""
     from sklearn.metrics import roc_auc_score  # slow to import
 
+    return float(roc_auc_score(is_class, chances)) if is_class.any() and not is_class.all() else None
+
+
+def _calibration_error(chances: np.ndarray, is_right: np.ndarray) -> float:
+    bins = np.minimum((10 * chances).astype(int), 9)
+    gaps = [abs(float((chances[bins == each] - is_right[bins == each]).sum())) for each in np.unique(bins)]
+    return sum(gaps) / len(chances)
+
+
+def _one_target_of_directions(forecast: np.ndarray, truth: np.ndarray, base: float | None) -> dict[str, Any]:
     brier, is_up = float(np.mean((forecast - truth) ** 2)), truth == 1
     of_truth = np.clip(np.where(is_up, forecast, 1 - forecast), 1e-12, 1.0)
     is_right = (forecast > 0.5) == is_up
@@ -169,7 +220,7 @@ def _one_target_of_directions(forecast: np.ndarray, truth: np.ndarray, base: flo
         "log_loss": float(-np.log(of_truth).mean()),
         "accuracy": float(is_right.mean()),
         "balanced_accuracy": float((is_right[is_up].mean() + is_right[~is_up].mean()) / 2) if has_both else None,
-        "roc_auc": float(roc_auc_score(truth, forecast)) if has_both else None,
+        "roc_auc": _area(forecast, is_up),
         "skill": _finite(1 - brier / base) if base else None,
     }
 

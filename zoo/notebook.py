@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from zoo.data.builtin import NAMES
+from zoo.data.sources import NAMES
 from zoo.errors import InputError, expect
 from zoo.files import write_text
 from zoo.report.board import Board
@@ -142,7 +142,7 @@ def bench(
     *,
     models: Sequence[str] = USUAL,
     seeds: int = 3,
-    lookback: int = 7,
+    lookback: int | None = None,
     horizon: int = 1,
     fit: Mapping[str, Any] | None = None,
     params: Mapping[str, Mapping[str, Any]] | None = None,

@@ -14,9 +14,13 @@ class Problem:
     lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the forecast columns
     among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q) for quantiles;
     normalise: the level that the wrapper of every variant removes from each window and restores in its forecast;
-    task: forecast or quantile; quantiles: the Q levels of the task quantile, rising; is_conformal: whether they are
-    calibrated on the validation part; plain: positions of channels that normalising leaves as they are: a calendar,
-    which holds in each row what is known of the row `horizon` steps later, and marks of values that were missing.
+    task: forecast, quantile, direction or classify; quantiles: the Q levels of the task quantile, rising; is_conformal:
+    whether they are calibrated on the validation part; plain: positions of channels that normalising leaves as they
+    are: a calendar, which holds in each row what is known of the row `horizon` steps later, and marks of values that
+    were missing.
+
+    To classify is to tell to which of K classes a whole sequence belongs: output_shape is (1, K), there are no targets,
+    and lookback is the length of the longest sequence; shortest: that of the shortest one, None: all are equally long.
     """
 
     lookback: int
@@ -28,6 +32,7 @@ class Problem:
     quantiles: tuple[float, ...] = ()
     is_conformal: bool = False
     plain: tuple[int, ...] = ()
+    shortest: int | None = None
 
     @property
     def horizon(self) -> int:
@@ -35,7 +40,12 @@ class Problem:
         return self.output_shape[0]
 
     def of_points(self, copies: int = 1) -> "Problem":
-        """The same problem as a point forecast, in which each target stands `copies` times."""
+        """The same problem as a point forecast, in which each target stands `copies` times.
+
+        Each class is then a target that stands for the first channel, and no level is removed.
+        """
+        if self.task == "classify":
+            return replace(self, targets=(0,) * self.output_shape[1], normalise="none", task="forecast", shortest=None)
         targets = tuple(target for target in self.targets for _ in range(copies))
         shape = (self.horizon, len(targets))
         return replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=(), is_conformal=False)

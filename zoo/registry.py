@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, expect, message_of, plain, unknown
+from zoo.errors import InputError, Unsuitable, expect, message_of, plain, unknown
 from zoo.family import family
 from zoo.layers.model import Model, inside, model_of
 from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
@@ -90,11 +90,20 @@ class Variant:
         return checked_ranges(ranges, self.parameters, owner)
 
     @property
+    def is_classifier(self) -> bool:
+        """Whether it does nothing but classify whole sequences."""
+        return bool(getattr(self.build, "solves_classes", False))
+
+    @property
     def is_deterministic(self) -> bool:
         """Whether every seed gives the same forecasts."""
         return "deterministic" in self.tags
 
 
+TASKS = {
+    "forecast": "forecast", "quantile": "forecast quantiles", "direction": "forecast directions",
+    "classify": "classify sequences",
+}  # fmt: skip
 INSTALL = "pip install 'lstm-zoo[stats]'"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _variants: dict[str, Variant] = {}
@@ -178,15 +187,17 @@ def _check_signature(new: Variant) -> None:
         )
 
 
-def list_models(*, tag: str | None = None) -> list[str]:
+def list_models(*, tag: str | None = None, classifiers: bool = False) -> list[str]:
     """Names of the registered variants, sorted with baselines last; those with `tag` where it is given.
 
-    Variants that need a package which is not installed are left out; `absent` names them.
+    Variants that need a package which is not installed are left out; `absent` names them. classifiers: list also those
+    that do nothing but classify whole sequences.
     """
     _discover()
-    chosen = [v for v in _variants.values() if v.is_here and (tag is None or tag in v.tags)]
+    known = [v for v in _variants.values() if v.is_here and (classifiers or not v.is_classifier)]
+    chosen = [v for v in known if tag is None or tag in v.tags]
     if tag is not None and not chosen:
-        raise unknown("tag", tag, sorted({t for v in _variants.values() for t in v.tags}))
+        raise unknown("tag", tag, sorted({t for v in known for t in v.tags}))
     return [v.name for v in sorted(chosen, key=lambda v: ("baseline" in v.tags, v.name))]
 
 
@@ -201,7 +212,7 @@ def variant(name: str) -> Variant:
     expect("a variant's name", name, str, "text")
     _discover()
     if name not in _variants:
-        raise unknown("variant", name, list_models())
+        raise unknown("variant", name, list_models(classifiers=True))
     return _variants[name]
 
 
@@ -257,8 +268,8 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> M
     """A new model: the variant with `params` over its defaults, its weights drawn from `seed`.
 
     Maps scaled x [B, L, C] to a scaled forecast [B, *problem.output_shape]. The global random state is
-    left as it was. Raises UnknownName for an unknown variant or parameter, InputError for a value of the
-    wrong type or one that cannot be built.
+    left as it was. Raises UnknownName for an unknown variant or parameter, Unsuitable for a variant that cannot do the
+    problem's task, InputError for a value of the wrong type or one that cannot be built.
     """
     expect("problem", problem, Problem, "a zoo.Problem, such as data.problem")
     expect("seed", seed, int, "a whole number")
@@ -273,6 +284,8 @@ def create(name: str, problem: Problem, /, *, seed: int = 0, **params: Any) -> M
                     f"variant '{name}' has a lazy layer: give its input size, problem.channels for instance"
                 )
             return model
+        except Unsuitable as error:
+            raise Unsuitable(f"variant '{name}' cannot {TASKS[problem.task]}: {error}") from error
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # a variant may raise anything

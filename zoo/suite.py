@@ -13,14 +13,14 @@ import torch
 from pydantic import Field
 
 from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
-from zoo.data.builtin import NAMES
 from zoo.data.dataset import Data
 from zoo.data.known_file import KnownFile, check_same, check_there
 from zoo.data.prepare import prepare
-from zoo.data.sources import load
+from zoo.data.sources import NAMES, load
 from zoo.data.spacing import spacing, stamp
 from zoo.data.split import Fold
-from zoo.errors import InputError
+from zoo.data.table import Table
+from zoo.errors import InputError, Unsuitable
 from zoo.files import read_input
 from zoo.layers.model import Model
 from zoo.records import Record, Word, checked
@@ -38,17 +38,21 @@ MOST_FOLDS = 1_000
 class DataSettings(Record):
     """[data]: where the numbers are, and which of them are used.
 
-    targets: names, or ["all"]; series: the column that tells several series apart; file: what a file that the user
-    brings has to be.
+    targets: names, or ["all"]; series: the column that tells several series apart; case, label: of a table of sequences
+    to classify, the columns of the cases and of their classes; test: a file with the cases of the test part; file: what
+    a file that the user brings has to be.
     """
 
     source: str
-    targets: list[str] = Field(min_length=1)
+    targets: list[str] = Field(default=[])
     channels: list[str] | None = None
     columns: list[str] | None = None
     time: str | None = None
     missing: str | None = None
     series: str | None = None
+    case: str | None = None
+    label: str | None = None
+    test: str | None = None
     file: KnownFile | None = None
 
 
@@ -57,14 +61,14 @@ class ProblemSettings(Record):
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
     direction: forecast whether the target rises; calendar: periods whose position is a further input; folds: blocks
-    of the test part, before each of which models are trained anew.
+    of the test part, before each of which models are trained anew. None: the default of zoo.prepare.
     """
 
-    lookback: int = 7
+    lookback: int | None = None
     horizon: int = 1
-    split: list[int | float | str | date] = Field(default=[0.7, 0.1, 0.2])
+    split: list[int | float | str | date] | None = None
     scaler: str = "standard"
-    normalise: str = "last"
+    normalise: str | None = None
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
     direction: bool = False
@@ -124,9 +128,11 @@ def read_suite(path: Path) -> Suite:
     Raises InputError naming the key, the rule and the nearest known key.
     """
     settings = read_toml(path)
-    source = settings.get("data", {}).get("source") if isinstance(settings.get("data"), dict) else None
-    if isinstance(source, str) and source not in NAMES:
-        settings["data"]["source"] = os.path.join(path.parent, source)
+    data = settings.get("data")
+    if isinstance(data, dict):
+        for key in ("source", "test"):
+            if isinstance(data.get(key), str) and data[key] not in NAMES:
+                data[key] = os.path.join(path.parent, data[key])
     run = settings.get("run")
     if isinstance(run, dict) and isinstance(run.get("models"), list):
         run["models"] = beside(path, run["models"])
@@ -159,15 +165,20 @@ def suite_of(settings: Mapping[str, Any], where: str) -> Suite:
     return checked(Suite, settings, where)
 
 
-def chosen_models(run: RunSettings) -> list[str]:
-    """The variants that a run names, by name, file or tag, each once; all where it names none."""
+def chosen_models(run: RunSettings, *, classifiers: bool = False) -> list[str]:
+    """The variants that a run names, by name, file or tag, each once; all where it names none.
+
+    classifiers: "all" and tags mean also those that do nothing but classify.
+    """
     if run.models is not None and run.tags is not None:
         raise InputError("run: give models or tags, not both")
     if run.tags is not None:
-        chosen = [name for tag in run.tags for name in list_models(tag=tag)]
+        chosen = [name for tag in run.tags for name in list_models(tag=tag, classifiers=classifiers)]
     else:
         models = ["all"] if run.models is None else run.models
-        chosen = [name for text in models for name in (list_models() if text == "all" else named(text))]
+        chosen = [
+            name for text in models for name in (list_models(classifiers=classifiers) if text == "all" else named(text))
+        ]
         for name in chosen:
             require_here(name)
     if not chosen:
@@ -186,16 +197,20 @@ def expand(
     types, and whether each variant runs, within `timeout` seconds, with what the suite sets for it; a variant that
     fails as it is has one cell, which will say why. Raises InputError.
     """
-    names, seeds = chosen_models(suite.run), _seeds(suite.run.seeds)
+    seeds, config = (
+        _seeds(suite.run.seeds),
+        FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})}),
+    )
+    check_step(config)
+    if not 1 <= suite.problem.folds <= MOST_FOLDS:
+        raise InputError(f"folds must be >= 1 and <= {MOST_FOLDS}, got {suite.problem.folds}")
+    chosen_models(suite.run)  # whose names are checked before data are read
+    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    names = chosen_models(suite.run, classifiers=bool(data.classes))
     for name in suite.models:
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
-    config = FitConfig.of({**suite.fit, **({"device": device} if device != "auto" else {})})
-    check_step(config)
-    if not 1 <= suite.problem.folds <= MOST_FOLDS:
-        raise InputError(f"folds must be >= 1 and <= {MOST_FOLDS}, got {suite.problem.folds}")
-    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     check_loss(data.problem, config.loss)
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
@@ -211,10 +226,16 @@ def expand(
         "device": resolve_device(config.device).type,
     }
     cells: dict[tuple[int, int, str], Cell] = {}
+    unsuitable: dict[str, list[str]] = {}
     for name in names:
         try:
             with time_limit(timeout):
                 model = try_out(name, data, params[name])
+        except Unsuitable as error:
+            if suite.run.models is not None and name in suite.run.models:
+                raise
+            unsuitable.setdefault(str(error.__cause__), []).append(name)
+            continue
         except InputError:
             if name in suite.models:
                 raise
@@ -232,6 +253,11 @@ def expand(
             for fold in range(data.fold.count):
                 problem = cell.problem.model_copy(update={"fold": fold})
                 cells[seed, fold, name] = cell.model_copy(update={"seed": seed, "problem": problem}).keyed()
+    if unsuitable:
+        texts = [f"{', '.join(those)} ({reason})" for reason, those in unsuitable.items()]
+        data = replace(data, notes=(*data.notes, f"left out: {'; '.join(texts)}"))
+    if not cells:
+        raise InputError(f"none of the variants can do this task: {', '.join(names)}")
     order = itertools.product(dict.fromkeys((0, *seeds)), range(data.fold.count), names)
     return [cells[place] for place in order if place in cells], data
 
@@ -286,13 +312,16 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
     file = KnownFile(**data["file"]) if data.get("file") else None
     if file is not None:
         check_there(data["source"], file)
-    table = load(data["source"], columns=data["columns"], time=data["time"], series=data.get("series"))
-    if file is not None:
+    of_cases = {name: data.get(name) for name in ("series", "case", "label", "test")}
+    table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
+    if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]
+    if list(targets) == ["all"] and isinstance(table, Table) and "all" not in table.columns:
+        targets = table.columns
     return prepare(
         table,
-        targets=table.columns if list(targets) == ["all"] and "all" not in table.columns else targets,
+        targets=targets,
         channels=data["channels"] if "channels" in data else problem["channels"],
         missing=data["missing"],
         lookback=problem["lookback"],
@@ -320,6 +349,9 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         last=stamp(data.time.max()) if data.time is not None else None,
         series=settings.series,
         series_count=len(data.panel.names) if data.panel is not None else None,
+        case=settings.case,
+        label=settings.label,
+        test=settings.test,
         notes=tuple(data.notes),
     )
 
@@ -341,4 +373,6 @@ def task_of(data: Data) -> TaskFields:
         fold=data.fold.number,
         calendar=data.calendar,
         split_of_each=data.panel.split if data.panel is not None else (),
+        classes=data.classes,
+        shortest=data.problem.shortest,
     )

@@ -237,7 +237,7 @@ def _is_large(suite) -> bool:
     """Whether its models or windows would need more time and memory than a test has."""
     numbers = [value for table in suite.models.values() for value in table.values() if isinstance(value, int)]
     seeds = suite.run.seeds if isinstance(suite.run.seeds, int) else len(suite.run.seeds)
-    return max([*numbers, seeds, suite.problem.lookback, suite.problem.horizon]) > 1000
+    return max([*numbers, seeds, suite.problem.lookback or 0, suite.problem.horizon]) > 1000
 
 
 FLAGS = [

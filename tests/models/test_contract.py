@@ -10,7 +10,7 @@ from zoo.problem import Problem
 from zoo.testing import CHECKS, check
 from zoo.testing.helpers import shaken
 
-ALL = zoo.list_models()
+ALL = zoo.list_models(classifiers=True)
 
 
 def problem(normalise="last"):

@@ -22,7 +22,7 @@ from tests.report.rows import (
     written,
 )
 from zoo.report.board import boards, spread_of
-from zoo.report.board_section import OF_POINTS
+from zoo.report.board_section import board_section
 from zoo.report.evidence import judged
 from zoo.report.folder import write_report
 from zoo.report.markdown import markdown
@@ -158,7 +158,8 @@ def test_terminal_table_fits_its_width_and_the_verdict_stays(width, tmp_path):
     text = console.export_text()
     assert max(len(line) for line in text.splitlines()) <= width and "…" not in text
     words = set(re.split(r"[\s│┃]+", text))
-    for line, cells in zip(boards_read[0].lines, accuracy_table(boards_read[0]).only(*OF_POINTS).rows, strict=True):
+    narrow = board_section(boards_read[0]).blocks[0].narrow[-1]
+    for line, cells in zip(boards_read[0].lines, accuracy_table(boards_read[0]).only(*narrow).rows, strict=True):
         for cell in (line.label, *(cell.text for cell in cells)):
             whole = cell.split(" ± ")[0] if width < 100 else cell
             assert set(whole.split()) <= words, (whole, text)

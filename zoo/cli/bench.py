@@ -42,6 +42,9 @@ def bench(
     time: options.Time = None,
     missing: options.Missing = None,
     series: options.Series = None,
+    case: options.Case = None,
+    label: options.Label = None,
+    test: options.TestFile = None,
     data: Annotated[
         Path | None, option(options.COLUMNS, "The file of a published benchmark, which you bring: PATH/ETTh1.csv.")
     ] = None,
@@ -80,7 +83,7 @@ def bench(
 
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, data, series),
+        "data": options.data_changes(targets, columns, channels, time, missing, data, series, case, label, test),
         "problem": options.problem_changes(
             split,
             quantiles,

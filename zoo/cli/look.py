@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli.app import app, examples
-from zoo.cli.options import Columns, Json, Time, names_in, print_json
+from zoo.cli.options import Case, Columns, Json, Label, Time, names_in, print_json
 
 if TYPE_CHECKING:
     from zoo.learn.count import Counted
@@ -34,7 +34,7 @@ def list_command(
 
     for path in files or []:
         from_file(path)
-    variants = [variant(name) for name in list_models(tag=tag)]
+    variants = [variant(name) for name in list_models(tag=tag, classifiers=True)]
     if as_json:
         print_json([_facts(v, "name", "family", "summary", "tags", "paper", "source") for v in variants])
         return
@@ -133,22 +133,34 @@ def data_command(
     ] = None,
     columns: Columns = None,
     time: Time = None,
+    case: Case = None,
+    label: Label = None,
     as_json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe a file: columns, spacing, gaps, outliers, a benchmark to try."""
     facts: dict[str, Any]
     if source is None:
         from zoo.data.builtin import BUILT_IN
+        from zoo.data.case_sets import CASE_SETS
 
         facts = {name: entry.summary for name, entry in BUILT_IN.items()}
-        text = [f"{name:<12}  {summary}" for name, summary in facts.items()]
+        facts |= {name: entry.summary for name, entry in CASE_SETS.items()}
+        text = [f"{name:<20}  {summary}" for name, summary in facts.items()]
     else:
+        from zoo.data.cases import Cases
         from zoo.data.describe import describe, lines
+        from zoo.data.describe_cases import case_lines, describe_cases
         from zoo.data.sources import load
 
-        facts = describe(load(source, columns=names_in(columns), time=time))
-        named = {"--columns": columns, "--time": time}
-        text = lines(facts, [part for flag, value in named.items() if value is not None for part in (flag, value)])
+        table = load(source, columns=names_in(columns), time=time, case=case, label=label)
+        named = {"--columns": columns, "--time": time, "--case": case, "--label": label}
+        typed = [part for flag, value in named.items() if value is not None for part in (flag, value)]
+        if isinstance(table, Cases):
+            facts = describe_cases(table)
+            text = case_lines(facts, typed)
+        else:
+            facts = describe(table)
+            text = lines(facts, typed)
     if as_json:
         print_json(facts)
     else:

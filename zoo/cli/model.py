@@ -40,6 +40,9 @@ def fit(
     time: options.Time = None,
     missing: options.Missing = None,
     series: options.Series = None,
+    case: options.Case = None,
+    label: options.Label = None,
+    test: options.TestFile = None,
     seed: Annotated[int, option(options.MODELS, "Seed of weights, batch order and dropout.")] = 0,
     settings: options.Set = None,
     device: options.Device = "auto",
@@ -51,7 +54,7 @@ def fit(
     from zoo.run.single import fit_and_save
 
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, series=series),
+        "data": options.data_changes(targets, columns, channels, time, missing, None, series, case, label, test),
         "problem": options.problem_changes(
             split,
             quantiles,
@@ -110,26 +113,36 @@ def predict(
     ] = None,
     columns: options.Columns = None,
     time: options.Time = None,
+    case: options.Case = None,
+    label: options.Label = None,
     missing: options.Missing = None,
     device: options.Device = "auto",
     out: Annotated[Path | None, option(options.OUTPUT, "CSV file to write (default: print it).")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Forecast the horizon after the last row of DATA, in the data's units."""
+    """Forecast the horizon after the last row of DATA, in the data's units, or classify its cases."""
+    from zoo.data.cases import Cases
     from zoo.data.sources import load
+    from zoo.data.table import Table
     from zoo.files import write_text
     from zoo.registry import from_file
+    from zoo.train.classify import classify
     from zoo.train.store import forecast_next, load_model
 
     if variants is not None:
         from_file(variants)
     saved = load_model(model)
-    table = load(source, columns=options.names_in(columns), time=time, series=saved.file.series_column)
-    forecasts = forecast_next(saved, table, missing=missing, device=device)
+    how = {"series": saved.file.series_column, "case": case, "label": label}
+    table = load(source, columns=options.names_in(columns), time=time, **how)
+    if isinstance(table, Cases):
+        forecasts = classify(saved, table, device=device)
+    else:
+        forecasts = forecast_next(saved, table, missing=missing, device=device)
     options.print_notes([*saved.notes, *table.notes])
     if left_out := forecasts.attrs.get("left_out"):
         options.print_notes([f"not in the fit, so not forecast: {', '.join(left_out[:10])}"])
-    if table.time is not None and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
+    has_times = isinstance(table, Table) and table.time is not None
+    if has_times and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
         options.print_notes(["the spacing of the rows is irregular: forecasts have no timestamps"])
     text = forecasts.to_csv(index=False, float_format="%.7g")  # the digits of float32
     if out is not None:

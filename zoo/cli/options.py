@@ -64,6 +64,9 @@ Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a head
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
 Series = Annotated[str | None, option(COLUMNS, "The column that tells series apart, such as symbol.")]
+Case = Annotated[str | None, option(COLUMNS, "Sequences to classify: the column that tells cases apart.")]
+Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.")]
+TestFile = Annotated[Path | None, option(COLUMNS, "A file with the cases of the test part.", "--test")]
 Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate or drop (refuse).")]
 Set = Annotated[
     list[str] | None,
@@ -84,11 +87,14 @@ def data_changes(
     missing: str | None,
     source: Path | None = None,
     series: str | None = None,
+    case: str | None = None,
+    label: str | None = None,
+    test: Path | None = None,
 ) -> dict[str, Any]:
     """The [data] section of a suite as the options change it."""
     lists = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
-    path = None if source is None else str(source)
-    return {**lists, "time": time, "missing": missing, "source": path, "series": series}
+    paths = {name: None if path is None else str(path) for name, path in (("source", source), ("test", test))}
+    return {**lists, **paths, "time": time, "missing": missing, "series": series, "case": case, "label": label}
 
 
 def problem_changes(
@@ -138,7 +144,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
 
     changes: values by section and key, None where unchanged. Raises InputError.
     """
-    from zoo.data.builtin import NAMES
+    from zoo.data.sources import NAMES
     from zoo.registry import named
     from zoo.space import scalar
     from zoo.suite import read_suite, suite_of
@@ -153,10 +159,12 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
         if changes["data"].get("targets") is None:
             from zoo.data.sources import load
+            from zoo.data.table import Table
 
-            how = {name: changes["data"].get(name) for name in ("columns", "time", "series")}
+            how = {name: changes["data"].get(name) for name in ("columns", "time", "series", "case", "label", "test")}
             table = load(source, **how)
-            raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
+            if isinstance(table, Table):
+                raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
     for section, values in changes.items():
         changed = _given(values)
         if changed:
@@ -188,7 +196,7 @@ def suites_from(
     changes and settings: as suite_from takes them, over what a benchmark says. Raises InputError.
     """
     from zoo.benchmark import is_benchmark, read_benchmark, shipped
-    from zoo.data.builtin import NAMES
+    from zoo.data.sources import NAMES
 
     suites: list[Suite] = []
     is_many, is_preset_used = len(sources) > 1, False
@@ -197,7 +205,8 @@ def suites_from(
         if not Path(source).exists() and source not in NAMES:
             path = shipped(source)
         if path is not None and path.is_dir():
-            files = sorted(each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet"))
+            files = sorted(each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet", ".ts"))
+            files = [file for file in files if not file.name.endswith("_TEST.ts")]  # that of a _TRAIN.ts
             files = [file for file in files if file.suffix != ".toml" or not is_benchmark(file)]
             if not files:
                 raise InputError(f"{path} holds no suites (.toml) and no data (.csv, .parquet)")
@@ -221,7 +230,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _slug(path: Path) -> str:
     name = path.name
-    for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv"):
+    for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv", ".ts"):
         name = name.removesuffix(ending)
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100].strip("-.") or "data"
 
@@ -272,7 +281,10 @@ def error_text(error: float | None) -> str:
 
 
 def errors_text(metrics: Mapping[str, Any]) -> str:
-    """What a forecast is worth: rmse and mae, of quantiles crps and coverage, of directions brier and accuracy."""
+    """What a forecast is worth: rmse and mae, of quantiles crps and coverage, of directions brier and accuracy, of
+    classes accuracy and log loss."""
+    if metrics.get("macro_f1") is not None:
+        return f"accuracy {100 * metrics['accuracy']:.1f} %, log loss {error_text(metrics['log_loss'])}"
     if metrics.get("brier") is not None:
         return f"brier {error_text(metrics['brier'])}, accuracy {100 * metrics['accuracy']:.1f} %"
     if metrics.get("crps") is not None:

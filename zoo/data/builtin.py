@@ -25,11 +25,10 @@ class BuiltIn:
     attainable: tuple[str, float] | None = None
 
 
-def frame(name: str) -> tuple[pd.DataFrame, str]:
-    """A built-in data set as a frame, and its declared missing policy."""
-    entry = BUILT_IN[name]
+def frame(name: str) -> pd.DataFrame:
+    """A built-in data set as a frame."""
     try:
-        return entry.read(), entry.missing
+        return BUILT_IN[name].read()
     except ImportError as error:
         raise InputError(f"the data set '{name}' needs {error.name}: pip install 'lstm-zoo[data]'") from error
 

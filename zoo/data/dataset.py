@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from zoo.data.scaling import Scaler, Units
+from zoo.data.sequences import Sequences
 from zoo.data.split import Fold, Split
 from zoo.data.windows import Windows
 from zoo.errors import InputError
 from zoo.problem import Problem
 
+Samples = Windows | Sequences
 WHOLE = Fold()  # the test part in one piece
 
 
@@ -46,13 +48,14 @@ class Data:
     positions are further channels, after `channels`; masked: channels whose gaps are marked by further ones, after
     these; panel: what else is known of several series; the counts of rows are then sums over them; split, whole: row
     boundaries of this fold, and before the test part was cut into folds; missing: the policy applied; valid is None
-    where the split leaves no validation part; test is empty where it leaves no test part.
+    where the split leaves no validation part; test is empty where it leaves no test part. classes: their names, of
+    sequences to classify, whose parts are Sequences, whose rows are cases, and whose one target is the class.
     """
 
     problem: Problem
-    train: Windows
-    valid: Windows | None
-    test: Windows
+    train: Samples
+    valid: Samples | None
+    test: Samples
     scaler: Scaler
     split: Split
     source: str
@@ -67,6 +70,7 @@ class Data:
     panel: Panel | None = None
     calendar: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def time_of_first(self) -> pd.DatetimeIndex | None:
@@ -87,6 +91,8 @@ class Data:
         check_count("lookback", lookback)
         if self.panel is not None:
             raise InputError("the lookback of several series cannot be changed here: prepare them again")
+        if isinstance(self.train, Sequences):
+            raise InputError("the lookback of sequences to classify is their length: it cannot be changed")
         check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
@@ -95,6 +101,10 @@ class Data:
 
     def without_test(self) -> "Data":
         """Training and validation alone: the rows of the test part are gone, not hidden."""
+        if isinstance(self.train, Sequences):
+            assert not isinstance(self.valid, Windows) and isinstance(self.test, Sequences)
+            valid_alone = self.valid.alone() if self.valid is not None else None
+            return replace(self, train=self.train.alone(), valid=valid_alone, test=self.test.alone(0))
         end = self.split.valid_end
         bounds = replace(self.split, test_end=end)
         old = self.train

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.data.dataset import Data, Panel, Unusable
+from zoo.data.dataset import Data, Panel, Samples, Unusable
 from zoo.data.one_series import one_series
 from zoo.data.request import Request
 from zoo.data.scaling import Scaler, Units
@@ -44,10 +44,10 @@ def _joined(
     first = every[0]
     rows = [len(each.test.values) for each in every]
     offsets = np.concatenate([[0], np.cumsum(rows)[:-1]])
-    values = torch.cat([each.test.values for each in every])
-    raw = np.concatenate([each.test.raw for each in every])
-    filled = [each.test.is_filled if each.test.is_filled is not None else np.zeros(len(each.test.values), bool)
-              for each in every]  # fmt: skip
+    tests = [_windows(each.test) for each in every]
+    values = torch.cat([each.values for each in tests])
+    raw = np.concatenate([each.raw for each in tests])
+    filled = [each.is_filled if each.is_filled is not None else np.zeros(len(each.values), bool) for each in tests]
     is_filled = np.concatenate(filled) if any(part.any() for part in filled) else None
 
     def part(windows: Sequence[Windows]) -> Windows:
@@ -55,7 +55,7 @@ def _joined(
         units = _units([each.units for each in windows], [len(each) for each in windows])
         return replace(windows[0], values=values, raw=raw, starts=starts, units=units, is_filled=is_filled)
 
-    valid = [each.valid for each in every if each.valid is not None]
+    valid = [_windows(each.valid) for each in every if each.valid is not None]
     digest = hashlib.sha256()
     for name, each in zip(names, every, strict=True):
         digest.update(f"{name}\0{each.fingerprint}\n".encode())
@@ -65,9 +65,9 @@ def _joined(
         time = parts[0].append(parts[1:])
     return replace(
         first,
-        train=part([each.train for each in every]),
+        train=part([_windows(each.train) for each in every]),
         valid=part(valid) if len(valid) == len(every) else None,
-        test=part([each.test for each in every]),
+        test=part(tests),
         scaler=Scaler(first.scaler.name, *_stacked([(each.scaler.center, each.scaler.scale) for each in every])),
         split=_sum([each.split for each in every]),
         whole=_sum([each.whole for each in every]),
@@ -83,6 +83,11 @@ def _joined(
             of_test=np.repeat(np.arange(len(every)), [len(each.test) for each in every]),
         ),
     )
+
+
+def _windows(part: Samples) -> Windows:
+    assert isinstance(part, Windows)  # a series is no case
+    return part
 
 
 def _units(units: list[Units], counts: list[int]) -> Units:

@@ -6,27 +6,32 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.data.cases import Cases
 from zoo.data.dataset import WHOLE, Data
 from zoo.data.one_series import one_series
 from zoo.data.panel import prepare_panel
+from zoo.data.prepare_cases import SHARES as CASE_SHARES
+from zoo.data.prepare_cases import prepare_cases
 from zoo.data.request import Request, checked_levels
 from zoo.data.sources import load
 from zoo.data.split import Fold
 from zoo.data.table import Table
-from zoo.errors import expect
+from zoo.errors import InputError, expect
 from zoo.problem import Normalise
+
+LOOKBACK, SHARES = 7, (0.7, 0.1, 0.2)
 
 
 def prepare(
-    table: Table | str | Path | pd.DataFrame,
+    table: Table | Cases | str | Path | pd.DataFrame,
     *,
-    targets: str | Sequence[str],
+    targets: str | Sequence[str] = (),
     channels: Sequence[str] | None = None,
-    lookback: int = 7,
+    lookback: int | None = None,
     horizon: int = 1,
-    split: Sequence[Any] = (0.7, 0.1, 0.2),
+    split: Sequence[Any] | None = None,
     scaler: str = "standard",
-    normalise: Normalise = "last",
+    normalise: Normalise | None = None,
     missing: str | None = None,
     quantiles: Sequence[float] = (),
     conformal: bool = False,
@@ -38,26 +43,41 @@ def prepare(
 
     channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
     over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
-    where one of them was filled. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the
-    source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
-    conformal: calibrate them on the validation part; direction: forecast the probability that the target rises above
-    its last value; calendar: periods (hour, weekday, ...) whose position is known in advance and becomes further
-    channels, see zoo.data.calendar. fold: cut the test part into blocks, and take one of them as the test part, see
-    split_of_fold; channels that are constant, and the units of scaled errors, are those of the first block's train
-    part.
+    where one of them was filled. lookback, split, normalise: None is 7, (0.7, 0.1, 0.2), last. scaler, split: see
+    fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse). quantiles: levels to
+    forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
+    direction: forecast the probability that the target rises above its last value; calendar: periods (hour, weekday,
+    ...) whose position is known in advance and becomes further channels, see zoo.data.calendar. fold: cut the test part
+    into blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the units of
+    scaled errors, are those of the first block's train part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
-    its own split, scaler and units.
+    its own split, scaler and units. Cases become parts to classify, see prepare_cases, and take split (default: 0.6,
+    0.2, 0.2), scaler and normalise (none or instance, default: none) alone.
 
     Raises InputError for a setting or values that cannot be used.
     """
-    if not isinstance(table, Table):
+    if not isinstance(table, Table | Cases):
         expect("table", table, (str, Path, pd.DataFrame), "what zoo.load returns, or what it takes")
         table = load(table)
     targets, calendar = ([value] if isinstance(value, str) else value for value in (targets, calendar))
+    if isinstance(table, Cases):
+        of_forecasts = {
+            "targets": list(targets) not in ([], [table.label]),
+            "channels": channels is not None and tuple(channels) != table.channels,
+            "lookback": lookback not in (None, int(table.lengths.max())), "horizon": horizon != 1,
+            "missing": missing not in (None, "refuse"), "quantiles": quantiles, "conformal": conformal,
+            "direction": direction, "calendar": calendar, "folds": fold.count > 1,
+        }  # fmt: skip
+        if asked := next((name for name, value in of_forecasts.items() if value), None):
+            raise InputError(
+                f"{asked} belongs to forecasts, and {table.source} holds sequences to classify: leave it out"
+            )
+        return prepare_cases(table, split=split or CASE_SHARES, scaler=scaler, normalise=normalise or "none")
+    lookback = LOOKBACK if lookback is None else lookback
     request = Request(
-        targets, channels, lookback, horizon, split, scaler, normalise, missing, checked_levels(quantiles), conformal,
-        direction, tuple(calendar), fold,
+        targets, channels, lookback, horizon, split or SHARES, scaler, normalise or "last", missing,
+        checked_levels(quantiles), conformal, direction, tuple(calendar), fold,
     )  # fmt: skip
     if table.series is None:
         return one_series(table, request, drops_constant=True)

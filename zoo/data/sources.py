@@ -1,4 +1,4 @@
-"""load: a built-in name, a CSV or Parquet file or a DataFrame becomes a Table."""
+"""load: a built-in name, a CSV or Parquet file or a DataFrame becomes a Table, labelled sequences become Cases."""
 
 import io
 from collections.abc import Sequence
@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.data import builtin
+from zoo.data import builtin, case_sets
+from zoo.data.case_table import case_table
+from zoo.data.cases import Cases
 from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table, match_columns
 from zoo.data.times import find_order, is_named_like_time
+from zoo.data.ts_file import read_ts
 from zoo.errors import InputError, expect, expect_names, first_line, nearest, plain
 from zoo.files import LARGEST, read_input, too_large
+
+NAMES = (*builtin.NAMES, *case_sets.NAMES)
 
 
 def load(
@@ -22,7 +27,10 @@ def load(
     columns: Sequence[str] | None = None,
     time: str | None = None,
     series: str | None = None,
-) -> Table:
+    case: str | None = None,
+    label: str | None = None,
+    test: str | Path | None = None,
+) -> Table | Cases:
     """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or a DataFrame.
 
     columns: names for a file without a header line. time: the time column, where find_order does not find
@@ -30,36 +38,70 @@ def load(
     order, series by series; Table.notes lists what was changed. To read a file with the
     name of a built-in, write ./NAME.
 
+    Sequences to classify become Cases: a .ts file of the UCR and UEA archives (NAME_TEST.ts beside NAME_TRAIN.ts is its
+    test part), or a table with a row for each step, in which `case` is the column that tells cases apart, and `label`
+    the column of their classes. test: a further file, whose cases are the test part.
+
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
     """
     expect("source", source, (str, Path, pd.DataFrame), "a path, a built-in name or a pandas DataFrame")
     expect_names("columns", columns)
     expect("time", time, (str, None), "the name of a column")
-    expect("series", series, (str, None), "the name of a column")
+    for argument, value in (("series", series), ("case", case), ("label", label)):
+        expect(argument, value, (str, None), "the name of a column")
+    if (case is None) != (label is None):
+        raise InputError("case and label belong together: the columns of the cases and of their classes")
+    if test is not None:
+        train, held_out = (load(each, columns=columns, time=time, case=case, label=label) for each in (source, test))
+        if not (isinstance(train, Cases) and isinstance(held_out, Cases)):
+            raise InputError("test names a file with cases to classify: name their columns with case and label too")
+        if train.is_test is not None:
+            raise InputError(f"{train.source} has its own test file beside it: leave test out")
+        return train.followed_by(held_out)
+    if case is not None and label is not None:
+        frame, where, first = _frame(source, columns)
+        return case_table(frame, where, case=case, label=label, time=time, first_line=first)
+    if str(source).casefold().endswith(".ts") and not isinstance(source, pd.DataFrame):
+        return read_ts(_existing(str(source)))
+    if str(source) in case_sets.NAMES and not isinstance(source, pd.DataFrame):
+        return case_sets.cases_of(str(source))
+    name = "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
+    missing = builtin.BUILT_IN[name].missing if name in builtin.NAMES else "refuse"
+    frame, where, first = _frame(source, columns)
+    return replace(_table(frame, where, time, series, first_line=first), missing=missing)
+
+
+def _frame(source: str | Path | pd.DataFrame, columns: Sequence[str] | None) -> tuple[pd.DataFrame, str, int]:
+    """The table that a source holds, what it is called, and the line of its first row."""
     if isinstance(source, pd.DataFrame):
-        return _table(_flat(source), "DataFrame", time, series, first_line=1)
+        return _flat(source), "DataFrame", 1
     name = str(source)
     if name in builtin.NAMES:
         if columns is not None:
             raise InputError(f"--columns is for files without a header line; '{name}' is built in and has column names")
-        frame, missing = builtin.frame(name)
-        return replace(_table(frame, name, time, series, first_line=1), missing=missing)
-    path = Path(source)
+        return builtin.frame(name), name, 1
+    path = _existing(name)
+    if path.suffix.casefold() in (".xlsx", ".xls", ".xlsm", ".ods"):
+        raise InputError(f"{name} is a workbook: export the sheet as CSV or Parquet")
+    if path.suffix.casefold() in (".parquet", ".pq"):
+        return _flat(_read_parquet(path)), name, 1
+    return read_csv(path, columns), name, 1 if columns is not None else 2
+
+
+def _existing(name: str) -> Path:
+    """The file of this name; raises InputError where there is none."""
+    path = Path(name)
     try:
         exists, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:  # a name that is too long, or that holds a null byte
         raise InputError(f"{name[:100]!r} cannot be read: {first_line(error)}") from error
     if not exists:
-        guess = nearest(name, builtin.NAMES)
-        hint = f"; did you mean the built-in '{guess}'?" if guess else f" (built in: {', '.join(builtin.NAMES)})"
+        guess = nearest(name, NAMES)
+        hint = f"; did you mean the built-in '{guess}'?" if guess else f" (built in: {', '.join(NAMES)})"
         raise InputError(f"no such file: {name}{hint}")
     if is_folder:
         raise InputError(f"{name} is a folder: name a CSV or Parquet file")
-    if path.suffix.casefold() in (".xlsx", ".xls", ".xlsm", ".ods"):
-        raise InputError(f"{name} is a workbook: export the sheet as CSV or Parquet")
-    if path.suffix.casefold() in (".parquet", ".pq"):
-        return _table(_flat(_read_parquet(path)), name, time, series, first_line=1)
-    return _table(read_csv(path, columns), name, time, series, first_line=1 if columns is not None else 2)
+    return path
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -30,6 +30,7 @@ class Windows:
     units: Units
     is_filled: np.ndarray | None = None
     is_direction: bool = False
+    is_even = True  # all are equally long
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -67,8 +68,13 @@ class Windows:
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
-        for index in self.order(generator).split(batch_size):
+        for index in self.split(self.order(generator), batch_size):
             yield self.gather(index)
+
+    @staticmethod
+    def split(order: Tensor, batch_size: int) -> list[Tensor]:
+        """Window numbers in batches, the last one smaller."""
+        return list(order.split(batch_size))
 
     def order(self, generator: torch.Generator | None = None) -> Tensor:
         """Window numbers [n] on the device: ascending, or shuffled by a CPU generator."""

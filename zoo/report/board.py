@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.report.folds import folds_of, pooled
+from zoo.report.task import TASKS, Task
 from zoo.run.results import newest_code
 from zoo.train.config import FitConfig
 
@@ -20,7 +21,15 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
-OPTIONAL = ("quantiles", "is_conformal", "folds", "split_of_each", "calendar")  # further ones, which not all rows have
+OPTIONAL = (
+    "quantiles",
+    "is_conformal",
+    "folds",
+    "split_of_each",
+    "calendar",
+    "classes",
+    "shortest",
+)  # further ones, which not all rows have
 
 Settings = tuple[tuple[str, Any], ...]
 
@@ -136,23 +145,24 @@ class Board:
         return tuple(levels) if isinstance(levels, (tuple, list)) else ()
 
     @property
-    def task(self) -> str:
-        return str(self.first["task"])
+    def task(self) -> Task:
+        return TASKS[str(self.first["task"])]
 
     @property
-    def is_squared(self) -> bool:
-        """Whether skill is of the root of the windows' losses."""
-        return self.task == "forecast"
+    def is_classes(self) -> bool:
+        """Whether sequences are classified."""
+        return bool(self.classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names; none of a forecast."""
+        classes = self.first.get("classes")
+        return tuple(classes) if isinstance(classes, (tuple, list)) else ()
 
     @property
     def folds(self) -> int:
         """Blocks of the test part, before each of which the models were trained anew."""
         return folds_of(self.runs)
-
-    @property
-    def error(self) -> str:
-        """The metric that skill is made of."""
-        return {"quantile": "crps", "direction": "brier"}.get(self.task, "rmse")
 
     @property
     def series(self) -> int:
@@ -166,15 +176,19 @@ class Board:
 
     @property
     def title(self) -> str:
+        source = Path(self.source).name  # a path of this machine says little
+        if self.classes:
+            shortest = value_of(self.first, "shortest")
+            length = f"{shortest} to {self.lookback}" if shortest is not None else f"{self.lookback}"
+            return f"{self.targets[0]} of {source}: {len(self.classes)} classes, sequences of {length} steps"
         steps = counted(self.horizon, "step")
         panel = f", {self.series} series by {self.first['data.series']}" if self.series > 1 else ""
-        source = Path(self.source).name  # a path of this machine says little
         text = f"{', '.join(self.targets)} of {source}{panel}: {steps} ahead from the last {self.lookback}"
         kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
         calendar = self.first.get("calendar")
         text += f", with {' and '.join(calendar)}" if isinstance(calendar, tuple) else ""
-        text = f"direction of {text}" if self.task == "direction" else text
+        text = self.task.title.format(what=text)
         return f"{text}, {self.folds} folds" if self.folds > 1 else text
 
     @property

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from zoo.report.board import Board, Line, counted, value_of, values_under
+from zoo.report.classes import pairs_table
 from zoo.report.gain import tuning_table
-from zoo.report.pictures import pictures_of
+from zoo.report.pictures import first_seeds, pictures_of
 from zoo.report.published import CAPTION as PUBLISHED_CAPTION
 from zoo.report.published import published_table
 from zoo.report.section import Captioned, Picture, Section
@@ -15,10 +16,6 @@ from zoo.report.series import series_table
 from zoo.report.tables import INTERVAL, MAY_BE_BEST, accuracy_table, fold_table, target_table
 from zoo.report.verdict import verdict
 
-# These columns stay in any terminal.
-OF_POINTS = ("variant", "rmse", "skill %", INTERVAL, MAY_BE_BEST)
-OF_QUANTILES = ("variant", "crps", "coverage %", "skill %", INTERVAL, MAY_BE_BEST)
-OF_DIRECTIONS = ("variant", "brier", "accuracy %", "auc", "skill %", INTERVAL, MAY_BE_BEST)
 TUNING = ("variant", "default skill %", "tuned skill %", "gain")
 TUNING_LEGEND = (
     "gain: tuned minus default skill in percentage points, mean ± standard deviation over the same seeds, on test "
@@ -40,7 +37,7 @@ TESTS = (
 
 def board_section(board: Board, number: int = 1) -> Section:
     """Everything about one problem but its charts; number: its place in the report, which names its pictures."""
-    narrowest = {"quantile": OF_QUANTILES, "direction": OF_DIRECTIONS}.get(board.task, OF_POINTS)
+    narrowest = ("variant", *board.task.narrow, "skill %", INTERVAL, MAY_BE_BEST)
     narrow = ((*narrowest, "seeds", "train s"), narrowest)
     blocks: list[Captioned | Picture] = [Captioned("", accuracy_table(board), legend(board), narrow)]
     if (tuning := tuning_table(board)) is not None:
@@ -48,11 +45,13 @@ def board_section(board: Board, number: int = 1) -> Section:
     if (published := published_table(board)) is not None:
         blocks.append(Captioned("Beside published figures", published, PUBLISHED_CAPTION, (("model", "scaled mse"),)))
     if (targets := target_table(board)) is not None:
-        blocks.append(Captioned("Each target", targets, f"{board.error} of each target in its own units."))
+        blocks.append(Captioned("Each target", targets, f"{board.task.error} of each target in its own units."))
     if (folds := fold_table(board)) is not None:
         blocks.append(Captioned("Each fold", folds, FOLDS))
     if (series := series_table(board)) is not None:
         blocks.append(Captioned("Over the series", series, SERIES))
+    if board.classes and (pairs := pairs_table(board, first_seeds(board))) is not None:
+        blocks.append(pairs)
     blocks += pictures_of(number)
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))
@@ -62,26 +61,8 @@ def legend(board: Board) -> str:
     """How to read the table of a board, in one paragraph."""
     units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
     units = "training deviations of each series" if board.series > 1 else units
-    if board.task == "direction":
-        metrics = (
-            "a forecast is the probability that the target lies above its last value. brier: its mean squared error; "
-            "log loss: of what happened; lower is better. accuracy: directions with the larger probability; balanced: "
-            "mean of that among rises and among the others; auc: 0.5 is chance. skill: 1 - brier / naive's brier; "
-            "naive always forecasts the usual share of rises in the training part."
-        )
-    elif board.task == "quantile":
-        share = f"{100 * (board.levels[-1] - board.levels[0]):.4g} %"
-        metrics = (
-            f"crps, width, winkler and rmse are in {units}; lower is better. crps: twice the mean pinball loss of the "
-            f"quantiles. coverage: actual values between the outer quantiles, {share} is right. width: between these. "
-            "winkler: the width and a penalty for values outside. rmse: of the median. skill: 1 - crps / naive's crps "
-            "on the same windows; naive repeats the last value, its quantiles are those of its errors on validation."
-        )
-    else:
-        metrics = (
-            f"rmse and mae are in {units}; lower is better. skill: 1 - rmse / naive's rmse on the same windows; above "
-            "0 is better than naive, which repeats the last value."
-        )
+    share = f"{100 * (board.levels[-1] - board.levels[0]):.4g} %" if board.levels else ""
+    metrics = board.task.legend.format(units=units, share=share)
     return (
         f"How to read it: {metrics} ±: standard deviation over seeds."
         f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run, "
@@ -109,11 +90,13 @@ def _provenance(board: Board) -> Iterator[tuple[str, str]]:
     first = board.first
     train, valid, test = first["split"]
     span = f", {first['data.first']} to {first['data.last']}" if value_of(first, "data.first") else ""
-    yield "data", f"{board.source}, {first['data.rows']} rows{span}, fingerprint {first['data.fingerprint'][:16]}"
+    unit = "cases" if board.classes else "rows"
+    yield "data", f"{board.source}, {first['data.rows']} {unit}{span}, fingerprint {first['data.fingerprint'][:16]}"
     yield "channels", ", ".join(first["channels"])
     own = first.get("split_of_each")
     each = f", {', '.join(map(str, own))} of each series" if isinstance(own, tuple) else ""
-    yield "split", f"{train} train, {valid} validation, {test} test rows, in time order{each}"
+    unit = "cases, each part with its share of every class" if board.classes else f"rows, in time order{each}"
+    yield "split", f"{train} train, {valid} validation, {test} test {unit}"
     yield "scaler", f"{first['scaler']}, fitted on train rows; normalise: {first['normalise']}"
     for note in first["data.notes"]:
         yield "note", note

@@ -61,7 +61,8 @@ class Series:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """One panel. y_names: rows from top to bottom, row n at y = n; note: what to know to read it.
+    """One panel. y_names: rows from top to bottom, row n at y = n; x_names: columns from left to right; note: what to
+    know to read it.
 
     width and height are inches of a PNG; on the page the width follows the window.
     """
@@ -76,10 +77,16 @@ class Chart:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     y_names: Sequence[str] = ()
+    x_names: Sequence[str] = ()
     is_unified: bool = False  # on the page one box shows the values of all series at x
     width: float = 7.5
     height: float = 4.2
     note: str = ""
+
+    @property
+    def x_ends(self) -> tuple[float, float] | None:
+        """The ends of the x axis, where the values alone do not give them."""
+        return (-0.5, len(self.x_names) - 0.5) if self.x_names else self.x_range
 
     @property
     def y_ends(self) -> tuple[float, float] | None:
@@ -172,13 +179,15 @@ def _draw(chart: Chart, axes: Any) -> None:
     axes.grid(alpha=0.3, linewidth=0.6)
     axes.tick_params(labelsize=8)
     axes.margins(0.12 if any(series.text for series in chart.series) else 0.03)
+    if chart.x_names:
+        axes.set_xticks(range(len(chart.x_names)), [fill(name, LONGEST_LABEL) for name in chart.x_names])
     if chart.y_names:
         axes.set_yticks(range(len(chart.y_names)), [fill(name, LONGEST_LABEL) for name in chart.y_names])
     if chart.log_x:
         axes.set_xscale("log")
     if chart.log_y:
         axes.set_yscale("log")
-    axes.set(xlim=chart.x_range, ylim=chart.y_ends)
+    axes.set(xlim=chart.x_ends, ylim=chart.y_ends)
     for axis, is_log in ((axes.xaxis, chart.log_x), (axes.yaxis, chart.log_y)):
         if is_log:
             _tick_powers(axis)

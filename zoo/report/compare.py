@@ -19,8 +19,9 @@ SUBJECT = Subject(
     figure="error",
     sample="seeds",
     written="{:.5g}".format,
-    legend="error: rmse, of quantiles crps, of directions brier. gain: 1 - NEW's mean error over seeds / OLD's, on the "
-    "same test windows. interval: of the gain, for other test windows and seeds; all intervals of a comparison hold "
+    legend="error: rmse, of quantiles crps, of directions brier, of classes error_rate. gain: 1 - NEW's mean error "
+    "over seeds / OLD's, on the same test windows. interval: of the gain, for other test windows and seeds; all "
+    "intervals of a comparison hold "
     "together with 95 %. verdict: better or worse where the interval excludes zero, else unclear; within: no more than "
     "the threshold (0 without --fail-on); undecided: no interval could be computed.",
     noise=0.0,
@@ -95,15 +96,22 @@ def _change(board: Board, before: Line, after: Line, level: float) -> Change | N
     """None where there is no seed that ended in both, or where OLD makes no error."""
     seeds = [seed for seed in after.runs["seed"] if seed in set(before.runs["seed"])]
     olds, news = (line.runs.set_index("seed").loc[seeds] for line in (before, after))
-    if not seeds or olds[board.error].isna().any() or news[board.error].isna().any() or olds[board.error].min() <= 0:
+    if (
+        not seeds
+        or olds[board.task.error].isna().any()
+        or news[board.task.error].isna().any()
+        or olds[board.task.error].min() <= 0
+    ):
         return None
     interval, undecided = None, "usable predictions are missing"
     other, own = losses_of(olds), losses_of(news)
     if other is not None and own is not None and np.array_equal(other[1], own[1]):  # the same windows
-        interval = skill_interval(own[0], other[0], horizon=board.horizon, level=level, is_squared=board.is_squared)
+        interval = skill_interval(
+            own[0], other[0], horizon=board.horizon, level=level, is_squared=board.task.is_squared
+        )
         undecided = "too few test windows for the horizon, or errors too uneven"
     is_usual = before.label in (after.label, after.label.removesuffix(" (tuned)"))
-    old, new = float(olds[board.error].mean()), float(news[board.error].mean())
+    old, new = float(olds[board.task.error].mean()), float(news[board.task.error].mean())
     return Change(
         label=after.label if is_usual else f"{after.label} against {before.label}",
         old=old,

@@ -56,7 +56,7 @@ def _with_evidence(board: Board) -> Board:
     rivals = [line for line in complete if line.label in losses and not line.is_naive]
     if not rivals:
         return replace(board, untested="no usable predictions are stored")
-    how = {"is_squared": board.is_squared}
+    how = {"is_squared": board.task.is_squared}
     p_values = best_set_p([naive[None], *(losses[line.label] for line in rivals)], horizon=board.horizon, **how)
     if p_values is None:
         few = f"{len(naive)} test windows are too few for a horizon of {board.horizon}"

@@ -24,12 +24,12 @@ RESAMPLES = 10_000
 WHOLE = 0.8  # a problem has results of so many of the variants that are ranked, a variant of so many of the problems
 LEGEND = (
     "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: rmse, "
-    "of quantiles crps, of directions brier, the mean over seeds. 95 % interval: of this ratio, by a bootstrap over "
-    "problems. wins: how often the variant has the lower error, over all other variants and problems; a tie counts "
-    "half. best on: problems on which it has the lowest error. beats naive on: problems whose own report says that it "
-    "does, by more than chance. parameters: of the median problem. train s: seconds of training one model on each "
-    "problem, in all, and windows/s: training windows a second on {timed}; other runs may have shared the machine. All "
-    "with the settings of their suite, untuned."
+    "of quantiles crps, of directions brier, of classes the error rate, the mean over seeds. 95 % interval: of this "
+    "ratio, by a bootstrap over problems. wins: how often the variant has the lower error, over all other variants and "
+    "problems; a tie counts half. best on: problems on which it has the lowest error. beats naive on: problems whose "
+    "own report says that it does, by more than chance. parameters: of the median problem. train s: seconds of "
+    "training one model on each problem, in all, and windows/s: training windows a second on {timed}; other runs may "
+    "have shared the machine. All with the settings of their suite, untuned."
 )
 PROBLEMS_LEGEND = (
     "The percentages are skill: how much lower the error is than naive's. use one?: the answer of the problem's own "
@@ -131,8 +131,12 @@ def _default_lines(board: Board) -> dict[str, Line]:
 
 
 def _ratios(board: Board) -> dict[str, float]:
-    """rmse / naive's rmse of each variant."""
+    """error / naive's error of each variant; of classes no error at all counts as half a wrong case."""
     ratios = {name: 1 - line.skill.mean for name, line in _default_lines(board).items() if line.skill}
+    naive = next((line.spread(board.task.error) for line in board.lines if line.is_naive), None)
+    if board.classes and naive is not None and naive.mean > 0:
+        least = 0.5 / (naive.mean * board.first["split"][2])
+        return {name: max(ratio, least) for name, ratio in ratios.items()}
     return {name: ratio for name, ratio in ratios.items() if ratio > 0}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from zoo.report.board import Board, Line, counted
 from zoo.report.chart import Chart, Colour, Figure, Series, looks
+from zoo.report.classes import confusion
 from zoo.report.evidence import stored_of
 from zoo.report.section import Picture
 from zoo.run.predictions import Stored
@@ -15,7 +16,8 @@ from zoo.stats.ranks import Ranking
 
 PICTURES = {
     "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
-    "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
+    "forecast": "the last forecasts of the best variant, one step ahead, and the actual values; of classes, which were "
+    "confused",
 }
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
 MOST_POINTS = 2000  # of a line over time: more are thinned evenly
@@ -88,7 +90,9 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
 
     The best line's forecast is shown, and naive's where only the last windows are.
     """
-    if board.task == "direction":
+    if board.classes:
+        return confusion(board, stored)
+    if board.task.error == "brier":
         return calibration(board, stored)
     charts = []
     for place, target in enumerate(board.targets if stored else ()):
@@ -118,7 +122,7 @@ def calibration(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
 def residuals(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
     """For each target: forecast minus actual value of the first step over time, of naive and of each line."""
     charts = []
-    for place, target in enumerate(board.targets if stored else ()):
+    for place, target in enumerate(board.targets if stored and not board.classes else ()):
         shared = next(iter(stored.values()))
         rows = _thinned(shared)
         series = _over_time(board, stored, place, rows, shared.truth[rows, 0, place], is_naive_shown=True)

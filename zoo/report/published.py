@@ -54,7 +54,7 @@ def _suite_of(board: Board) -> "Suite | None":
         file, first = suite.data.file, board.first
         if not suite.published or file is None:
             continue
-        bounds = split_rows(suite.problem.split, file.rows, None)
+        bounds = split_rows(suite.problem.split or (), file.rows, None)
         counts = [end - start for _, start, end in bounds.parts()]
         wanted = (suite.problem.lookback, suite.problem.horizon, counts, file.columns, file.columns)
         if wanted == (board.lookback, board.horizon, list(first["split"]), len(first["channels"]), len(board.targets)):

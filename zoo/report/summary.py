@@ -5,12 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.metrics import DIRECTION_METRICS, METRICS, QUANTILE_METRICS
+from zoo.metrics import METRICS
 from zoo.report.board import PROBLEM, Board, Line, Spread, value_of, values_under
 from zoo.report.verdict import beats_naive
 from zoo.stats.intervals import mean_interval
 
-OF_TASK = {"quantile": QUANTILE_METRICS, "direction": DIRECTION_METRICS}
 COST = ("parameter_count", "train_seconds", "epochs", "best_epoch")
 
 
@@ -35,7 +34,7 @@ def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
         where = {"data": board.source, "targets": " ".join(board.targets), "horizon": board.horizon}
         where |= {"lookback": board.lookback, "normalise": board.first["normalise"]}
         for line in (_line(board, line) for line in board.lines):
-            spreads = {name: line[name] or nothing for name in (*METRICS, *OF_TASK.get(board.task, ()), *COST)}
+            spreads = {name: line[name] or nothing for name in (*METRICS, *board.task.metrics, *COST)}
             interval = dict(zip(("low", "high"), line["skill_interval"] or (None, None), strict=True))
             words = {"tags": " ".join(line["tags"]), "failed": len(line["failed"]), "skill_interval": interval}
             rows.append({**where, **line, **words, "tuning": (line["tuning"] or {}).get("cost.seconds"), **spreads})
@@ -56,7 +55,7 @@ def _line(board: Board, line: Line) -> dict[str, Any]:
         "tuning": values_under(line.first, "tuning.") if line.is_tuned else None,
         "seeds": len(line.runs),
         "failed": list(line.failed["error"]),
-        **{name: _plain(line.spread(name)) for name in (*METRICS, *OF_TASK.get(board.task, ()))},
+        **{name: _plain(line.spread(name)) for name in (*METRICS, *board.task.metrics)},
         "skill_interval": list(line.interval) if line.interval else None,
         "p_best": line.p_best,
         "beats_naive": beats_naive(board, line) if line.p_best is not None else None,

@@ -2,24 +2,23 @@
 
 from zoo.report.board import Board, Line, Spread, spread_of, value_of
 from zoo.report.folds import SKILLS
+from zoo.report.task import Column
 from zoo.report.text_table import Text, TextTable, table_of
 
 INTERVAL, MAY_BE_BEST = "interval", "best?"  # after skill, where predictions are stored
-BEST = {
-    "rmse": min, "mae": min, "r2": max, "crps": min, "winkler": min, "brier": min, "log_loss": min, "accuracy": max,
-    "balanced_accuracy": max, "roc_auc": max, "skill": max,
-}  # fmt: skip
+SKILL = Column("skill %", "skill", "max", 2, is_percent=True)
 
 
 def accuracy_table(board: Board) -> TextTable:
     """One line per variant: accuracy as mean ± standard deviation over seeds, and what it cost."""
-    best = {metric: _best(board, metric) for metric in BEST}
+    columns = [column for column in board.task.columns if board.folds == 1 or column.is_pooled]
+    best = {column.metric: _best(board, column) for column in (*columns, SKILL)}
     lines: list[dict[str, str | Text]] = []
     for line in board.lines:
         seconds = line.spread("train_seconds")
         cells: dict[str, str | Text] = {
             "variant": line.label,
-            **_accuracy(board, line, best),
+            **{each.title: Text(_figure(line, each), line.label in best[each.metric]) for each in columns},
             "skill %": Text(skill_percent(line), line.label in best["skill"]),
         }
         if board.is_tested:
@@ -36,44 +35,9 @@ def accuracy_table(board: Board) -> TextTable:
     return table_of(lines, [line.is_baseline for line in board.lines])
 
 
-def _accuracy(board: Board, line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
-    if board.task == "quantile":
-        return _of_quantiles(line, best)
-    if board.task == "direction":
-        return _of_directions(line, best)
-    return _of_points(line, best, with_r2=board.folds == 1)
-
-
-def _of_directions(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
-    spreads = {name: line.spread(name) for name in ("accuracy", "balanced_accuracy")}
-    percents = {name: spread.percent if spread is not None else None for name, spread in spreads.items()}
-    return {
-        "brier": Text(figure(line.spread("brier")), line.label in best["brier"]),
-        "log loss": Text(figure(line.spread("log_loss")), line.label in best["log_loss"]),
-        "accuracy %": Text(figure(percents["accuracy"], decimals=1), line.label in best["accuracy"]),
-        "balanced %": Text(figure(percents["balanced_accuracy"], decimals=1), line.label in best["balanced_accuracy"]),
-        "auc": Text(figure(line.spread("roc_auc"), decimals=3), line.label in best["roc_auc"]),
-    }
-
-
-def _of_points(line: Line, best: dict[str, set[str]], *, with_r2: bool) -> dict[str, str | Text]:
-    r2 = {"r2": Text(figure(line.spread("r2"), decimals=5), line.label in best["r2"])}
-    return {
-        "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
-        "mae": Text(figure(line.spread("mae")), line.label in best["mae"]),
-        **(r2 if with_r2 else {}),
-    }
-
-
-def _of_quantiles(line: Line, best: dict[str, set[str]]) -> dict[str, str | Text]:
-    coverage = line.spread("coverage")
-    return {
-        "crps": Text(figure(line.spread("crps")), line.label in best["crps"]),
-        "coverage %": figure(coverage.percent if coverage is not None else None, decimals=1),
-        "width": figure(line.spread("width")),
-        "winkler": Text(figure(line.spread("winkler")), line.label in best["winkler"]),
-        "rmse": Text(figure(line.spread("rmse")), line.label in best["rmse"]),
-    }
+def _figure(line: Line, column: Column) -> str:
+    spread = line.spread(column.metric)
+    return figure(spread.percent if spread is not None and column.is_percent else spread, decimals=column.decimals)
 
 
 def target_table(board: Board) -> TextTable | None:
@@ -82,8 +46,8 @@ def target_table(board: Board) -> TextTable | None:
         return None
     lines = [
         {
-            f"{board.error} of": line.label,
-            **{name: figure(line.spread(f"targets.{name}.{board.error}")) for name in board.targets},
+            f"{board.task.error} of": line.label,
+            **{name: figure(line.spread(f"targets.{name}.{board.task.error}")) for name in board.targets},
         }
         for line in board.lines
     ]
@@ -156,9 +120,11 @@ def _seeds(line: Line) -> str:
     return f"{ended} ({len(line.failed)} failed)" if len(line.failed) else ended
 
 
-def _best(board: Board, metric: str) -> set[str]:
+def _best(board: Board, column: Column) -> set[str]:
     """Labels of the lines whose mean is the best, of those without failed runs; all that share it to nine digits."""
+    if not column.best:
+        return set()
     lines = [line for line in board.lines if line.is_complete]
-    means = {line.label: spread.mean for line in lines if (spread := line.spread(metric)) is not None}
-    best = BEST[metric](means.values(), default=0.0)
+    means = {line.label: spread.mean for line in lines if (spread := line.spread(column.metric)) is not None}
+    best = (max if column.best == "max" else min)(means.values(), default=0.0)
     return {label for label, mean in means.items() if abs(mean - best) <= 1e-9 * max(1.0, abs(best))}

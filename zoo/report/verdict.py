@@ -29,7 +29,7 @@ def answer(board: Board) -> str:
         whole = "every run" if not any(len(line.runs) for line in recurrent) else "at least one run"
         return f"No answer: {whole} of {listed(recurrent)} failed. Fix the errors named below and run it again."
     if not scored:
-        return "No. Repeating the last value makes no error here. Keep naive."
+        return f"No. {board.task.naive.capitalize()} makes no error here. Keep naive."
     winners = [line for line in _winners(board) if not line.is_baseline]
     if winners and board.is_tested:
         return _yes(board, winners[0])
@@ -133,7 +133,7 @@ def _best_set(board: Board) -> list[str]:
 def _attainable(board: Board) -> list[str]:
     """How near the most accurate line comes to the best forecast there can be, which is known of generated data."""
     entry = BUILT_IN.get(board.source)
-    if entry is None or entry.attainable is None or len(board.targets) > 1 or not board.is_squared:
+    if entry is None or entry.attainable is None or len(board.targets) > 1 or not board.task.is_squared:
         return []
     column, least = entry.attainable
     errors = {line.label: rmse.mean for line in board.lines if (rmse := line.spread("rmse")) is not None}
@@ -208,9 +208,7 @@ def _gain(line: Line) -> float:
 
 
 def _against_naive(board: Board, line: Line) -> str:
-    naive = "repeating the last value"
-    if board.task == "direction":
-        naive = "always forecasting the usual share of rises"
+    naive = board.task.naive
     if abs(_gain(line)) <= ROUNDING:
         return f"as accurate as {naive}"
     return f"{_share(line)} {'better' if _gain(line) > 0 else 'worse'} than {naive}"

@@ -37,7 +37,9 @@ class Stored:
     validation). None where an older version did not store them. Of a forecast of quantiles, forecast is the median;
     levels: [Q]; quantiles: [n, T, D, Q], all of them. Of directions, forecast is the probability of a rise, truth 1 or
     0. series, series_names: [n] and [S], the series of each window; deviation is then [n, 1, D]; None for one series.
-    naive: what naive forecasts, like quantiles or forecast; None: the last values.
+    naive: what naive forecasts, like quantiles or forecast; None: the last values. classes: the K names of classes, of
+    sequences to classify: forecast is then their probabilities [n, 1, K], truth 1 or 0, target_row the number of the
+    case, and the cases are in no order of time.
     """
 
     forecast: np.ndarray
@@ -53,10 +55,11 @@ class Stored:
     naive: np.ndarray | None = None
     series: np.ndarray | None = None
     series_names: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
     def losses(self) -> np.ndarray | None:
         """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
-        quantiles the mean pinball loss."""
+        quantiles the mean pinball loss, of classes 1 for a wrong one."""
         return self._over_time(self._losses(self.forecast if self.quantiles is None else self.quantiles))
 
     def naive_losses(self) -> np.ndarray | None:
@@ -92,6 +95,8 @@ class Stored:
     def _over_time(self, losses: np.ndarray | None) -> np.ndarray | None:
         """The losses themselves; of several series those of each time together, in time order, with the same mean: what
         happens to many series on one day is one event."""
+        if losses is not None and self.classes:  # files hold one class after the other
+            return losses[np.random.default_rng(0).permutation(len(losses))]
         if losses is None or self.series is None:
             return losses
         when = self.time
@@ -103,6 +108,8 @@ class Stored:
         return np.asarray(sums * (len(sums) / len(losses)))
 
     def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
+        if self.classes:
+            return np.asarray(forecast[:, 0].argmax(axis=1) != self.truth[:, 0].argmax(axis=1), dtype=float)
         unit: np.ndarray | float = 1.0  # skill of one target has no unit
         is_mixed = self.truth.shape[2] > 1 or self.series is not None
         if is_mixed and (self.naive is None or self.levels):
@@ -138,6 +145,7 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             naive=shared.get("naive"),
             series=shared.get("series"),
             series_names=tuple(map(str, shared.get("series_names", ()))),
+            classes=tuple(map(str, shared.get("classes", ()))),
         )
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
@@ -184,6 +192,8 @@ def store(
             arrays |= {"levels": np.array(data.problem.quantiles)} if data.problem.quantiles else {}
         if data.panel is not None:
             arrays |= {"series": data.panel.of_test.astype(np.int32), "series_names": np.array(data.panel.names)}
+        if data.classes:
+            arrays["classes"] = np.array(data.classes)
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(shared_path, _npz(arrays))

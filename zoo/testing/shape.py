@@ -7,12 +7,17 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch.nn import functional
 
+from zoo.errors import Unsuitable
+from zoo.layers.normalised import Solvable
 from zoo.problem import Problem
 from zoo.registry import create, variant
 from zoo.speed.cost import saved_bytes
 from zoo.testing.helpers import (
     BATCH,
+    CHANNELS,
+    LOOKBACK,
     Broken,
     NotApplicable,
     WrongShape,
@@ -21,6 +26,8 @@ from zoo.testing.helpers import (
     expecting,
     inner_points,
     problem,
+    require_same,
+    shake,
     shaken,
     windows,
 )
@@ -28,6 +35,7 @@ from zoo.testing.helpers import (
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
 SLACK = 0.25  # of an exponent: small terms that do not grow bend it
 LEVELS = (0.1, 0.5, 0.9)
+CLASSES = 3
 SHORT, LONG = 128, 1024  # lookbacks between which growth is measured: long, so that a square stands out
 
 
@@ -72,6 +80,29 @@ def quantiles_rise(name: str) -> None:
         raise Broken(expected, f"shape {list(forecast.shape)}", cause)
     if not forecast.isfinite().all() or (forecast.diff(dim=3) < 0).any():
         raise Broken(expected, "nan, inf or crossing quantiles", cause)
+
+
+def classes_are_told_apart(name: str) -> None:
+    """classes of sequences get scores [B, 1, classes], the same whatever else is in the batch"""
+    small = Problem(LOOKBACK, CHANNELS, (), (1, CLASSES), "none", task="classify")
+    expected = f"scores {[BATCH, 1, CLASSES]}, finite, and the same for a sequence alone"
+    cause = "a fixed number of outputs, targets read elsewhere than from problem, or statistics over the batch"
+    with expecting(expected, cause):
+        try:
+            model = create(name, small)
+        except Unsuitable as error:
+            raise NotApplicable(str(error.__cause__)) from error
+        x = windows(small)
+        if isinstance(model.variant, Solvable):
+            cases = windows(small, 6 * CLASSES)
+            is_class = functional.one_hot(torch.arange(len(cases)) % CLASSES, CLASSES).float()[:, None]
+            model.variant.solve(lambda: [(cases, is_class)], None)
+        shake(model)
+        with torch.no_grad():
+            scores, alone = model.eval()(x), model(x[:1])
+    if list(scores.shape) != [BATCH, 1, CLASSES] or not scores.isfinite().all():
+        raise Broken(expected, f"shape {list(scores.shape)}, finite: {bool(scores.isfinite().all())}", cause)
+    require_same(scores[:1], alone, expected, cause, tolerance=1e-4)
 
 
 def _require_forecast(name: str, small: Problem, params: dict[str, Any], where: str, cause: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from zoo.data.windows import Windows
+from zoo.data.dataset import Samples
 from zoo.errors import Diverged
 from zoo.layers.model import Model
 from zoo.seeding import stream_seed
@@ -58,8 +58,8 @@ class Descent:
     def __init__(
         self,
         model: Model,
-        train: Windows,
-        valid: Windows | None,
+        train: Samples,
+        valid: Samples | None,
         config: FitConfig,
         seed: int,
         history: History | None = None,
@@ -67,7 +67,7 @@ class Descent:
         self.model, self.train, self.valid, self.config = model, train, valid, config
         self.history = history if history is not None else History()
         self.batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
-        self.steps = math.ceil(len(train) / self.batch_size)  # of a whole epoch
+        self.steps = len(train.split(train.order(), self.batch_size))  # of a whole epoch
         whole = self.steps * config.max_epochs
         self.cap = config.max_batches if config.max_batches is not None else whole
         self.epochs = min(config.max_epochs, math.ceil(self.cap / self.steps))

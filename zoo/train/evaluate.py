@@ -4,16 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.windows import Windows
+from zoo.data.dataset import Samples
 from zoo.errors import Diverged, InputError
 from zoo.layers.model import WITH_TASK, Model
-from zoo.metrics import direction_metrics, forecast_metrics, quantile_metrics
+from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, quantile_metrics
 from zoo.train.predict import check_windows, predict_windows
 
 
-def forecast(model: Model, windows: Windows) -> np.ndarray:
+def forecast(model: Model, windows: Samples) -> np.ndarray:
     """Forecasts of every window, float64 [n, *output_shape] in the data's units, of directions the probabilities of a
-    rise; the model is left in eval mode.
+    rise, of classes those of each class; the model is left in eval mode.
 
     Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
     forecast is not a finite number.
@@ -31,7 +31,7 @@ def forecast(model: Model, windows: Windows) -> np.ndarray:
     return restored
 
 
-def evaluate(model: Model, windows: Windows, *, naive: Model | None = None) -> dict[str, Any]:
+def evaluate(model: Model, windows: Samples, *, naive: Model | None = None) -> dict[str, Any]:
     """Every metric of the model's forecasts of these windows, in the data's own units and in scaled ones.
 
     zoo.metrics defines each one. They do not depend on a batch size. naive: the
@@ -40,9 +40,11 @@ def evaluate(model: Model, windows: Windows, *, naive: Model | None = None) -> d
     return scores(forecast(model, windows), None if naive is None else forecast(naive, windows), windows, model)
 
 
-def scores(forecasts: np.ndarray, naive: np.ndarray | None, windows: Windows, model: Model) -> dict[str, Any]:
+def scores(forecasts: np.ndarray, naive: np.ndarray | None, windows: Samples, model: Model) -> dict[str, Any]:
     """The metrics of forecasts [n, *output_shape] of all windows, by a model; naive: its forecasts, as in evaluate."""
     truth, last, units = windows.truth(), windows.last(), windows.units
+    if model.problem.task == "classify":
+        return class_metrics(forecasts, naive, truth)
     if model.problem.task == "quantile":
         return quantile_metrics(forecasts, naive, truth, last, units, model.problem.quantiles)
     if model.problem.task == "direction":

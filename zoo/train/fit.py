@@ -9,10 +9,13 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from zoo.data.dataset import Samples
+from zoo.data.sequences import Sequences
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
+from zoo.layers.classes import Classes
 from zoo.layers.committee import Committee
-from zoo.layers.model import WITH_TASK, Model, inside
+from zoo.layers.model import Model, begin, finish, inside
 from zoo.layers.normalised import Normalised, Solvable
 from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
@@ -26,8 +29,8 @@ from zoo.train.step import Step, check_loss, check_precision, float32_rounding, 
 
 def fit(
     model: Model,
-    train: Windows,
-    valid: Windows | None,
+    train: Samples,
+    valid: Samples | None,
     config: FitConfig | None = None,
     *,
     seed: int = 0,
@@ -63,10 +66,12 @@ def fit(
         if len(train):  # what is compiled at its first use is compiled here, and no part of the training's seconds
             check_forecast(model, next(train.batches(2))[0], type(model.variant).__name__)
         started = time.perf_counter()
-        if isinstance(model, WITH_TASK):
-            model.begin(train)
+        begin(model, train)
         if isinstance(model.variant, Committee):
             _fit_members(model, train, valid, config, seed, on_epoch, history)
+        elif isinstance(model, Classes) and isinstance(model.variant, Solvable):
+            assert isinstance(train, Sequences) and not isinstance(valid, Windows)
+            model.solve(train, valid, EVALUATION_BATCH)
         elif isinstance(model.variant, Solvable):
             with torch.no_grad():
                 model.variant.solve(_batches(model, train), _batches(model, valid))
@@ -75,8 +80,7 @@ def fit(
             with torch.random.fork_rng(devices=cuda):
                 torch.manual_seed(stream_seed(seed, "dropout"))
                 _descend(model, train, valid, config, seed, on_epoch, history)
-        if isinstance(model, WITH_TASK):
-            model.finish(valid if valid is not None else train, EVALUATION_BATCH)
+        finish(model, valid if valid is not None else train, EVALUATION_BATCH)
     model.eval()
     history.seconds = time.perf_counter() - started
     return history
@@ -84,8 +88,8 @@ def fit(
 
 def fit_many(
     models: Sequence[Model],
-    train: Windows,
-    valid: Windows | None,
+    train: Samples,
+    valid: Samples | None,
     configs: Sequence[FitConfig],
     *,
     seeds: Sequence[int],
@@ -126,8 +130,8 @@ def fit_many(
 
 def _fit_fused(
     models: Sequence[Model],
-    train: Windows,
-    valid: Windows | None,
+    train: Samples,
+    valid: Samples | None,
     configs: Sequence[FitConfig],
     seeds: Sequence[int],
     on_epoch: Callable[[int, Epoch], None] | None,
@@ -142,8 +146,7 @@ def _fit_fused(
         model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
     for model in models:
-        if isinstance(model, WITH_TASK):
-            model.begin(train)
+        begin(model, train)
     configs = [replace(config, mode=mode_on(device, config.mode)) for config in configs]
     started = time.perf_counter()
     outcomes: list[History | Diverged | None] = [None] * len(models)
@@ -181,15 +184,14 @@ def _fit_fused(
         model.eval()
         if isinstance(outcome, History):
             outcome.seconds, outcome.together = share, len(models)
-            if isinstance(model, WITH_TASK):
-                model.finish(valid if valid is not None else train, EVALUATION_BATCH)
+            finish(model, valid if valid is not None else train, EVALUATION_BATCH)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _fit_members(
     model: Model,
-    train: Windows,
-    valid: Windows | None,
+    train: Samples,
+    valid: Samples | None,
     config: FitConfig,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None,
@@ -197,7 +199,7 @@ def _fit_members(
 ) -> None:
     """Train each member of a Committee alone and weigh them. The history numbers their epochs one after the other."""
     committee = model.variant
-    assert isinstance(committee, Committee)
+    assert isinstance(committee, Committee) and isinstance(train, Windows) and not isinstance(valid, Sequences)
     members = cast(list[Normalised], list(committee.members))
     if config.max_seconds is not None:
         descending = sum(member.is_trainable for member in members)
@@ -227,8 +229,8 @@ def _fit_members(
 
 def _descend(
     model: Model,
-    train: Windows,
-    valid: Windows | None,
+    train: Samples,
+    valid: Samples | None,
     config: FitConfig,
     seed: int,
     on_epoch: Callable[[Epoch], None] | None,
@@ -236,7 +238,7 @@ def _descend(
 ) -> None:
     descent = Descent(model, train, valid, config, seed, history)
     with float32_rounding(config.precision):
-        whole = prepared(descent.step, train.order()[: descent.batch_size])
+        whole = prepared(descent.step, train.split(train.order(), descent.batch_size)[0])
     history.fallback = whole.fallback
     while not descent.is_over:
         indices = descent.indices()
@@ -249,16 +251,19 @@ def _descend(
     descent.keep_best()
 
 
-def _batches(model: Model, windows: Windows | None) -> Any:
+def _batches(model: Model, windows: Samples | None) -> Any:
     """What `solve` learns from; None where there are no windows."""
-    return None if windows is None else lambda: inside(model).inside(windows.as_points(), EVALUATION_BATCH)
+    if windows is None:
+        return None
+    assert isinstance(windows, Windows)
+    return lambda: inside(model).inside(windows.as_points(), EVALUATION_BATCH)
 
 
 def _train_epoch(step: Step, whole: Mode, indices: Tensor, batch_size: int) -> float:
     """Train on the windows `indices`, whole batches in the config's mode, and return their mean loss."""
     step.model.train()
     total = torch.zeros((), device=indices.device)
-    for index in indices.split(batch_size):
+    for index in step.windows.split(indices, batch_size):
         run = whole.run if len(index) == batch_size else step
         total.add_(run(index), alpha=len(index))
     return total.item() / len(indices)  # the one wait for the device

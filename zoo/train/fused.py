@@ -55,6 +55,8 @@ def fused(steps: Sequence[Step], index: Tensor, capture: CaptureMany | None = No
 
     index: window numbers [B] to try them on. Weights and optimizers stay as they were.
     """
+    if not steps[0].windows.is_even:
+        raise CannotFuse("sequences differ in length; trained one by one")
     capture = capture or _cuda_capture_many
     try:
         return Stack(steps, index, capture)

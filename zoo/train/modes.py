@@ -53,6 +53,8 @@ def prepared(step: Step, index: Tensor) -> Mode:
     mode = step.config.mode
     if mode == "eager":
         return Mode(step, "eager")
+    if not step.windows.is_even:
+        return Mode(step, "eager", fallback=f"{mode}: sequences differ in length; ran eager")
     cuda = [step.device.index or 0] if step.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=cuda):

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.data.dataset import Samples
+from zoo.data.sequences import Sequences
 from zoo.data.windows import Windows
 from zoo.errors import InputError, expect
 from zoo.layers.model import WITH_TASK
@@ -44,11 +46,13 @@ def predict(model: nn.Module, inputs: Iterable[Tensor]) -> Tensor:
 def check_windows(model: Any, windows: Any, name: str) -> None:
     """Raise InputError unless `model` is one of zoo.create, and `windows`, the argument `name`, are of its problem."""
     expect("model", model, (Normalised, *WITH_TASK), "what zoo.create returns")
-    expect(name, windows, Windows, "windows of zoo.prepare: data.train, data.valid or data.test")
+    expect(name, windows, (Windows, Sequences), "windows of zoo.prepare: data.train, data.valid or data.test")
     problem = model.problem
-    wanted = problem.lookback, problem.horizon, problem.channels, tuple(problem.targets)
-    given = windows.lookback, windows.horizon, windows.values.shape[1], tuple(windows.targets)
-    parts = ("lookback", "horizon", "channels", "positions of targets")
+    classes = problem.output_shape[1] if problem.task == "classify" else 0
+    wanted = problem.lookback, problem.horizon, problem.channels, tuple(problem.targets), classes
+    given_classes = len(windows.classes) if isinstance(windows, Sequences) else 0
+    given = windows.lookback, windows.horizon, windows.values.shape[1], tuple(windows.targets), given_classes
+    parts = ("lookback", "horizon", "channels", "positions of targets", "number of classes")
     apart = [
         f"{part} {one} (the model: {other})"
         for part, one, other in zip(parts, given, wanted, strict=True)
@@ -60,12 +64,12 @@ def check_windows(model: Any, windows: Any, name: str) -> None:
         )
 
 
-def predict_windows(model: nn.Module, windows: Windows) -> Tensor:
+def predict_windows(model: nn.Module, windows: Samples) -> Tensor:
     """predict of every window, float32 [n, *output_shape]."""
     return predict(model, (x for x, _ in windows.batches(EVALUATION_BATCH)))
 
 
-def validation_loss(model: nn.Module, windows: Windows, loss: str) -> float:
+def validation_loss(model: nn.Module, windows: Samples, loss: str) -> float:
     """The mean loss of predict over all windows, in scaled units; loss: a name, see loss_of."""
     measured = loss_of(model, loss)
     total = torch.zeros((), device=windows.values.device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.data.windows import Windows
+from zoo.data.dataset import Samples
 from zoo.errors import InputError
 from zoo.layers.model import TASKS, WITH_TASK
 from zoo.problem import Problem
@@ -41,7 +41,7 @@ class Step:
     compiled or captured as a CUDA graph. predict maps x to a forecast: the model, or its compiled form.
     """
 
-    def __init__(self, model: nn.Module, windows: Windows, config: FitConfig) -> None:
+    def __init__(self, model: nn.Module, windows: Samples, config: FitConfig) -> None:
         self.model, self.windows, self.config = model, windows, config
         self.predict: Callable[[Tensor], Tensor] = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -43,13 +43,14 @@ class ModelProblem(Record):
 
     lookback: Count
     channels: Count
-    targets: tuple[Position, ...] = Field(min_length=1)
+    targets: tuple[Position, ...]
     output_shape: tuple[Count, Count] | tuple[Count, Count, Count]
     normalise: Normalise
-    task: Literal["forecast", "quantile", "direction"]
+    task: Literal["forecast", "quantile", "direction", "classify"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
     plain: tuple[Position, ...] = ()
+    shortest: Count | None = None
 
 
 class ModelScaler(Record):
@@ -65,7 +66,8 @@ class ModelFile(Record):
 
     code: of the variant, None for the zoo's own in a model of format 1; channels, targets: column names in the model's
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
-    series: the scaler of each series by its name, where there are several (scaler is then the first one's);
+    series: the scaler of each series by its name, where there are several (scaler is then the first one's); classes:
+    their names, of a model that classifies, whose one target is what they are called;
     checksum: SHA-256 of everything else.
     """
 
@@ -82,6 +84,7 @@ class ModelFile(Record):
     masked: tuple[str, ...] = ()
     series_column: str | None = None
     series: dict[str, ModelScaler] = Field(default={})
+    classes: tuple[str, ...] = ()
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -94,7 +97,11 @@ class ModelFile(Record):
         shape, count = self.problem, len(self.channels)
         if not shape.channels - len(shape.plain) == count == len(self.scaler.center) == len(self.scaler.scale):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
-        if shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
+        if shape.task == "classify":
+            if shape.output_shape != (1, len(self.classes)) or shape.targets or len(self.targets) != 1:
+                raise ValueError("a model that classifies has no targets but the class, and one output for each class")
+            return self
+        if not shape.targets or shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
         if shape.output_shape[2:] != ((len(shape.quantiles),) if shape.quantiles else ()):
             raise ValueError("problem.output_shape must end with the number of problem.quantiles")
@@ -169,6 +176,7 @@ def save(
         "missing": data.missing,
         "calendar": data.calendar,
         "masked": data.masked,
+        "classes": data.classes,
         "source": data.source,
         "fingerprint": data.fingerprint,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -293,6 +301,8 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     expect("table", table, Table, "what zoo.load returns")
     expect("missing", missing, (str, None), "text")
     expect("device", device, str, "text")
+    if saved.file.classes:
+        raise InputError("the model classifies whole sequences: use zoo.classify")
     known = saved.file.series
     if bool(known) != (table.series is not None):
         way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"

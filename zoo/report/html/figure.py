@@ -28,10 +28,12 @@ def plotly(chart: Chart) -> dict[str, Any]:
     y_axis: dict[str, Any] = {"title": {"text": _html(chart.y_label)}} | (LOGARITHMIC if chart.log_y else {})
     if chart.ticks:
         x_axis |= {"tickvals": chart.ticks, "ticktext": [plain(tick) for tick in chart.ticks]}
+    if chart.x_names:
+        x_axis |= {"tickvals": list(range(len(chart.x_names))), "ticktext": [_html(name) for name in chart.x_names]}
     if chart.y_names:
         names = [_html(name) for name in chart.y_names]
         y_axis |= {"tickvals": list(range(len(names))), "ticktext": names}
-    for axis, ends, is_log in ((x_axis, chart.x_range, chart.log_x), (y_axis, chart.y_ends, chart.log_y)):
+    for axis, ends, is_log in ((x_axis, chart.x_ends, chart.log_x), (y_axis, chart.y_ends, chart.log_y)):
         if ends is not None:
             axis["range"] = [_digits(math.log10(end) if is_log else end) for end in ends]
     layout = {

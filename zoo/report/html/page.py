@@ -50,7 +50,7 @@ def _with_charts(board: Board) -> Section:
         *forecasts(board, stored),
         *residuals(board, stored),
         *by_step(board, stored),
-        extreme_windows(stored),
+        extreme_windows(stored) if not board.classes else None,
         learning(board, stored),
     ]
     return replace(section, blocks=[*section.blocks, *(block for block in blocks if block is not None)])

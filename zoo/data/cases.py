@@ -1,0 +1,116 @@
+"""Cases: labelled sequences, each of which belongs to one class as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Sequences and their classes.
+
+    values: float64 [steps of all cases, C], one case after the other; lengths: int64 [n], steps of each case; labels:
+    text [n]; names: text [n], for people; is_test: bool [n], the cases of a fixed test part, None: none is fixed;
+    label: what the class is called; notes: what reading changed, for the user to read.
+    """
+
+    source: str
+    channels: tuple[str, ...]
+    values: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    is_test: np.ndarray | None = None
+    label: str = "class"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.lengths):
+            raise InputError(f"{self.source} holds no cases")
+        if self.lengths.min() < 1:
+            raise InputError(f"case '{self.names[self.lengths.argmin()]}' of {self.source} has no steps: remove it")
+        if not np.isfinite(self.values).all():
+            row = int(np.flatnonzero(~np.isfinite(self.values).all(axis=1))[0])
+            place = int(np.searchsorted(np.cumsum(self.lengths), row, side="right"))
+            raise InputError(
+                f"case '{self.names[place]}' of {self.source} has a value that is missing or infinite: fill it or "
+                "remove the case"
+            )
+        if len(np.unique(self.labels)) < 2:
+            raise InputError(f"all cases of {self.source} are of the class '{self.labels[0]}': nothing to tell apart")
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes: numbers in their order, text in that of the alphabet."""
+        found = [str(name) for name in np.unique(self.labels)]
+        try:
+            return tuple(sorted(found, key=float))
+        except ValueError:
+            return tuple(found)
+
+    def sequence(self, number: int) -> np.ndarray:
+        """The values of one case, [L, C]."""
+        end = int(self.lengths[: number + 1].sum())
+        return self.values[end - int(self.lengths[number]) : end]
+
+    def followed_by(self, test: "Cases") -> "Cases":
+        """These cases, which are for training, and those of a fixed test part."""
+        if test.channels != self.channels:
+            raise InputError(
+                f"{test.source} has the channels {', '.join(test.channels)}, {self.source} has "
+                f"{', '.join(self.channels)}: train and test need the same"
+            )
+        if unseen := sorted(set(test.labels) - set(self.labels)):
+            raise InputError(
+                f"class '{unseen[0]}' of {test.source} is not in {self.source}: no model can learn it; remove its cases"
+            )
+        return Cases(
+            self.source,
+            self.channels,
+            np.concatenate([self.values, test.values]),
+            np.concatenate([self.lengths, test.lengths]),
+            np.concatenate([self.labels, test.labels]),
+            np.concatenate([self.names, test.names]),
+            np.repeat([False, True], [len(self), len(test)]),
+            self.label,
+            (*self.notes, f"test cases are those of {test.source}", *test.notes),
+        )
+
+
+def cases(
+    sequences: Sequence[Any] | np.ndarray,
+    labels: Sequence[Any] | np.ndarray,
+    *,
+    channels: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    source: str = "arrays",
+) -> Cases:
+    """Labelled sequences from arrays: each [L] or [L, C] (an array [n, L, C] holds n), and the class of each.
+
+    Sequences may differ in length. channels: names of the C columns; names: of the cases. Raises InputError.
+    """
+    arrays = [np.asarray(sequence, dtype=np.float64) for sequence in sequences]
+    arrays = [array[:, None] if array.ndim == 1 else array for array in arrays]
+    wide = {array.shape[1:] for array in arrays}
+    if not arrays or len(wide) != 1 or arrays[0].ndim != 2:
+        raise InputError("sequences must be arrays [L] or [L, C], all with the same number of channels C")
+    if len(labels) != len(arrays):
+        raise InputError(f"each sequence needs one label, got {len(arrays)} sequences and {len(labels)} labels")
+    count = arrays[0].shape[1]
+    if channels is not None and len(channels) != count:
+        raise InputError(f"channels must name the {count} columns, got {', '.join(channels)}")
+    return Cases(
+        source,
+        tuple(channels) if channels is not None else tuple(f"channel {number}" for number in range(1, count + 1)),
+        np.concatenate(arrays),
+        np.array([len(array) for array in arrays], dtype=np.int64),
+        np.array([str(label) for label in labels]),
+        np.array([str(name) for name in (names if names is not None else range(1, len(arrays) + 1))]),
+    )
