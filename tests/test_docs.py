@@ -1,8 +1,8 @@
 """README and docs: every command and example runs, every link leads somewhere.
 
 A page's steps run in their order, in one folder: indented lines `zoo ...` or `.venv/bin/zoo ...` up to a `#`, and
-blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, stocks.csv,
-copies of the suites with fewer variants and seeds, and copies of the committed results that a command reads. QUICK is
+blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, stocks.csv and
+motions.csv, copies of the suites with fewer variants and seeds, and of the committed results that a command reads. QUICK is
 added to a command, and the database of an example is SQLite; nothing else is changed.
 """
 
@@ -16,6 +16,7 @@ import tomllib
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
@@ -52,6 +53,11 @@ def folder(tmp_path, prices_csv, monkeypatch):
     assert prices_csv == tmp_path / "prices.csv"
     stocks = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") for number in range(3)])
     stocks.to_csv(tmp_path / "stocks.csv", index=False)
+    steps = pd.DataFrame({"case": range(60)}).merge(pd.DataFrame({"step": range(12)}), how="cross")
+    motion = np.where(steps["case"] % 2, "walk", "run")
+    steps.assign(motion=motion, height=np.sin(steps["step"] * (1 + steps["case"] % 2))).drop(columns="step").to_csv(
+        tmp_path / "motions.csv", index=False
+    )
     (tmp_path / "benchmarks/suites").mkdir(parents=True)
     for suite in (ROOT / "benchmarks/suites").glob("*.toml"):
         (tmp_path / "benchmarks/suites" / suite.name).write_text(shortened(suite.read_text()))

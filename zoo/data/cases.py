@@ -1,7 +1,7 @@
 """Cases: labelled sequences, each of which belongs to one class as a whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,14 @@ class Cases:
         """The values of one case, [L, C]."""
         end = int(self.lengths[: number + 1].sum())
         return self.values[end - int(self.lengths[number]) : end]
+
+    def without_test(self) -> "Cases":
+        """The cases that are not in a fixed test part."""
+        if self.is_test is None:
+            return self
+        chosen = {name: getattr(self, name)[~self.is_test] for name in ("lengths", "labels", "names")}
+        steps = self.values[np.repeat(~self.is_test, self.lengths)]
+        return replace(self, values=steps, is_test=None, notes=(), **chosen)
 
     def followed_by(self, test: "Cases") -> "Cases":
         """These cases, which are for training, and those of a fixed test part."""
