@@ -2,7 +2,7 @@
 
 A page's steps run in their order, in one folder: indented lines `zoo ...` or `.venv/bin/zoo ...` up to a `#`, and
 blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, stocks.csv and
-motions.csv, copies of the suites with fewer variants and seeds, and of the committed results that a command reads. QUICK is
+motions.csv, copies of the suites with fewer variants and seeds, and of committed results that a command reads. QUICK is
 added to a command, and the database of an example is SQLite; nothing else is changed.
 """
 

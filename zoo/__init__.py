@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from zoo.train.descent import Epoch, History
     from zoo.train.evaluate import evaluate, forecast
     from zoo.train.fit import fit, fit_many
-    from zoo.train.store import SavedModel, forecast_next, load_model, save
+    from zoo.train.forecast_next import forecast_next
+    from zoo.train.store import SavedModel, load_model, save
     from zoo.tuning.result import StudyResult
     from zoo.tuning.study import tune
 
@@ -46,7 +47,8 @@ _NAMES = {
     "zoo.train.evaluate": ("evaluate", "forecast"),
     "zoo.train.descent": ("Epoch", "History"),
     "zoo.train.fit": ("fit", "fit_many"),
-    "zoo.train.store": ("SavedModel", "forecast_next", "load_model", "save"),
+    "zoo.train.forecast_next": ("forecast_next",),
+    "zoo.train.store": ("SavedModel", "load_model", "save"),
     "zoo.tuning.result": ("StudyResult",),
     "zoo.tuning.study": ("tune",),
 }

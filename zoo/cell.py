@@ -59,8 +59,9 @@ class TaskFields(Record):
     horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
     default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
     split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
-    periods whose position is a further input; classes: of sequences to classify, whose split counts cases, whose
-    horizon is 1 and whose one target is the class; shortest: the length of the shortest, where they differ.
+    periods whose position is a further input; known: columns whose coming values are further inputs; classes: of
+    sequences to classify, whose split counts cases, whose horizon is 1 and whose one target is the class; shortest:
+    the length of the shortest, where they differ.
     """
 
     task: str
@@ -76,6 +77,7 @@ class TaskFields(Record):
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
     split_of_each: tuple[Scalar, ...] = Field(default=(), exclude_if=operator.not_)
     calendar: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    known: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     classes: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     shortest: int | None = absent()
 

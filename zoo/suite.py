@@ -60,7 +60,8 @@ class ProblemSettings(Record):
     """[problem]: what is forecast from what.
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
-    direction: forecast whether the target rises; calendar: periods whose position is a further input; folds: blocks
+    direction: forecast whether the target rises; calendar: periods whose position is a further input; known: columns
+    whose coming values are known; folds: blocks
     of the test part, before each of which models are trained anew. None: the default of zoo.prepare.
     """
 
@@ -73,6 +74,7 @@ class ProblemSettings(Record):
     conformal: bool = False
     direction: bool = False
     calendar: list[str] = Field(default=[])
+    known: list[str] = Field(default=[])
     folds: int = 1
 
 
@@ -333,6 +335,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
         direction=problem.get("direction", problem.get("task") == "direction"),
         calendar=tuple(problem.get("calendar", ())),
+        known=tuple(problem.get("known", ())),
         fold=Fold(problem.get("fold", 0), problem.get("folds", 1)),
     )
 
@@ -372,6 +375,7 @@ def task_of(data: Data) -> TaskFields:
         folds=data.fold.count,
         fold=data.fold.number,
         calendar=data.calendar,
+        known=data.known,
         split_of_each=data.panel.split if data.panel is not None else (),
         classes=data.classes,
         shortest=data.problem.shortest,

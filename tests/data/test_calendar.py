@@ -32,6 +32,17 @@ def test_the_last_rows_of_a_window_hold_the_weekdays_of_the_steps_to_forecast(pr
     assert normalise == "none" or not torch.allclose(inner[..., :5], x[..., :5])
 
 
+def test_holidays_of_a_country_are_marked_on_their_day():
+    pytest.importorskip("holidays")
+    frame = pd.DataFrame({"date": pd.date_range("2019-01-01", periods=800), "value": range(800)})
+    data = zoo.prepare(zoo.load(frame), targets=["value"], lookback=5, horizon=3, calendar=["holiday:DE"])
+    x, _ = data.test.gather(torch.arange(len(data.test)))
+    rows = data.test.target_rows()[:, None] + np.arange(3)
+    days = {(day.month, day.day) for day in pd.DatetimeIndex(frame["date"].to_numpy()[rows[x[:, -3:, 1].numpy() == 1]])}
+    assert {(12, 25), (12, 26), (10, 3), (1, 1)} <= days and (12, 24) not in days
+    assert set(np.unique(x[..., 1])) == {0, 1}
+
+
 def test_a_calendar_tells_what_a_short_lookback_does_not():
     """The level depends on the weekday alone, and two days back do not tell which weekday comes next for certain."""
     random = np.random.default_rng(0)
@@ -83,9 +94,10 @@ def test_what_makes_no_calendar_is_refused(prices):
     table = zoo.load(prices)
     for settings, message in (
         ({"calendar": ["weekdays"]}, "did you mean 'weekday'"),
+        ({"calendar": ["holiday:QQ"]}, "names no country that the package holidays knows"),
         ({"calendar": ["weekday", "weekday"]}, "calendar names a period twice"),
         ({"calendar": ["hour"]}, "calendar hour is the same in every row"),
-        ({"calendar": ["weekday"], "lookback": 2}, "with a calendar lookback must be >= horizon, got 2 and 3"),
+        ({"calendar": ["weekday"], "lookback": 2}, "with a calendar .* lookback must be >= horizon, got 2 and 3"),
     ):
         with pytest.raises(InputError, match=message):
             zoo.prepare(table, **{**HOW, **settings})

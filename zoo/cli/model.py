@@ -35,6 +35,7 @@ def fit(
     conformal: options.Conformal = False,
     direction: options.Direction = False,
     calendar: options.Calendar = None,
+    known: options.Known = None,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -60,6 +61,7 @@ def fit(
             quantiles,
             interval,
             calendar,
+            known,
             lookback=lookback,
             horizon=horizon,
             scaler=scaler,
@@ -127,7 +129,8 @@ def predict(
     from zoo.files import write_text
     from zoo.registry import from_file
     from zoo.train.classify import classify
-    from zoo.train.store import forecast_next, load_model
+    from zoo.train.forecast_next import forecast_next
+    from zoo.train.store import load_model
 
     if variants is not None:
         from_file(variants)

@@ -54,8 +54,9 @@ Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the 
 Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
 Direction = Annotated[bool, option(FORECAST, "Forecast the probability of a rise.", "--direction")]
 Calendar = Annotated[
-    str | None, option(FORECAST, "Inputs known in advance: minute, hour, weekday, monthday, month, yearday.")
+    str | None, option(FORECAST, "Known in advance: minute, hour, weekday, monthday, month, yearday, holiday:DE.")
 ]
+Known = Annotated[str | None, option(FORECAST, "Columns whose coming values are known: promo,holiday.")]
 Folds = Annotated[
     int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
 ]
@@ -98,7 +99,12 @@ def data_changes(
 
 
 def problem_changes(
-    split: str | None, quantiles: str | None, interval: str | None, calendar: str | None, **plain: Any
+    split: str | None,
+    quantiles: str | None,
+    interval: str | None,
+    calendar: str | None,
+    known: str | None,
+    **plain: Any,
 ) -> dict[str, Any]:
     """The [problem] section of a suite as the options change it; plain: those that are taken as they are, by key."""
     from zoo.space import scalar
@@ -107,6 +113,7 @@ def problem_changes(
         "split": None if split is None else [scalar(part.strip()) for part in split.split(",")],
         "quantiles": _levels(quantiles, interval),
         "calendar": names_in(calendar),
+        "known": names_in(known),
         **{name: None if value is False else value for name, value in plain.items()},  # a flag that was not given
     }
 

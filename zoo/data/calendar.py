@@ -1,6 +1,7 @@
-"""Calendar: the position in the day, week and year of the step to be forecast, which is known in advance."""
+"""Calendar: the position in the day, week and year of the step to be forecast, and holidays: known in advance."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,19 +19,23 @@ PERIODS = {
 }
 
 
-def check_calendar(calendar: Sequence[str], lookback: int, horizon: int) -> None:
-    """Raise InputError for names that are none, and for a lookback in which not all steps to forecast are seen."""
+HOLIDAY = "holiday:"  # and the code of a country, such as DE
+
+
+def check_calendar(calendar: Sequence[str]) -> None:
+    """Raise InputError for names that are none, and for one that stands twice."""
     for name in calendar:
-        if name not in PERIODS:
-            raise unknown("calendar", name, list(PERIODS))
+        if name.startswith(HOLIDAY):
+            _holidays_of(name, [])
+        elif name not in PERIODS:
+            raise unknown("calendar", name, [*PERIODS, f"{HOLIDAY}DE"])
     if len(set(calendar)) < len(calendar):
         raise InputError(f"calendar names a period twice: {', '.join(calendar)}")
-    if calendar and lookback < horizon:
-        raise InputError(f"with a calendar lookback must be >= horizon, got {lookback} and {horizon}")
 
 
 def calendar_channels(time: pd.DatetimeIndex | None, calendar: Sequence[str], horizon: int, source: str) -> np.ndarray:
-    """Sine and cosine of each period, float64 [rows, 2 x periods]: in each row those of the row `horizon` steps later.
+    """Sine and cosine of each period, and 1 on holidays, else 0: float64 [rows, channels]; in each row those of the row
+    `horizon` steps later.
 
     So a window's last `horizon` rows hold the calendar of the steps to forecast. Times after the last row follow from
     the spacing; where there is none they repeat the last. Raises InputError without times, and for a period whose
@@ -42,8 +47,28 @@ def calendar_channels(time: pd.DatetimeIndex | None, calendar: Sequence[str], ho
     times = time.append(later if later is not None else time[-1:].repeat(horizon))[horizon:]
     columns = []
     for name in calendar:
+        if name.startswith(HOLIDAY):
+            free = _holidays_of(name, sorted(set(times.year)))
+            columns.append(np.array([day in free for day in times.date], dtype=float))
+            continue
         share = np.asarray(PERIODS[name](times), dtype=float)
         if len(share) > 1 and np.ptp(share) == 0:
             raise InputError(f"calendar {name} is the same in every row of {source}: leave it out")
         columns += [np.sin(2 * np.pi * share), np.cos(2 * np.pi * share)]
     return np.stack(columns, axis=1)
+
+
+def _holidays_of(name: str, years: Sequence[int]) -> Container[Any]:
+    """The public holidays of the country in a name such as holiday:DE; raises InputError for one that is unknown."""
+    try:
+        import holidays
+    except ImportError as error:
+        raise InputError(f"calendar {name} needs the package holidays: pip install 'lstm-zoo[data]'") from error
+    code = name.removeprefix(HOLIDAY).upper()
+    try:
+        return holidays.country_holidays(code, years=years)
+    except NotImplementedError as error:
+        raise InputError(
+            f"calendar {name} names no country that the package holidays knows: take a code of two letters, such as "
+            f"{HOLIDAY}DE"
+        ) from error

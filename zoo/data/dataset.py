@@ -45,11 +45,12 @@ class Data:
 
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of the channel
     values in those rows, and of which targets were filled; time: their timestamps, if known; calendar: periods whose
-    positions are further channels, after `channels`; masked: channels whose gaps are marked by further ones, after
-    these; panel: what else is known of several series; the counts of rows are then sums over them; split, whole: row
-    boundaries of this fold, and before the test part was cut into folds; missing: the policy applied; valid is None
-    where the split leaves no validation part; test is empty where it leaves no test part. classes: their names, of
-    sequences to classify, whose parts are Sequences, whose rows are cases, and whose one target is the class.
+    positions are further channels, after `channels`; known: columns whose coming values are further channels, after
+    these; masked: channels whose gaps are marked by the last channels; panel: what else is known of several series; the
+    counts of rows are then sums over them; split, whole: row boundaries of this fold, and before the test part was cut
+    into folds; missing: the policy applied; valid is None where the split leaves no validation part; test is empty
+    where it leaves no test part. classes: their names, of sequences to classify, whose parts are Sequences, whose rows
+    are cases, and whose one target is the class.
     """
 
     problem: Problem
@@ -70,6 +71,8 @@ class Data:
     panel: Panel | None = None
     calendar: tuple[str, ...] = ()
     masked: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    known_scaler: Scaler | None = None
     classes: tuple[str, ...] = ()
 
     @property

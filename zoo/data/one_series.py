@@ -8,6 +8,7 @@ import torch
 
 from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data, Unusable, check_parts, parts_of
+from zoo.data.known import known_channels, match_known, split_future
 from zoo.data.request import Request
 from zoo.data.scaling import fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
@@ -21,7 +22,11 @@ FLAT = 1e-100  # the range of a column that is constant: to divide by less overf
 
 def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     """The windows of a table of one series; drops_constant: leave out channels that are constant over training rows."""
-    chosen, target_names = choose_columns(table, request.channels, request.targets)
+    known = match_known(table, request.known, request.targets) if request.known else ()
+    later = np.empty((0, 0))
+    if known:
+        table, later = split_future(table, known)
+    chosen, target_names = choose_columns(table, request.channels, request.targets, known)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if request.missing is None else request.missing
     lookback, horizon, fold = request.lookback, request.horizon, request.fold
@@ -56,6 +61,11 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     further = (
         [calendar_channels(time, request.calendar, horizon, table.source)[: len(scaled)]] if request.calendar else []
     )
+    known_scaler = None
+    if known:
+        past = table.select(known)[cleaned.is_used]
+        known_scaler = fit_scaler(request.scaler, past[: bounds.train_end])
+        further.append(known_scaler.transform(known_channels(past, later, horizon))[: len(scaled)])
     masked: tuple[str, ...] = ()
     if policy == "mask":
         masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)
@@ -84,7 +94,10 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         source=table.source,
         channels=chosen,
         targets=target_names,
-        fingerprint=fingerprint(every, np.any(is_every_filled, axis=1)),
+        fingerprint=fingerprint(
+            np.column_stack([every, table.select(known)[cleaned.is_used][: whole.test_end]]) if known else every,
+            np.any(is_every_filled, axis=1),
+        ),
         missing=policy,
         time=time[: whole.test_end] if time is not None else None,
         notes=(
@@ -96,19 +109,23 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         whole=whole,
         fold=fold,
         calendar=request.calendar,
+        known=known,
+        known_scaler=known_scaler,
         masked=masked,
     )
 
 
 def choose_columns(
-    table: Table, channels: Sequence[str] | None, targets: Sequence[str]
+    table: Table, channels: Sequence[str] | None, targets: Sequence[str], known: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The channel and target names as the table spells them; targets must be among the channels."""
+    """The channel and target names as the table spells them; targets must be among the channels, and `known` are none
+    of them unless they are named."""
     if not targets:
         raise InputError(f"name at least one target column of {table.source} ({', '.join(table.columns)})")
-    known = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
-    chosen = match_columns(channels, known, table.source) if channels else table.columns
-    named = match_columns(targets, known, table.source)
+    every = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
+    usual = tuple(name for name in table.columns if name not in known)
+    chosen = match_columns(channels, every, table.source) if channels else usual
+    named = match_columns(targets, every, table.source)
     for name in named:
         problem = table.unusable.get(name, "")
         if name not in table.columns and "holds text" in problem:

@@ -68,7 +68,8 @@ def _joined(
         train=part([_windows(each.train) for each in every]),
         valid=part(valid) if len(valid) == len(every) else None,
         test=part(tests),
-        scaler=Scaler(first.scaler.name, *_stacked([(each.scaler.center, each.scaler.scale) for each in every])),
+        scaler=_joined_scaler([each.scaler for each in every]) or first.scaler,
+        known_scaler=_joined_scaler([each.known_scaler for each in every]),
         split=_sum([each.split for each in every]),
         whole=_sum([each.whole for each in every]),
         source=table.source,
@@ -99,9 +100,12 @@ def _units(units: list[Units], counts: list[int]) -> Units:
     return Units(units[0].names, *map(repeated, ("center", "scale", "deviation", "step")))
 
 
-def _stacked(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    centers, scales = zip(*pairs, strict=True)
-    return np.stack(centers), np.stack(scales)
+def _joined_scaler(scalers: list[Scaler | None]) -> Scaler | None:
+    """The scalers of all series as one, whose center and scale are [series, columns]; None where they have none."""
+    own = [each for each in scalers if each is not None]
+    if not own:
+        return None
+    return Scaler(own[0].name, np.stack([each.center for each in own]), np.stack([each.scale for each in own]))
 
 
 def _sum(splits: list[Split]) -> Split:

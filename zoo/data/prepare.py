@@ -37,6 +37,7 @@ def prepare(
     conformal: bool = False,
     direction: bool = False,
     calendar: Sequence[str] = (),
+    known: Sequence[str] = (),
     fold: Fold = WHOLE,
 ) -> Data:
     """Windows of the three parts of a table, or of what zoo.load takes, ready to fit and to evaluate.
@@ -47,9 +48,10 @@ def prepare(
     fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse). quantiles: levels to
     forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
     direction: forecast the probability that the target rises above its last value; calendar: periods (hour, weekday,
-    ...) whose position is known in advance and becomes further channels, see zoo.data.calendar. fold: cut the test part
-    into blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the units of
-    scaled errors, are those of the first block's train part.
+    ...) whose position is known in advance and becomes further channels, see zoo.data.calendar; known: columns whose
+    values are known `horizon` steps in advance, and which are no other channels, see zoo.data.known. fold: cut the test
+    part into blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the
+    units of scaled errors, are those of the first block's train part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
     its own split, scaler and units. Cases become parts to classify, see prepare_cases, and take split (default: 0.6,
@@ -60,14 +62,15 @@ def prepare(
     if not isinstance(table, Table | Cases):
         expect("table", table, (str, Path, pd.DataFrame), "what zoo.load returns, or what it takes")
         table = load(table)
-    targets, calendar = ([value] if isinstance(value, str) else value for value in (targets, calendar))
+    targets, calendar, known = ([each] if isinstance(each, str) else each for each in (targets, calendar, known))
     if isinstance(table, Cases):
         of_forecasts = {
             "targets": list(targets) not in ([], [table.label]),
             "channels": channels is not None and tuple(channels) != table.channels,
             "lookback": lookback not in (None, int(table.lengths.max())), "horizon": horizon != 1,
             "missing": missing not in (None, "refuse"), "quantiles": quantiles, "conformal": conformal,
-            "direction": direction, "calendar": calendar, "folds": fold.count > 1,
+            "direction": direction, "calendar": calendar, "known": known,
+            "folds": fold.count > 1,
         }  # fmt: skip
         if asked := next((name for name, value in of_forecasts.items() if value), None):
             raise InputError(
@@ -77,7 +80,7 @@ def prepare(
     lookback = LOOKBACK if lookback is None else lookback
     request = Request(
         targets, channels, lookback, horizon, split or SHARES, scaler, normalise or "last", missing,
-        checked_levels(quantiles), conformal, direction, tuple(calendar), fold,
+        checked_levels(quantiles), conformal, direction, tuple(calendar), tuple(known), fold,
     )  # fmt: skip
     if table.series is None:
         return one_series(table, request, drops_constant=True)

@@ -27,6 +27,7 @@ class Request:
     conformal: bool
     direction: bool
     calendar: tuple[str, ...]
+    known: tuple[str, ...]
     fold: Fold
 
     def __post_init__(self) -> None:
@@ -44,7 +45,13 @@ class Request:
         for name in ("conformal", "direction"):
             expect(name, getattr(self, name), bool, "True or False")
         expect_names("calendar", self.calendar)
-        check_calendar(self.calendar, self.lookback, self.horizon)
+        check_calendar(self.calendar)
+        expect_names("known", self.known)
+        if (self.calendar or self.known) and self.lookback < self.horizon:
+            raise InputError(
+                "with a calendar or other inputs known in advance lookback must be >= horizon, "
+                f"got {self.lookback} and {self.horizon}"
+            )
         if self.levels and self.direction:
             raise InputError("a task forecasts quantiles or directions, not both: leave one of them out")
         if self.conformal and not self.levels:

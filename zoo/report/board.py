@@ -27,6 +27,7 @@ OPTIONAL = (
     "folds",
     "split_of_each",
     "calendar",
+    "known",
     "classes",
     "shortest",
 )  # further ones, which not all rows have
@@ -188,6 +189,8 @@ class Board:
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
         calendar = self.first.get("calendar")
         text += f", with {' and '.join(calendar)}" if isinstance(calendar, tuple) else ""
+        known = self.first.get("known")
+        text += f", {' and '.join(known)} known in advance" if isinstance(known, tuple) else ""
         text = self.task.title.format(what=text)
         return f"{text}, {self.folds} folds" if self.folds > 1 else text
 

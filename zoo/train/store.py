@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 import safetensors
 import safetensors.torch
 import torch
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data
 from zoo.data.scaling import Scaler, ScalerName
-from zoo.data.spacing import next_times
-from zoo.data.table import Missing, Table, clean, match_columns
-from zoo.errors import Diverged, InputError, expect
+from zoo.data.table import Missing
+from zoo.errors import InputError, expect
 from zoo.files import check_free, read_input, write_atomically
-from zoo.layers.direction import Direction
 from zoo.layers.model import WITH_TASK, Model
 from zoo.layers.normalised import Normalised
 from zoo.migration import MODEL_FORMAT, migrated_model
@@ -31,8 +27,6 @@ from zoo.problem import Normalise, Problem
 from zoo.records import Record, Setting, parse_json, reason, record_from
 from zoo.registry import create, is_registered
 from zoo.registry import variant as registered
-from zoo.train.fit import resolve_device
-from zoo.train.predict import predict
 
 Count = Annotated[int, Field(ge=1, le=2**31)]
 Position = Annotated[int, Field(ge=0)]
@@ -66,9 +60,9 @@ class ModelFile(Record):
 
     code: of the variant, None for the zoo's own in a model of format 1; channels, targets: column names in the model's
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
-    series: the scaler of each series by its name, where there are several (scaler is then the first one's); classes:
-    their names, of a model that classifies, whose one target is what they are called;
-    checksum: SHA-256 of everything else.
+    series: the scaler of each series by its name, where there are several (scaler is then the first one's); known:
+    columns whose coming values it needs, with scalers of their own; classes: their names, of a model that classifies,
+    whose one target is what they are called; checksum: SHA-256 of everything else.
     """
 
     format: Literal[2] = MODEL_FORMAT
@@ -81,9 +75,12 @@ class ModelFile(Record):
     scaler: ModelScaler
     missing: Missing
     calendar: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    known_scaler: ModelScaler | None = None
     masked: tuple[str, ...] = ()
     series_column: str | None = None
     series: dict[str, ModelScaler] = Field(default={})
+    known_series: dict[str, ModelScaler] = Field(default={})
     classes: tuple[str, ...] = ()
     source: str
     fingerprint: str
@@ -157,11 +154,7 @@ def save(
     folder = Path(folder)
     check_model_folder(folder)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
-    centers, scales = (np.atleast_2d(values) for values in (data.scaler.center, data.scaler.scale))
-    scalers = [
-        {"name": data.scaler.name, "center": center.tolist(), "scale": scale.tolist()}
-        for center, scale in zip(centers, scales, strict=True)
-    ]
+    scalers, known_scalers = _scaler_fields(data.scaler), _scaler_fields(data.known_scaler)
     content = {
         "format": MODEL_FORMAT,
         "variant": variant,
@@ -175,6 +168,9 @@ def save(
         "series": dict(zip(data.panel.names, scalers, strict=True)) if data.panel is not None else {},
         "missing": data.missing,
         "calendar": data.calendar,
+        "known": data.known,
+        "known_scaler": known_scalers[0] if known_scalers else None,
+        "known_series": dict(zip(data.panel.names, known_scalers, strict=False)) if data.panel is not None else {},
         "masked": data.masked,
         "classes": data.classes,
         "source": data.source,
@@ -234,10 +230,18 @@ def load_model(folder: str | Path) -> SavedModel:
         raise InputError(
             f"the weights in {folder} do not fit this version's variant '{file.variant}': fit the model again"
         ) from error
-    return SavedModel(model.eval(), _scaler(file.scaler), file, notes)
+    return SavedModel(model.eval(), scaler_of(file.scaler), file, notes)
 
 
-def _scaler(fields: ModelScaler) -> Scaler:
+def _scaler_fields(scaler: Scaler | None) -> list[dict[str, Any]]:
+    """The fields of a scaler, of several series that of each; none where there is none."""
+    if scaler is None:
+        return []
+    pairs = zip(np.atleast_2d(scaler.center), np.atleast_2d(scaler.scale), strict=True)
+    return [{"name": scaler.name, "center": center.tolist(), "scale": scale.tolist()} for center, scale in pairs]
+
+
+def scaler_of(fields: ModelScaler) -> Scaler:
     return Scaler(fields.name, np.array(fields.center), np.array(fields.scale))
 
 
@@ -283,83 +287,6 @@ def _check_code(file: ModelFile, folder: Path) -> tuple[str, ...]:
     if code.is_plugin or present.is_plugin:
         raise InputError(f"variant '{name}' is not what {folder} was fitted with: {code} has changed; fit again")
     return (f"the source of variant '{name}' has changed since this model was fitted: its forecasts may differ",)
-
-
-def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
-    """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
-
-    Of several series that after the last row of each that was in the fit, with the column of their names first;
-    frame.attrs["left_out"] names the others.
-
-    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close. A
-    model of directions gives the probability of a rise: close_up.
-
-    Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
-    policy of the fit). Raises InputError.
-    """
-    expect("saved", saved, SavedModel, "what zoo.load_model returns")
-    expect("table", table, Table, "what zoo.load returns")
-    expect("missing", missing, (str, None), "text")
-    expect("device", device, str, "text")
-    if saved.file.classes:
-        raise InputError("the model classifies whole sequences: use zoo.classify")
-    known = saved.file.series
-    if bool(known) != (table.series is not None):
-        way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"
-        raise InputError(f"the model is of {'several series' if known else 'one series'}: {way_out}")
-    if not known:
-        return _next_of_one(saved, saved.scaler, table, missing, device)
-    every = table.of_each_series()
-    if not known.keys() & every.keys():
-        raise InputError(f"no series of {table.source} was in the fit, which had {', '.join(list(known)[:5])}, ...")
-    frames = []
-    for name, series in every.items():
-        if name not in known:
-            continue
-        frame = _next_of_one(saved, _scaler(known[name]), series, missing, device)
-        frame.insert(0, str(saved.file.series_column), name)
-        frames.append(frame)
-    whole = pd.concat(frames, ignore_index=True)
-    whole.attrs["left_out"] = [name for name in every if name not in known]
-    return whole
-
-
-def _next_of_one(saved: SavedModel, scaler: Scaler, table: Table, missing: str | None, device: str) -> pd.DataFrame:
-    """The horizon after the last row of one series."""
-    names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
-    cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
-    values, is_used = cleaned.values, cleaned.is_used
-    problem = saved.model.problem
-    if len(values) < problem.lookback:
-        raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
-    where = resolve_device(device)
-    scaled = scaler.transform(values[-problem.lookback :]).astype(np.float32)
-    if saved.file.calendar:
-        time = table.time[is_used] if table.time is not None else None
-        ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source)
-        scaled = np.concatenate([scaled, ahead[-problem.lookback :].astype(np.float32)], axis=1)
-    if saved.file.masked:
-        marks = cleaned.is_filled[-problem.lookback :, [names.index(name) for name in saved.file.masked]]
-        scaled = np.concatenate([scaled, marks.astype(np.float32)], axis=1)
-    forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
-    forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
-    targets = list(problem.targets)
-    restored = forecast_TDQ * scaler.scale[targets, None] + scaler.center[targets, None]
-    if isinstance(saved.model, Direction):
-        restored = 1 / (1 + np.exp(-forecast_TDQ))
-    if not np.isfinite(restored).all():
-        raise Diverged("the model's forecasts are not finite numbers")
-    levels = problem.quantiles or (0.5,)
-    ending = "_up" if problem.task == "direction" else ""
-    columns = [
-        name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels
-    ]
-    frame = pd.DataFrame(restored.reshape(problem.horizon, -1), columns=columns)
-    times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
-    if times is not None:
-        frame.insert(0, "time" if "time" not in saved.targets else "timestamp", times)
-    frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", range(1, problem.horizon + 1))
-    return frame
 
 
 def _checksum(content: dict[str, Any]) -> str:
