@@ -114,3 +114,15 @@ def test_shuffled_labels_give_no_winner(tmp_path):
         (board,) = judged(zoo.results(tmp_path / f"out{seed}"))
         won += answer(board).startswith("Yes")
     assert won <= 1
+
+
+def test_tuned_settings_run_beside_the_others(made_ts, tmp_path):
+    how = ["--trials", "2", "--fix", "max_epochs=2", "--jobs", "1", "--out", tmp_path / "study"]
+    ended = run_zoo_here("tune", "gru", made_ts, *how)
+    assert ended.returncode == 0, ended.stderr
+    out = tmp_path / "out"
+    ended = run_zoo_here("bench", made_ts, "--models", "gru,naive", "--seeds", "1", "--tuned", tmp_path / "study", "--out", out,
+                         *QUICK)  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    frame = zoo.results(out)
+    assert len(frame) == 3 and "fit.loss" not in frame.columns

@@ -247,7 +247,7 @@ def expand(
             tags=variant(name).tags,
             seed=0,
             params=params[name],
-            fit=_fit_settings(config, data) if model is None or model.is_trainable else None,
+            fit=fit_of_task(config.settings(), data.problem.task) if model is None or model.is_trainable else None,
             code=variant(name).code.portable,
             **shared,
         )
@@ -264,10 +264,9 @@ def expand(
     return [cells[place] for place in order if place in cells], data
 
 
-def _fit_settings(config: FitConfig, data: Data) -> dict[str, Any]:
+def fit_of_task(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
     """The settings of training as rows store them; other tasks than forecast have no choice of loss."""
-    settings = config.settings()
-    return {name: value for name, value in settings.items() if name != "loss" or data.problem.task == "forecast"}
+    return {name: value for name, value in settings.items() if name != "loss" or task == "forecast"}
 
 
 def _season(data: Data) -> tuple[int | None, tuple[str, ...]]:

@@ -74,6 +74,8 @@ def tune(
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
+    case: options.Case = None,
+    label: options.Label = None,
     missing: options.Missing = None,
     device: options.Device = "auto",
     jobs: Annotated[
@@ -94,7 +96,7 @@ def tune(
 
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
     changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing),
+        "data": options.data_changes(targets, columns, channels, time, missing, case=case, label=label),
         "problem": options.problem_changes(
             split,
             quantiles,

@@ -92,6 +92,8 @@ class Data:
         then no targets. Raises InputError where the train part is too short.
         """
         check_count("lookback", lookback)
+        if lookback == self.problem.lookback:
+            return self
         if self.panel is not None:
             raise InputError("the lookback of several series cannot be changed here: prepare them again")
         if isinstance(self.train, Sequences):

@@ -12,7 +12,7 @@ from zoo.files import read_input
 from zoo.records import parse_json, reason
 from zoo.registry import variant
 from zoo.space import resolve
-from zoo.suite import try_out
+from zoo.suite import fit_of_task, try_out
 from zoo.train.config import FitConfig
 
 
@@ -51,7 +51,7 @@ def tuned_cells(cells: Sequence[Cell], data: Data, tuned: Mapping[str, Best]) ->
         for cell in default_cells:
             changes = {
                 "params": resolve(variant(name).build, best.params, f"variant '{name}'"),
-                "fit": None if cell.fit is None else best.fit,
+                "fit": None if cell.fit is None else fit_of_task(best.fit, cell.problem.task),
                 "problem": cell.problem.model_copy(update={"lookback": best.lookback}),
                 "tuning": Tuning(
                     lookback=cell.problem.lookback,

@@ -16,7 +16,7 @@ from optuna.study import StudyDirection
 from sqlalchemy.exc import SQLAlchemyError
 
 from zoo.data.dataset import Data
-from zoo.errors import InputError, expect
+from zoo.errors import InputError, Unsuitable, expect
 from zoo.records import checked
 from zoo.registry import named
 from zoo.run.process import default_jobs
@@ -116,9 +116,17 @@ def studies_of(
     ranges: beat what the suite's [tune] sets for the same parameter. Raises InputError for a wrong request.
     """
     is_all = list(names) == ["all"]
-    chosen = chosen_models(suite.run) if is_all else list(dict.fromkeys(n for text in names for n in named(text)))
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
-    plans = {name: plan_of(name, data, _settings(name, suite, chosen, fix, ranges)) for name in chosen}
+    chosen = list(dict.fromkeys(n for text in names for n in named(text))) if not is_all else []
+    chosen = chosen or chosen_models(suite.run, classifiers=bool(data.classes))
+    plans, unsuitable = {}, []
+    for name in chosen:
+        try:
+            plans[name] = plan_of(name, data, _settings(name, suite, chosen, fix, ranges))
+        except Unsuitable:
+            if not is_all:
+                raise
+            unsuitable.append(name)
     constant = [name for name, plan in plans.items() if not plan.search.ranges]
     plans = {name: plan for name, plan in plans.items() if name not in constant}
     if not plans or (constant and not is_all):
@@ -128,6 +136,7 @@ def studies_of(
     is_single = not is_all and len(plans) == 1
     folders = {name: out if out and is_single else (out or Path("results/tune")) / name for name in plans}
     notes = [*data.notes, *([f"nothing to tune in {', '.join(constant)}"] if constant else [])]
+    notes += [f"left out, because they cannot do this task: {', '.join(unsuitable)}"] if unsuitable else []
     return Studies(suite.name, plans, folders, tuple(notes))
 
 
