@@ -121,8 +121,8 @@ def test_tuned_settings_run_beside_the_others(made_ts, tmp_path):
     ended = run_zoo_here("tune", "gru", made_ts, *how)
     assert ended.returncode == 0, ended.stderr
     out = tmp_path / "out"
-    ended = run_zoo_here("bench", made_ts, "--models", "gru,naive", "--seeds", "1", "--tuned", tmp_path / "study", "--out", out,
-                         *QUICK)  # fmt: skip
+    how = ["--models", "gru,naive", "--seeds", "1", "--tuned", tmp_path / "study", "--out", out]
+    ended = run_zoo_here("bench", made_ts, *how, *QUICK)
     assert ended.returncode == 0, ended.stderr
     frame = zoo.results(out)
     assert len(frame) == 3 and "fit.loss" not in frame.columns

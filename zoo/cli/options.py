@@ -48,7 +48,7 @@ SplitText = Annotated[
     str | None,
     option(FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),
 ]
-Scaling = Annotated[str | None, option(FORECAST, "standard, minmax, robust or none (default: standard).")]
+Scaling = Annotated[str | None, option(FORECAST, "standard, log, minmax, robust or none (default: standard).")]
 Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
 Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
 Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]

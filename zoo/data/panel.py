@@ -97,7 +97,8 @@ def _units(units: list[Units], counts: list[int]) -> Units:
     def repeated(name: str) -> np.ndarray:
         return np.repeat(np.stack([getattr(each, name) for each in units]), counts, axis=0)[:, None]
 
-    return Units(units[0].names, *map(repeated, ("center", "scale", "deviation", "step")))
+    parts = {name: repeated(name) for name in ("center", "scale", "deviation", "step")}
+    return Units(units[0].names, **parts, is_log=units[0].is_log)
 
 
 def _joined_scaler(scalers: list[Scaler | None]) -> Scaler | None:

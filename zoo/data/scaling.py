@@ -1,5 +1,6 @@
 """Scaling, fitted on training rows alone: scalers of the channels, and the units that forecasts are brought back to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,14 +8,17 @@ import numpy as np
 
 from zoo.errors import InputError, unknown
 
-ScalerName = Literal["standard", "minmax", "robust", "none"]
+ScalerName = Literal["standard", "log", "minmax", "robust", "none"]
 FARTHEST = 1e30  # squares of errors must stay finite in float64, and forecasts in float32
-SCALERS: tuple[ScalerName, ...] = ("standard", "minmax", "robust", "none")
+SCALERS: tuple[ScalerName, ...] = ("standard", "log", "minmax", "robust", "none")
 
 
 @dataclass(frozen=True)
 class Scaler:
-    """An affine map per column, scaled = (value - center) / scale; center and scale are float64 [columns]."""
+    """An affine map per column, scaled = (value - center) / scale; center and scale are float64 [columns].
+
+    The scaler called log maps the logarithm of each value.
+    """
 
     name: str
     center: np.ndarray
@@ -22,7 +26,7 @@ class Scaler:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Values [rows, columns] in scaled units; raises InputError where they are too large for float32."""
-        scaled: np.ndarray = (values - self.center) / self.scale
+        scaled: np.ndarray = (self.mapped(values) - self.center) / self.scale
         if scaled.size and (farthest := float(np.abs(scaled).max())) > FARTHEST:
             raise InputError(
                 f"a value lies {farthest:.2g} units of its scaler from the training rows, too far to compute with "
@@ -30,19 +34,40 @@ class Scaler:
             )
         return scaled
 
+    def mapped(self, values: np.ndarray) -> np.ndarray:
+        """The values, or their logarithms; raises InputError where these do not exist."""
+        return logarithms(values) if self.name == "log" else values
+
+    def restore(self, scaled: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+        """Scaled values [..., len(columns)] of these columns in the data's units."""
+        chosen = list(columns)
+        values = scaled * self.scale[chosen] + self.center[chosen]
+        return np.asarray(np.exp(values) if self.name == "log" else values)
+
+
+def logarithms(values: np.ndarray) -> np.ndarray:
+    """The natural logarithms of values [rows, columns]; raises InputError for one that is not above 0."""
+    if values.size and not (least := float(values.min())) > 0:
+        raise InputError(
+            f"the scaler log needs values above 0, and a channel holds {least:g}: choose another scaler, or leave that "
+            "channel out with --channels"
+        )
+    return np.asarray(np.log(values))
+
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
     """scikit-learn's scaler of that name, fitted on training rows [rows, columns]; a constant column has scale 1.
 
-    standard: mean and deviation; minmax: minimum and range; robust: median and interquartile range; none: no scaling.
+    standard: mean and deviation; log: those of the logarithms; minmax: minimum and range; robust: median and
+    interquartile range; none: no scaling.
     """
     from sklearn import preprocessing
 
     columns = train_values.shape[1]
     if name == "none":
         return Scaler(name, np.zeros(columns), np.ones(columns))
-    if name == "standard":
-        standard = preprocessing.StandardScaler().fit(train_values)
+    if name in ("standard", "log"):
+        standard = preprocessing.StandardScaler().fit(logarithms(train_values) if name == "log" else train_values)
         return Scaler(name, standard.mean_, standard.scale_)
     if name == "minmax":
         minmax = preprocessing.MinMaxScaler().fit(train_values)
@@ -57,8 +82,8 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
 class Units:
     """One entry per target (D), all float64, all fitted on training rows; of several series [n, 1, D], for each window.
 
-    center, scale undo the scaler; deviation is the target's standard deviation over training rows, the
-    unit of scaled errors; step is its mean absolute change between training rows, the unit of MASE.
+    center, scale undo the scaler, and is_log its logarithm; deviation is the target's standard deviation over training
+    rows, the unit of scaled errors; step is its mean absolute change between training rows, the unit of MASE.
     """
 
     names: tuple[str, ...]
@@ -66,10 +91,12 @@ class Units:
     scale: np.ndarray
     deviation: np.ndarray
     step: np.ndarray
+    is_log: bool = False
 
     def restore(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled forecasts [..., D] in the data's units, each target by its own parameters."""
-        return scaled.astype(np.float64) * self.scale + self.center
+        values = scaled.astype(np.float64) * self.scale + self.center
+        return np.asarray(np.exp(values)) if self.is_log else values
 
 
 def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler, train_values: np.ndarray) -> Units:
@@ -81,4 +108,5 @@ def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler
         scaler.scale[list(positions)],
         chosen.std(axis=0),
         np.abs(np.diff(chosen, axis=0)).mean(axis=0),
+        is_log=scaler.name == "log",
     )

@@ -132,6 +132,7 @@ def _windows(cell: SpeedCell, count: int, random: torch.Generator) -> Windows:
     rows = count + cell.lookback + cell.horizon - 1
     values = torch.randn(rows, cell.channels, generator=random, device=random.device)
     starts = torch.arange(count, device=random.device)
-    units = Units(("target",), np.zeros(1), *[np.ones(1)] * 3)
+    one = np.ones(1)
+    units = Units(("target",), np.zeros(1), one, one, one)
     raw = np.empty((0, cell.channels))
     return Windows(values, starts, cell.lookback, cell.horizon, cell.problem.targets, raw, units)

@@ -92,7 +92,7 @@ def _next_of_one(
     forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
     forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
-    restored = forecast_TDQ * scaler.scale[targets, None] + scaler.center[targets, None]
+    restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_TDQ, -1, 0), targets), 0, -1)
     if isinstance(saved.model, Direction):
         restored = 1 / (1 + np.exp(-forecast_TDQ))
     if not np.isfinite(restored).all():
