@@ -58,7 +58,7 @@ class TaskFields(Record):
 
     horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
     default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
-    split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
+    is_sliding: the train parts of all folds are as long as the first; split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
     periods whose position is a further input; known: columns whose coming values are further inputs; classes: of
     sequences to classify, whose split counts cases, whose horizon is 1 and whose one target is the class; shortest:
     the length of the shortest, where they differ.
@@ -75,6 +75,7 @@ class TaskFields(Record):
     is_conformal: bool = Field(default=False, exclude_if=operator.not_)
     folds: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
+    is_sliding: bool = Field(default=False, exclude_if=operator.not_)
     split_of_each: tuple[Scalar, ...] = Field(default=(), exclude_if=operator.not_)
     calendar: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     known: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)

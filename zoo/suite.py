@@ -61,8 +61,8 @@ class ProblemSettings(Record):
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
     direction: forecast whether the target rises; calendar: periods whose position is a further input; known: columns
-    whose coming values are known; folds: blocks
-    of the test part, before each of which models are trained anew. None: the default of zoo.prepare.
+    whose coming values are known; folds: blocks of the test part, before each of which models are trained anew;
+    sliding: on as many rows each time. None: the default of zoo.prepare.
     """
 
     lookback: int | None = None
@@ -76,6 +76,7 @@ class ProblemSettings(Record):
     calendar: list[str] = Field(default=[])
     known: list[str] = Field(default=[])
     folds: int = 1
+    sliding: bool = False
 
 
 class RunSettings(Record):
@@ -206,6 +207,8 @@ def expand(
     check_step(config)
     if not 1 <= suite.problem.folds <= MOST_FOLDS:
         raise InputError(f"folds must be >= 1 and <= {MOST_FOLDS}, got {suite.problem.folds}")
+    if suite.problem.sliding and suite.problem.folds == 1:
+        raise InputError("sliding moves the train part from fold to fold: set folds too, such as 5")
     chosen_models(suite.run)  # whose names are checked before data are read
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     names = chosen_models(suite.run, classifiers=bool(data.classes))
@@ -335,7 +338,9 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
         direction=problem.get("direction", problem.get("task") == "direction"),
         calendar=tuple(problem.get("calendar", ())),
         known=tuple(problem.get("known", ())),
-        fold=Fold(problem.get("fold", 0), problem.get("folds", 1)),
+        fold=Fold(
+            problem.get("fold", 0), problem.get("folds", 1), problem.get("is_sliding", problem.get("sliding", False))
+        ),
     )
 
 
@@ -373,6 +378,7 @@ def task_of(data: Data) -> TaskFields:
         is_conformal=data.problem.is_conformal,
         folds=data.fold.count,
         fold=data.fold.number,
+        is_sliding=data.fold.is_sliding,
         calendar=data.calendar,
         known=data.known,
         split_of_each=data.panel.split if data.panel is not None else (),

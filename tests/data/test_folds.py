@@ -80,3 +80,26 @@ def test_errors_of_all_folds_have_one_unit_and_all_folds_the_same_channels(price
 def test_blocks_shorter_than_the_horizon_are_refused(prices):
     with pytest.raises(InputError, match="40 folds of the test part's 80 rows are shorter than the horizon 3"):
         zoo.prepare(zoo.load(prices), **HOW, horizon=3, fold=Fold(0, 40))
+
+
+def test_sliding_train_parts_are_the_newest_rows_and_as_long_as_the_first(prices):
+    folds = [zoo.prepare(zoo.load(prices), **HOW, fold=Fold(number, 4, True)) for number in range(4)]
+    growing = [zoo.prepare(zoo.load(prices), **HOW, fold=Fold(number, 4)) for number in range(4)]
+    for one, other in zip(folds, growing, strict=True):
+        rows = one.train.target_rows()
+        assert rows[-1] == other.train.target_rows()[-1] == one.split.train_end - 1
+        assert rows[0] == max(one.split.train_start, 7) and one.split.train_end - one.split.train_start == 180
+        np.testing.assert_array_equal(one.test.target_rows(), other.test.target_rows())
+        newest = prices[list(one.channels)].to_numpy()[one.split.train_start : one.split.train_end]
+        np.testing.assert_allclose(one.scaler.center, newest.mean(axis=0))
+    assert folds[0].split == growing[0].split and folds[3].split.train_start == 60
+
+
+def test_rows_before_a_sliding_train_part_change_nothing(prices):
+    how = {**HOW, "fold": Fold(3, 4, True)}
+    changed = prices.copy()
+    changed.loc[changed.index[:40], "volume"] *= 3
+    one, other = (zoo.prepare(zoo.load(frame), **how) for frame in (prices, changed))
+    for part in ("train", "valid", "test"):
+        x, z = (next(getattr(each, part).batches(1000))[0] for each in (one, other))
+        torch.testing.assert_close(x, z)

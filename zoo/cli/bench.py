@@ -38,6 +38,7 @@ def bench(
     calendar: options.Calendar = None,
     known: options.Known = None,
     folds: options.Folds = None,
+    sliding: options.Sliding = False,
     columns: options.Columns = None,
     channels: options.Channels = None,
     time: options.Time = None,
@@ -98,6 +99,7 @@ def bench(
             conformal=conformal,
             direction=direction,
             folds=folds,
+            sliding=sliding,
         ),
         "run": {"models": options.names_in(models), "seeds": seeds},
     }

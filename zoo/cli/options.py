@@ -60,6 +60,7 @@ Known = Annotated[str | None, option(FORECAST, "Columns whose coming values are 
 Folds = Annotated[
     int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
 ]
+Sliding = Annotated[bool, option(FORECAST, "Train before each fold on as many rows as before the first.", "--sliding")]
 Conformal = Annotated[bool, option(FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")]
 Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
 Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]

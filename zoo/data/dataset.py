@@ -151,8 +151,9 @@ def check_parts(bounds: Split, lookback: int, horizon: int, rows: int) -> None:
     way_out = (
         f"lookback {lookback} + horizon {horizon} over {rows} rows; shorten them, change the split or bring more rows"
     )
-    if bounds.train_end < needed:
-        raise Unusable(f"too few rows: the train part has {bounds.train_end}, one window needs {needed} ({way_out})")
+    train = bounds.train_end - bounds.train_start
+    if train < needed:
+        raise Unusable(f"too few rows: the train part has {train}, one window needs {needed} ({way_out})")
     for name, first, end in bounds.parts():
         if 0 < end - first < horizon:
             raise Unusable(f"too few rows: the {name} part has {end - first}, the horizon is {horizon} ({way_out})")

@@ -38,7 +38,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     values, is_filled = every[: bounds.test_end], np.any(is_every_filled[: bounds.test_end], axis=1)
     _check_folds(whole, fold, horizon)
     check_parts(bounds, lookback, horizon, len(values))
-    train_values, first_values = values[: bounds.train_end], values[: whole.train_end]
+    train_values, first_values = values[bounds.train_start : bounds.train_end], values[: whole.train_end]
     constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
@@ -64,7 +64,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     known_scaler = None
     if known:
         past = table.select(known)[cleaned.is_used]
-        known_scaler = fit_scaler(request.scaler, past[: bounds.train_end])
+        known_scaler = fit_scaler(request.scaler, past[bounds.train_start : bounds.train_end])
         further.append(known_scaler.transform(known_channels(past, later, horizon))[: len(scaled)])
     masked: tuple[str, ...] = ()
     if policy == "mask":

@@ -110,7 +110,9 @@ def _joined_scaler(scalers: list[Scaler | None]) -> Scaler | None:
 
 
 def _sum(splits: list[Split]) -> Split:
-    return Split(*(sum(getattr(each, name) for each in splits) for name in ("train_end", "valid_end", "test_end")))
+    return Split(
+        *(sum(getattr(each, name) for each in splits) for name in ("train_end", "valid_end", "test_end", "train_start"))
+    )
 
 
 def _notes(names: list[str], every: list[Data], left_out: dict[str, Unusable]) -> list[str]:

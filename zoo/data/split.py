@@ -13,16 +13,18 @@ from zoo.errors import InputError
 
 @dataclass(frozen=True)
 class Split:
-    """Row boundaries: train is [0, train_end), validation [train_end, valid_end), test [valid_end, test_end)."""
+    """Row boundaries: train is [train_start, train_end), validation [train_end, valid_end), test [valid_end,
+    test_end)."""
 
     train_end: int
     valid_end: int
     test_end: int
+    train_start: int = 0
 
     def parts(self) -> tuple[tuple[str, int, int], ...]:
         """Name, first row and end of each part."""
         return (
-            ("train", 0, self.train_end),
+            ("train", self.train_start, self.train_end),
             ("validation", self.train_end, self.valid_end),
             ("test", self.valid_end, self.test_end),
         )
@@ -30,23 +32,27 @@ class Split:
 
 @dataclass(frozen=True)
 class Fold:
-    """One of `count` blocks of the test part, from 0."""
+    """One of `count` blocks of the test part, from 0. is_sliding: all train parts are as long as the first one."""
 
     number: int = 0
     count: int = 1
+    is_sliding: bool = False
 
 
 def split_of_fold(whole: Split, fold: Fold) -> Split:
-    """The split in which a block of the whole test part is the test part: rolling origin, with a growing train part.
+    """The split in which a block of the whole test part is the test part: rolling origin, with a growing or a sliding
+    train part.
 
-    Validation is as long as in the whole split and lies just before the block; all rows before it are for training. So
-    the blocks together are the test part, and the first one has the train part of the whole split.
+    Validation is as long as in the whole split and lies just before the block; all rows before it are for training, or
+    as many of the newest as in the whole split. So the blocks together are the test part, and the first one has the
+    train part of the whole split.
 
     Source: Tashman, Out-of-sample tests of forecasting accuracy, International Journal of Forecasting 16 (2000).
     """
     rows, valid_rows = whole.test_end - whole.valid_end, whole.valid_end - whole.train_end
     first, end = (whole.valid_end + rows * number // fold.count for number in (fold.number, fold.number + 1))
-    return Split(first - valid_rows, first, end)
+    start = first - valid_rows - whole.train_end if fold.is_sliding else 0
+    return Split(first - valid_rows, first, end, start)
 
 
 def split_rows(split: Sequence[Any], rows: int, time: pd.DatetimeIndex | None) -> Split:

@@ -28,6 +28,7 @@ OPTIONAL = (
     "split_of_each",
     "calendar",
     "known",
+    "is_sliding",
     "classes",
     "shortest",
 )  # further ones, which not all rows have
@@ -192,7 +193,8 @@ class Board:
         known = self.first.get("known")
         text += f", {' and '.join(known)} known in advance" if isinstance(known, tuple) else ""
         text = self.task.title.format(what=text)
-        return f"{text}, {self.folds} folds" if self.folds > 1 else text
+        kind = " sliding" if value_of(self.first, "is_sliding") else ""
+        return f"{text}, {self.folds}{kind} folds" if self.folds > 1 else text
 
     @property
     def tuned(self) -> list[Line]:

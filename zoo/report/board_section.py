@@ -23,7 +23,7 @@ TUNING_LEGEND = (
 )
 FOLDS = (
     "Folds are blocks of the test part, the oldest first. Before each of them all models were trained anew on the rows "
-    "until then. The table above is of all blocks together."
+    "until then{newest}. The table above is of all blocks together."
 )
 SERIES = (
     "Skill in each series, a mean over seeds; ahead of naive: series with a skill above zero. Intervals above are over "
@@ -47,7 +47,8 @@ def board_section(board: Board, number: int = 1) -> Section:
     if (targets := target_table(board)) is not None:
         blocks.append(Captioned("Each target", targets, f"{board.task.error} of each target in its own units."))
     if (folds := fold_table(board)) is not None:
-        blocks.append(Captioned("Each fold", folds, FOLDS))
+        newest = ", the newest as many as the first time" if value_of(board.first, "is_sliding") else ""
+        blocks.append(Captioned("Each fold", folds, FOLDS.format(newest=newest)))
     if (series := series_table(board)) is not None:
         blocks.append(Captioned("Over the series", series, SERIES))
     if board.classes and (pairs := pairs_table(board, first_seeds(board))) is not None:
