@@ -58,10 +58,10 @@ class TaskFields(Record):
 
     horizon: in steps; split: number of rows of train, validation and test. What follows is absent where it has its
     default. quantiles: their levels; folds: blocks that the test part is cut into; fold: the number of this one;
-    is_sliding: the train parts of all folds are as long as the first; split_of_each: of several series the split of each, as it was given; split is then the sum over them; calendar:
-    periods whose position is a further input; known: columns whose coming values are further inputs; classes: of
-    sequences to classify, whose split counts cases, whose horizon is 1 and whose one target is the class; shortest:
-    the length of the shortest, where they differ.
+    is_sliding: the train parts of all folds are as long as the first; split_of_each: of several series the split of
+    each, as it was given; split is then the sum over them; calendar: periods whose position is a further input; known:
+    columns whose coming values are further inputs; classes: of sequences to classify, whose split counts cases, whose
+    horizon is 1 and whose one target is the class; shortest: the length of the shortest, where they differ.
     """
 
     task: str
@@ -90,7 +90,8 @@ class ProblemFields(TaskFields):
 
 
 class StudyFields(Record):
-    """A study of Optuna. ranges: searched, by key; settings: fixed, by key; repeats: seeds of each trial.
+    """A study of Optuna. ranges: searched, by key; settings: fixed, by key; repeats: seeds of each trial; folds:
+    validation parts of each trial, absent where there is one.
 
     code: of the variant, null in studies of an earlier version.
     """
@@ -105,6 +106,7 @@ class StudyFields(Record):
     settings: Params
     is_reproducible: bool
     code: Code | None = None
+    folds: int | None = absent()
 
 
 class BudgetFields(Record):

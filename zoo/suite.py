@@ -89,12 +89,14 @@ class RunSettings(Record):
 
 
 class TuneSettings(Record):
-    """[tune]: how a study of each variant searches; `fix` and `range` by key, see zoo.tuning.search."""
+    """[tune]: how a study of each variant searches; folds: validation parts of each trial; `fix` and `range` by key,
+    see zoo.tuning.search."""
 
     trials: int | None = None
     timeout: float | None = None
     seed: int = 0
     repeats: int = 1
+    folds: int = 1
     sampler: str = "tpe"
     pruner: str | None = None
     objectives: list[str] = Field(default=["valid_loss"])

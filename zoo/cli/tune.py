@@ -49,6 +49,9 @@ def tune(
         study_option("Search a range: dropout=0:0.3, lookback=7:60, fit.optimizer=adam,sgd; repeatable.", "--range"),
     ] = None,
     repeats: Annotated[int | None, study_option("Trainings per trial; their mean is its value (default: 1).")] = None,
+    folds: Annotated[
+        int | None, study_option("Validation parts per trial, the later ones older; their mean counts (default: 1).")
+    ] = None,
     sampler: Annotated[Text, study_option("tpe, random, grid, gp or cmaes (default: tpe).")] = None,
     pruner: Annotated[
         Text, study_option("median, hyperband or none (default: median; several objectives: none).")
@@ -94,7 +97,7 @@ def tune(
     from zoo.tuning.storage import storage_name
     from zoo.tuning.study import studies_of, tune_all
 
-    search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "sampler": sampler}
+    search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "folds": folds}
     changes = {
         "data": options.data_changes(targets, columns, channels, time, missing, case=case, label=label),
         "problem": options.problem_changes(
@@ -112,7 +115,7 @@ def tune(
         ),
         "run": {},
         "fit": {"device": None if device == "auto" else device},
-        "tune": {**search, "pruner": pruner, "objectives": options.names_in(objectives)},
+        "tune": {**search, "sampler": sampler, "pruner": pruner, "objectives": options.names_in(objectives)},
     }
     suite, variants = options.suite_from(source, changes, []), options.names_in(names) or []
     studies = studies_of(suite, variants, out, fix=_settings("--fix", fix), ranges=_settings("--range", ranges))

@@ -137,7 +137,7 @@ def _code(board: Board) -> Iterator[tuple[str, str]]:
 def _tuned_settings(line: Line) -> str:
     searched = {name.removeprefix("fit."): line.settings.get(name) for name in line.first["tuning.study.ranges"]}
     study = values_under(line.first, "tuning.study.")
-    runs = counted(study["repeats"], "run")
+    runs = counted(study["repeats"] * (study.get("folds") or 1), "run")
     return f"{_settings(searched)} (study {study['name']}, {study['sampler']}, seed {study['seed']}, {runs} a trial)"
 
 

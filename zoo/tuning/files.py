@@ -69,6 +69,7 @@ def _best(result: StudyResult, storage: str, command: str | None) -> Best:
         "problem": request["problem"],
         "study": {
             **study,
+            **({"folds": plan.settings.folds} if plan.settings.folds > 1 else {}),
             "name": result.study.study_name,
             "storage": storage,
             "is_reproducible": result.is_reproducible,

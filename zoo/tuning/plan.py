@@ -14,6 +14,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
 from zoo.data.dataset import Data
+from zoo.data.origins import origins
 from zoo.errors import InputError, unknown
 from zoo.plugins import Code
 from zoo.registry import variant
@@ -90,6 +91,7 @@ class Plan:
             "pruner": type(self.pruner).__name__,
             "seed": settings.seed,
             "repeats": self.repeats,
+            **({"folds": settings.folds} if settings.folds > 1 else {}),  # studies that are older had one
             "device": self.device,
         }
         plain: dict[str, Any] = json.loads(json.dumps(request))
@@ -114,6 +116,7 @@ def plan_of(name: str, data: Data, settings: StudySettings) -> Plan:
         raise InputError("zoo tune works on one series: leave out [data] series, and choose the rows of one")
     if data.valid is None:
         raise InputError("tuning compares trials on the validation part, and the split leaves none: change --split")
+    origins(data.without_test() if settings.folds > 1 else data, settings.folds)
     search = search_for(name, data, settings)
     return Plan(
         variant=name,

@@ -35,7 +35,8 @@ class StudySettings(Record):
 
     trials: how many count, over all calls that go on with the study; timeout: seconds of running trials after which
     none begins. repeats: trainings of each trial, with other seeds; their mean loss is its value, and a trial is pruned
-    during the first. objectives: see trial.OBJECTIVES, all minimised. params, config: the settings to start from,
+    during the first. folds: validation parts on which each of them is trained and scored, see zoo.data.origins; their
+    mean loss counts. objectives: see trial.OBJECTIVES, all minimised. params, config: the settings to start from,
     which trial 0 runs. fix: values by key; ranges: Int, Float, Choice, a list of options, or text (`32:512`,
     `1e-4:1e-2:log`, `adam,sgd`) by key.
     """
@@ -44,6 +45,7 @@ class StudySettings(Record):
     timeout: float | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0)
     repeats: int = Field(default=1, ge=1)
+    folds: int = Field(default=1, ge=1)
     sampler: str = "tpe"
     pruner: str | None = None
     objectives: tuple[str, ...] = ("valid_loss",)

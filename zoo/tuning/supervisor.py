@@ -167,6 +167,7 @@ class Supervisor:
             seeds=tuple(stream_seed(plan.settings.seed, stream) for stream in streams),
             device=plan.device,
             has_latency="latency_ms" in objectives,
+            folds=plan.settings.folds,
         )
         self.on_event(TrialEvent(trial.number))
         best = math.inf

@@ -3,6 +3,7 @@
 A trial gets no test rows, so it cannot see any.
 """
 
+import itertools
 import math
 import pickle
 import statistics
@@ -17,12 +18,13 @@ import torch
 from torch.utils.benchmark import Timer
 
 from zoo.data.dataset import Data
+from zoo.data.origins import origins
 from zoo.errors import Diverged
 from zoo.layers.model import Model
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.train.config import FitConfig
-from zoo.train.descent import Epoch
+from zoo.train.descent import Epoch, History
 from zoo.train.fit import fit, resolve_device
 from zoo.train.predict import full_float32, validation_loss
 
@@ -44,13 +46,14 @@ class Point:
 
 @dataclass(frozen=True)
 class TrialRequest:
-    """The settings of a trial, to be trained once with each seed."""
+    """The settings of a trial, to be trained once with each seed on each of `folds` validation parts."""
 
     variant: str
     point: Point
     seeds: tuple[int, ...]
     device: str
     has_latency: bool
+    folds: int = 1
 
 
 class Pruned(Exception):
@@ -60,8 +63,9 @@ class Pruned(Exception):
 def run_trial(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, Any]:
     """The outcome of a trial: objectives by name, epochs, best_epoch, stopped; or `pruned`, or `error`.
 
-    valid_loss is the mean over the seeds; goes_on is called after every epoch of the first, and the others run only if
-    that one was not stopped. Any exception of the variant or of training is an error of this trial alone.
+    valid_loss is the mean over seeds and folds; goes_on is called after every epoch of the first training, and the
+    others run only if that one was not stopped. Any exception of the variant or of training is an error of this trial
+    alone.
     """
     started = time.perf_counter()
     try:
@@ -82,16 +86,18 @@ def _outcome(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, An
 
     if request.point.lookback != data.problem.lookback:
         data = data.with_lookback(request.point.lookback)
-    assert data.valid is not None
     config = FitConfig.of({**request.point.fit, "device": request.device})
-    valid = data.valid.to(resolve_device(config.device))
-    losses, histories = [], []
-    for number, seed in enumerate(request.seeds):
-        model = create(request.variant, data.problem, seed=seed, **request.point.params)
-        is_first = number == 0
-        histories.append(fit(model, data.train, data.valid, config, seed=seed, on_epoch=on_epoch if is_first else None))
+    device = resolve_device(config.device)
+    losses: list[float] = []
+    histories: list[History] = []
+    for seed, fold in itertools.product(request.seeds, origins(data, request.folds)):
+        assert fold.valid is not None
+        model = create(request.variant, fold.problem, seed=seed, **request.point.params)
+        is_first = not histories
+        histories.append(fit(model, fold.train, fold.valid, config, seed=seed, on_epoch=on_epoch if is_first else None))
         if is_first:
             on_epoch(None)
+        valid = fold.valid.to(device)
         losses.append(validation_loss(model, valid, config.loss))
         if not math.isfinite(losses[-1]):
             raise Diverged(f"the validation loss is {losses[-1]}")

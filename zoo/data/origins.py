@@ -1,0 +1,59 @@
+"""Origins: earlier validation parts of the same rows, each with the rows before it for training."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from zoo.data.dataset import Data, check_parts, parts_of
+from zoo.data.scaling import fit_scaler, fit_units
+from zoo.data.sequences import Sequences
+from zoo.data.split import Split
+from zoo.errors import InputError
+
+
+def origins(data: Data, count: int) -> list[Data]:
+    """The data without test rows `count` times: as they are, and with earlier validation parts of the same length.
+
+    Each validation part ends where the next later one begins, and all rows before it are for training; scaler and units
+    are those of these rows. Raises InputError where the rows are too few for that many, and for panels and cases.
+
+    Source: Tashman, Out-of-sample tests of forecasting accuracy, International Journal of Forecasting 16 (2000).
+    """
+    if count == 1:
+        return [data]
+    if isinstance(data.train, Sequences) or data.panel is not None:
+        raise InputError(f"validation over {count} folds is for one series: leave folds out")
+    rows = data.split.valid_end - data.split.train_end
+    if not rows:
+        raise InputError("validation over folds needs a validation part, and the split leaves none")
+    earlier = []
+    for number in range(1, count):
+        end = data.split.valid_end - number * rows
+        try:
+            earlier.append(_until(data, Split(max(end - rows, 0), end, end)))
+        except InputError as error:
+            raise InputError(
+                f"validation over {count} folds of {rows} rows leaves too little to train on: {error}"
+            ) from error
+    return [data, *earlier]
+
+
+def _until(data: Data, bounds: Split) -> Data:
+    old, problem = data.train, data.problem
+    assert not isinstance(old, Sequences)
+    check_parts(bounds, problem.lookback, problem.horizon, bounds.test_end)
+    raw = old.raw[: bounds.test_end]
+    train = raw[: bounds.train_end]
+    if any(np.ptp(column) == 0 for column in train[:, list(problem.targets)].T):
+        raise InputError(f"a target is constant over the first {bounds.train_end} rows")
+    scaler = fit_scaler(data.scaler.name, train)
+    scaled = torch.from_numpy(np.ascontiguousarray(scaler.transform(raw), dtype=np.float32))
+    values = torch.cat([scaled, old.values[: bounds.test_end, raw.shape[1] :]], dim=1)  # a calendar stays as it is
+    units = fit_units(data.targets, problem.targets, scaler, train)
+    is_filled = None if old.is_filled is None else old.is_filled[: bounds.test_end]
+    parts = parts_of(problem, bounds, values, raw, units, is_filled)
+    time = data.time[: bounds.test_end] if data.time is not None else None
+    return replace(
+        data, train=parts[0], valid=parts[1], test=parts[2], scaler=scaler, split=bounds, whole=bounds, time=time
+    )
