@@ -10,7 +10,7 @@ from zoo.problem import Problem
 from zoo.testing import CHECKS, check
 from zoo.testing.helpers import shaken
 
-ALL = zoo.list_models(classifiers=True)
+ALL = zoo.list_models()
 
 
 def problem(normalise="last"):
@@ -31,7 +31,7 @@ def one_translation_table():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's own path, where float64 or autocast take it
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", zoo.list_models(classifiers=True))
 def test_the_contract_holds(name):
     results = check(name)
     assert [result.check for result in results] == list(CHECKS)

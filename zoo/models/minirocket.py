@@ -64,13 +64,12 @@ class MiniRocket(nn.Module):
                 is_chosen[row, random.choice(problem.channels, min(size, problem.channels), replace=False)] = 1.0
             self.register_buffer(f"kernels_{place}", taps[:, None] * is_chosen[:, :, None], persistent=False)
         count = KERNELS * sum(share for _, share in self.dilations)
-        for name, shape in (("bias_F", (count,)), ("mean_F", (count,)), ("map_FK", (count, problem.output_shape[1])),
-                            ("usual_K", (problem.output_shape[1],))):  # fmt: skip
-            self.register_buffer(name, torch.zeros(shape))
         self.bias_F: Tensor
         self.mean_F: Tensor
-        self.map_FK: Tensor
-        self.usual_K: Tensor
+        self.register_buffer("bias_F", torch.zeros(count))
+        self.register_buffer("mean_F", torch.zeros(count))
+        self.map_FK = nn.Parameter(torch.zeros(count, problem.output_shape[1]))
+        self.usual_K = nn.Parameter(torch.zeros(problem.output_shape[1]))
 
     def forward(self, x: Tensor) -> Tensor:
         return ((self._features(x) - self.mean_F) @ self.map_FK + self.usual_K)[:, None]
@@ -89,7 +88,7 @@ class MiniRocket(nn.Module):
         for own, new in (
             (self.mean_F, mean), (self.map_FK, (ridge.coef_ * scale).T), (self.usual_K, ridge.intercept_),
         ):  # fmt: skip
-            own.copy_(torch.as_tensor(new, dtype=own.dtype, device=own.device))
+            own.data.copy_(torch.as_tensor(new, dtype=own.dtype, device=own.device))
 
     def _take_biases(self, cases: list[Tensor]) -> None:
         random = np.random.default_rng(1)

@@ -53,7 +53,7 @@ def board_section(board: Board, number: int = 1) -> Section:
         blocks.append(Captioned("Over the series", series, SERIES))
     if board.classes and (pairs := pairs_table(board, first_seeds(board))) is not None:
         blocks.append(pairs)
-    blocks += pictures_of(number)
+    blocks += pictures_of(number, of_classes=bool(board.classes))
     failures, provenance = list(_failures(board)), list(_provenance(board))
     return Section(board.title, verdict(board), blocks, failures, provenance, _commands(board))
 

@@ -16,8 +16,7 @@ from zoo.stats.ranks import Ranking
 
 PICTURES = {
     "skill": "skill of every seed against naive, with the 95 % interval over seeds and test windows",
-    "forecast": "the last forecasts of the best variant, one step ahead, and the actual values; of classes, which were "
-    "confused",
+    "forecast": "the last forecasts of the best variant, one step ahead, and the actual values",
 }
 FAR, FAR_BASELINE = -0.2, -0.05  # skill: what is worse would squeeze the other lines, so its value stands at the edge
 MOST_POINTS = 2000  # of a line over time: more are thinned evenly
@@ -43,10 +42,11 @@ def board_figures(boards: Sequence[Board]) -> dict[str, Figure]:
     return figures
 
 
-def pictures_of(number: int) -> list[Picture]:
-    """The pictures that a board may have; number counts boards from 1."""
+def pictures_of(number: int, *, of_classes: bool = False) -> list[Picture]:
+    """The pictures that a board may have; number counts boards from 1; of_classes: sequences were classified."""
     ending = f"-{number}.png" if number > 1 else ".png"
-    return [Picture(name + ending, alt) for name, alt in PICTURES.items()]
+    alts = {**PICTURES, "forecast": "classes that the best variant confused"} if of_classes else PICTURES
+    return [Picture(name + ending, alt) for name, alt in alts.items()]
 
 
 def skill(board: Board) -> Chart | None:
