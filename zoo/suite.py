@@ -196,7 +196,7 @@ def expand(
 ) -> tuple[list[Cell], Data]:
     """The cells of a suite, seed by seed and fold by fold, and the data of the first fold.
 
-    A variant that no seed changes has one cell in each fold.
+    A variant that no seed changes has one cell in each fold; one that cannot do the task has none, and a note says why.
 
     needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
     types, and whether each variant runs, within `timeout` seconds, with what the suite sets for it; a variant that
@@ -234,14 +234,14 @@ def expand(
     }
     cells: dict[tuple[int, int, str], Cell] = {}
     unsuitable: dict[str, list[str]] = {}
+    refusal: Unsuitable | None = None
     for name in names:
         try:
             with time_limit(timeout):
                 model = try_out(name, data, params[name])
         except Unsuitable as error:
-            if suite.run.models is not None and name in suite.run.models:
-                raise
             unsuitable.setdefault(str(error.__cause__), []).append(name)
+            refusal = error
             continue
         except InputError:
             if name in suite.models:
@@ -263,8 +263,8 @@ def expand(
     if unsuitable:
         texts = [f"{', '.join(those)} ({reason})" for reason, those in unsuitable.items()]
         data = replace(data, notes=(*data.notes, f"left out: {'; '.join(texts)}"))
-    if not cells:
-        raise InputError(f"none of the variants can do this task: {', '.join(names)}")
+    if not cells and refusal is not None:
+        raise refusal
     order = itertools.product(dict.fromkeys((0, *seeds)), range(data.fold.count), names)
     return [cells[place] for place in order if place in cells], data
 
