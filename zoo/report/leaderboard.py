@@ -23,8 +23,8 @@ RANKS = "critical-difference.png"
 RESAMPLES = 10_000
 WHOLE = 0.8  # a problem has results of so many of the variants that are ranked, a variant of so many of the problems
 LEGEND = (
-    "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: rmse, "
-    "of quantiles crps, of directions brier, of classes the error rate, the mean over seeds. 95 % interval: of this "
+    "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: "
+    "{error}, the mean over seeds. 95 % interval: of this "
     "ratio, by a bootstrap over problems. wins: how often the variant has the lower error, over all other variants and "
     "problems; a tie counts half. best on: problems on which it has the lowest error. beats naive on: problems whose "
     "own report says that it does, by more than chance. parameters: of the median problem. train s: seconds of "
@@ -198,8 +198,9 @@ def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
 
 def leaderboard_section(leaderboard: Leaderboard) -> Section:
     """The leaderboard: its answer, its table, and the ranks as a PNG and as a chart."""
+    errors = " or ".join(dict.fromkeys(board.task.error for board in leaderboard.boards))
     blocks: list[Captioned | Chart | Picture] = [
-        Captioned("", _table(leaderboard), LEGEND.format(timed=leaderboard.timed.title))
+        Captioned("", _table(leaderboard), LEGEND.format(timed=leaderboard.timed.title, error=errors))
     ]
     if leaderboard.ranks is not None:
         chart = ranks(leaderboard.ranks)
