@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import zoo
+from tests.cases import made_cases
 from tests.conftest import price_frame
 from zoo.errors import InputError
 from zoo.run.results import results
@@ -117,3 +118,25 @@ def test_a_wrong_request_is_refused_before_anything_runs(prices, tmp_path):
         with pytest.raises(InputError, match=message):
             zoo.bench(data, targets, **settings, out=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sequences_in_memory_are_classified():
+    made = made_cases(60, (6, 9))
+    found = zoo.bench(made, models=["naive", "minirocket"], seeds=1, jobs=1)
+    assert found.table.loc["minirocket", "accuracy"] > found.table.loc["naive", "accuracy"]
+    forecasts = found.forecasts()
+    assert list(forecasts.columns) == [
+        "variant",
+        "seed",
+        "case",
+        "actual",
+        "forecast",
+        "p_falling",
+        "p_flat",
+        "p_rising",
+    ]
+    own = forecasts[forecasts["variant"] == "minirocket"].set_index("case")
+    labels = dict(zip(made.names, made.labels, strict=True))
+    assert own["actual"].to_dict() == {name: labels[name] for name in own.index}
+    assert (own["actual"] == own["forecast"]).mean() == pytest.approx(found.table.loc["minirocket", "accuracy"])
+    assert found.plot() is not None and "classes" in repr(found)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from zoo.data.sources import NAMES
+from zoo.data.cases import Cases
+from zoo.data.sources import NAMES, load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
 from zoo.report.board import Board
@@ -28,6 +29,7 @@ from zoo.report.tables import accuracy_table
 from zoo.report.verdict import verdict
 from zoo.run.bench import run_suite
 from zoo.run.executor import Event
+from zoo.run.predictions import Stored
 from zoo.run.results import results
 from zoo.suite import suite_of
 
@@ -80,13 +82,17 @@ class Results:
 
         Columns: variant, seed, row (of the first step), time (of it, where the data have times), series (where there
         are several), step, target, actual, forecast, and the quantiles (q10, ...) where they were forecast. Of
-        directions forecast is the probability of a rise, and actual 1 or 0.
+        directions forecast is the probability of a rise, and actual 1 or 0. Of sequences that were classified a row
+        for each variant, seed and case: variant, seed, case (its name), actual, forecast, and p_NAME for each class.
         """
         frames = []
         for line in self.board.lines:
             for _, run in line.runs.iterrows():
                 stored = stored_of(run)
                 if stored is None:
+                    continue
+                if stored.classes:
+                    frames.append(_classes_of(line.label, run["seed"], stored))
                     continue
                 count, steps, targets = stored.forecast.shape
                 window, step, target = (part.ravel() for part in np.indices((count, steps, targets)))
@@ -136,8 +142,17 @@ class Results:
         return f"<p><b>{title}</b><br>{answer}</p><table><tr>{head}</tr>{body}</table>"
 
 
+def _classes_of(label: str, seed: Any, stored: Stored) -> pd.DataFrame:
+    """The classes that a run gave to the test cases."""
+    classes = np.array(stored.classes)
+    names = stored.cases if stored.cases is not None else stored.target_row  # earlier files lack them
+    actual, chosen = (classes[each[:, 0].argmax(axis=1)] for each in (stored.truth, stored.forecast))
+    frame = pd.DataFrame({"variant": label, "seed": seed, "case": names, "actual": actual, "forecast": chosen})
+    return frame.assign(**{f"p_{name}": stored.forecast[:, 0, place] for place, name in enumerate(stored.classes)})
+
+
 def bench(
-    data: str | Path | pd.DataFrame | pd.Series | np.ndarray,
+    data: str | Path | pd.DataFrame | pd.Series | np.ndarray | Cases,
     targets: str | Sequence[str] | None = None,
     *,
     models: Sequence[str] = USUAL,
@@ -149,6 +164,8 @@ def bench(
     channels: Sequence[str] | None = None,
     time: str | None = None,
     series: str | None = None,
+    case: str | None = None,
+    label: str | None = None,
     missing: str | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
@@ -158,15 +175,22 @@ def bench(
     """Train and score variants on data, each on several seeds in worker processes, as the command zoo bench does.
 
     data: a path, a built-in name, a DataFrame (its index may be the time), a Series or an array [rows] or [rows,
-    columns]; targets: what to forecast, needed where there are several columns; models: names, or ["all"]; fit:
+    columns], or what zoo.cases returns; targets: what to forecast, needed where there are several columns, and none
+    where sequences are classified (case, label: as zoo.load takes them); models: names, or ["all"]; fit:
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
     an interruption (default: one that lasts as long as the results); problem: further settings of a suite's
     [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar, known, folds and sliding.
 
     Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
     """
-    expect("data", data, (str, Path, pd.DataFrame, pd.Series, np.ndarray), "a path, a name, a DataFrame or an array")
+    known = (str, Path, pd.DataFrame, pd.Series, np.ndarray, Cases)
+    expect("data", data, known, "a path, a name, a DataFrame or an array")
     chosen = {"channels": channels and list(channels), "time": time, "series": series, "missing": missing}
+    if isinstance(data, Cases):
+        if data.is_test is not None:
+            raise InputError("cases with a test part of their own come from files: name the file, such as X_TRAIN.ts")
+        case, label, data = "case", data.label, data.frame()
+    chosen |= {"case": case, "label": label}
     settings = {
         "data": {name: each for name, each in chosen.items() if each is not None},
         "problem": {"lookback": lookback, "horizon": horizon} | {name: _plain(each) for name, each in problem.items()},
@@ -202,10 +226,13 @@ def _bench(
     progress: bool,
 ) -> Results:
     source, columns = _source(data, folder)
-    if targets is None and columns is not None and len(columns) == 1:
+    if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
         targets = columns
     if targets is None:
-        raise InputError("name what to forecast: targets='close', or several in a list")
+        how = {name: settings["data"].get(name) for name in ("time", "series", "case", "label")}
+        if not isinstance(load(source, **how), Cases):
+            raise InputError("name what to forecast: targets='close', or several in a list")
+        targets = []
     named = [targets] if isinstance(targets, str) else list(targets)
     whole = {
         **settings,

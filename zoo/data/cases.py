@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from zoo.errors import InputError
 
@@ -59,6 +60,14 @@ class Cases:
         """The values of one case, [L, C]."""
         end = int(self.lengths[: number + 1].sum())
         return self.values[end - int(self.lengths[number]) : end]
+
+    def frame(self) -> pd.DataFrame:
+        """The cases as a long table, a row for each step: case, the class, and the channels."""
+        number = np.repeat(np.arange(len(self)), self.lengths)
+        steps = pd.DataFrame(self.values, columns=list(self.channels))
+        steps.insert(0, self.label, self.labels[number])
+        steps.insert(0, "case", self.names[number])
+        return steps
 
     def without_test(self) -> "Cases":
         """The cases that are not in a fixed test part."""

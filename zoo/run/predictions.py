@@ -39,7 +39,7 @@ class Stored:
     0. series, series_names: [n] and [S], the series of each window; deviation is then [n, 1, D]; None for one series.
     naive: what naive forecasts, like quantiles or forecast; None: the last values. classes: the K names of classes, of
     sequences to classify: forecast is then their probabilities [n, 1, K], truth 1 or 0, target_row the number of the
-    case, and the cases are in no order of time.
+    case, and the cases are in no order of time; cases: their names, [n].
     """
 
     forecast: np.ndarray
@@ -56,6 +56,7 @@ class Stored:
     series: np.ndarray | None = None
     series_names: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    cases: np.ndarray | None = None
 
     def losses(self) -> np.ndarray | None:
         """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
@@ -146,6 +147,7 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             series=shared.get("series"),
             series_names=tuple(map(str, shared.get("series_names", ()))),
             classes=tuple(map(str, shared.get("classes", ()))),
+            cases=shared.get("cases"),
         )
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
@@ -179,6 +181,8 @@ def store(
 ) -> dict[str, str]:
     """Write the forecasts [n, *output_shape] of a cell, and naive's where they are quantiles; returns the file names
     for its row."""
+    from zoo.data.sequences import Sequences  # imports torch, which reports do without
+
     directory = folder / "predictions"
     directory.mkdir(parents=True, exist_ok=True)
     problem = json.dumps([cell.data.fingerprint, cell.problem.model_dump(mode="json")], sort_keys=True)
@@ -192,8 +196,8 @@ def store(
             arrays |= {"levels": np.array(data.problem.quantiles)} if data.problem.quantiles else {}
         if data.panel is not None:
             arrays |= {"series": data.panel.of_test.astype(np.int32), "series_names": np.array(data.panel.names)}
-        if data.classes:
-            arrays["classes"] = np.array(data.classes)
+        if isinstance(data.test, Sequences):
+            arrays |= {"classes": np.array(data.classes), "cases": data.test.names}
         if data.time is not None:
             arrays["time"] = data.time.to_numpy()[rows]
         write_atomically(shared_path, _npz(arrays))
