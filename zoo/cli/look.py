@@ -9,8 +9,11 @@ import typer
 
 from zoo.cli.app import app, examples
 from zoo.cli.options import Case, Columns, Json, Label, Time, names_in, print_json
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    from zoo.data.cases import Cases
+    from zoo.data.table import Table
     from zoo.learn.count import Counted
     from zoo.registry import Variant
 
@@ -135,6 +138,9 @@ def data_command(
     time: Time = None,
     case: Case = None,
     label: Label = None,
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw the columns, or cases of each class, into this PNG file.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the built-in data sets, or describe a file: columns, spacing, gaps, outliers, a benchmark to try."""
@@ -155,6 +161,8 @@ def data_command(
         table = load(source, columns=names_in(columns), time=time, case=case, label=label)
         named = {"--columns": columns, "--time": time, "--case": case, "--label": label}
         typed = [part for flag, value in named.items() if value is not None for part in (flag, value)]
+        if draw is not None:
+            _draw(table, draw)
         if isinstance(table, Cases):
             facts = describe_cases(table)
             text = case_lines(facts, typed)
@@ -165,3 +173,19 @@ def data_command(
         print_json(facts)
     else:
         print("\n".join(text))
+
+
+def _draw(table: "Table | Cases", path: Path) -> None:
+    from zoo.data.cases import Cases
+    from zoo.report.chart import png
+    from zoo.report.columns import cases_figure, table_figure
+
+    if path.suffix.casefold() != ".png":
+        raise InputError(f"--draw writes a PNG file: name one that ends in .png, got {path.name}")
+    figure = cases_figure(table) if isinstance(table, Cases) else table_figure(table)
+    if not figure:
+        raise InputError(f"{table.source} has no numeric column to draw")
+    try:
+        png(figure, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -100,13 +100,17 @@ def _suggestion(table: Table, columns: dict[str, dict[str, Any]], season: int | 
     return chosen
 
 
+def jumps(known: np.ndarray) -> np.ndarray:
+    """bool [n - 1]: which steps from one of these values to the next are jumps."""
+    steps = np.diff(known)
+    if not len(steps):
+        return np.zeros(0, dtype=bool)
+    low, middle, high = np.percentile(steps, [25, 50, 75])
+    return np.asarray((np.abs(steps - middle) > JUMP * (high - low)) & (high > low))
+
+
 def _column(values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
-    steps = np.diff(known)
-    jumps = 0
-    if len(steps):
-        low, middle, high = np.percentile(steps, [25, 50, 75])
-        jumps = int((np.abs(steps - middle) > JUMP * (high - low)).sum()) if high > low else 0
     classes = class_values(values)
     return {
         "min": float(known.min()) if len(known) else None,
@@ -114,7 +118,7 @@ def _column(values: np.ndarray) -> dict[str, Any]:
         "max": float(known.max()) if len(known) else None,
         "missing": int(np.isnan(values).sum()),
         "infinite": int(np.isinf(values).sum()),
-        "jumps": jumps,
+        "jumps": int(jumps(known).sum()),
         "constant": bool(len(known) and known.min() == known.max()),
         "class": None if classes is None else list(classes),
     }
