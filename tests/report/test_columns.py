@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.cases import made_cases
+from tests.conftest import run_zoo_here
 from zoo.data.describe import describe
 from zoo.data.sources import load
 from zoo.report.columns import cases_figure, table_figure
@@ -11,7 +13,7 @@ from zoo.report.columns import cases_figure, table_figure
 
 def test_jumps_and_gaps_are_marked_where_they_are(prices):
     frame = prices.copy()
-    frame["volume"] = np.arange(300.0) % 7
+    frame["volume"] = np.random.default_rng(0).normal(size=300)
     frame.loc[50:, "volume"] += 500
     frame.loc[[100, 101], "close"] = np.nan
     table = load(frame)
@@ -33,8 +35,9 @@ def test_each_class_has_a_panel_of_its_cases():
     np.testing.assert_array_equal(figure[0][0].series[0].y, made.sequence(int(first))[:, 0])
 
 
-def test_the_command_draws_or_says_why_not(zoo_command, prices_csv, tmp_path):
-    code, out, _ = zoo_command("data", str(prices_csv), "--draw", str(tmp_path / "prices.png"))
-    assert code == 0 and (tmp_path / "prices.png").read_bytes()[1:4] == b"PNG" and "rows" in out
-    code, _, error = zoo_command("data", str(prices_csv), "--draw", str(tmp_path / "prices.jpg"))
-    assert code == 2 and "--draw writes a PNG file" in error and error.count("\n") == 1
+@pytest.mark.process
+def test_the_command_draws_or_says_why_not(prices_csv, tmp_path):
+    ended = run_zoo_here("data", prices_csv, "--draw", tmp_path / "prices.png")
+    assert ended.returncode == 0 and (tmp_path / "prices.png").read_bytes()[1:4] == b"PNG" and "rows" in ended.stdout
+    ended = run_zoo_here("data", prices_csv, "--draw", tmp_path / "prices.jpg")
+    assert ended.returncode == 2 and "--draw writes a PNG file" in ended.stderr and ended.stderr.count("\n") == 1
