@@ -141,7 +141,6 @@ def test_classes_that_are_numbers_stand_in_their_order():
         (lambda text: text.replace(":", ",1.5:", 1), "line 6: the channels of a case must be equally long"),
         (lambda text: re.sub(r"@data\n[^,]+,", "@data\n?,", text), "case '1' of .* missing or infinite"),
         (lambda _: "# nothing\n", "holds no cases"),
-        (lambda text: text.replace("rising", "flat").replace("falling", "flat"), "all cases of .* are of the class"),
     ],
 )  # fmt: skip
 def test_a_wrong_ts_file_is_refused_with_the_rule(tmp_path, change, rule):
@@ -168,7 +167,11 @@ def test_a_wrong_table_or_setting_is_refused_with_the_rule():
         with pytest.raises(InputError, match=rule):
             load(wrong, **{"case": "case", "label": "kind", "time": "day", **how})
     made = made_cases(30)
+    fixed = made.followed_by(made_cases(12, seed=1))
     for setting, rule in (
+        ({"normalise": "lst"}, "unknown normalise 'lst'"),
+        ({"split": (0, 0, 1)}, "split leaves no cases to train on"),
+        ({"split": ("2020-01-01", "2021-01-01")}, "three shares or three numbers of cases"),
         ({"targets": ["channel 1"]}, "targets belongs to forecasts"),
         ({"lookback": 5}, "lookback belongs to forecasts"),
         ({"quantiles": (0.1, 0.5, 0.9)}, "quantiles belongs to forecasts"),
@@ -177,5 +180,10 @@ def test_a_wrong_table_or_setting_is_refused_with_the_rule():
     ):
         with pytest.raises(InputError, match=rule):
             zoo.prepare(made, **setting)
+    with pytest.raises(InputError, match="has 30 cases beside its test part of 12: split them as shares"):
+        zoo.prepare(fixed, split=(20, 5, 12))
+    assert len(zoo.prepare(fixed, split=(20, 10, 12)).test) == len(zoo.prepare(fixed, split=(20, 10, 0)).test) == 12
+    with pytest.raises(InputError, match="all cases of arrays are of the class 'a': nothing to tell apart"):
+        zoo.prepare(cases(np.zeros((4, 3)), ["a"] * 4))
     with pytest.raises(InputError, match="class 'new' of arrays is not in made"):
         made.followed_by(cases(np.zeros((2, 4, 2)), ["new", "flat"], channels=made.channels))

@@ -26,7 +26,8 @@ def warped(one, other, window):
     table[0, 0] = 0
     for i in range(len(one)):
         for j in range(len(other)):
-            if abs(i * len(other) / len(one) - j) <= max(window * max(len(one), len(other)), len(other) / len(one), 1):
+            least = 0 if len(one) == len(other) else max(len(other) / len(one), 1)
+            if abs(i * len(other) / len(one) - j) <= max(window * max(len(one), len(other)), least):
                 squared = ((one[i] - other[j]) ** 2).sum()
                 table[i + 1, j + 1] = squared + min(table[i, j], table[i, j + 1], table[i + 1, j])
     return table[-1, -1] ** 0.5

@@ -41,8 +41,6 @@ class Cases:
                 f"case '{self.names[place]}' of {self.source} has a value that is missing or infinite: fill it or "
                 "remove the case"
             )
-        if len(np.unique(self.labels)) < 2:
-            raise InputError(f"all cases of {self.source} are of the class '{self.labels[0]}': nothing to tell apart")
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -12,7 +12,7 @@ from zoo.data.dataset import Data
 from zoo.data.scaling import Units, fit_scaler
 from zoo.data.sequences import Sequences
 from zoo.data.split import Split, split_rows
-from zoo.errors import InputError
+from zoo.errors import InputError, expect, unknown
 from zoo.problem import Normalise, Problem
 
 SHARES = (0.6, 0.2, 0.2)  # of train, validation and test
@@ -28,6 +28,15 @@ def prepare_cases(cases: Cases, *, split: Sequence[Any], scaler: str, normalise:
     """
     if normalise == "last":
         raise InputError("normalise must be none or instance where sequences are classified: a class has no last value")
+    if normalise not in ("none", "instance"):
+        raise unknown("normalise", normalise, ("none", "instance"))
+    expect("scaler", scaler, str, "text")
+    expect("split", split, (list, tuple), "three shares or three numbers of cases, such as (0.6, 0.2, 0.2)")
+    if len(cases.classes) < 2:
+        what = (
+            f"of the class '{cases.labels[0]}'" if cases.labels[0] else "without a class: name its column with --label"
+        )
+        raise InputError(f"all cases of {cases.source} are {what}: nothing to tell apart")
     bounds = _bounds(cases, split)
     rank = _ranked(cases)
     parts = [rank[first:end] for _, first, end in bounds.parts()]
@@ -67,7 +76,7 @@ def prepare_cases(cases: Cases, *, split: Sequence[Any], scaler: str, normalise:
         source=cases.source,
         channels=cases.channels,
         targets=(cases.label,),
-        fingerprint=_fingerprint(cases),
+        fingerprint=_fingerprint(cases, rank),
         missing="refuse",
         time=None,
         notes=cases.notes,
@@ -77,20 +86,32 @@ def prepare_cases(cases: Cases, *, split: Sequence[Any], scaler: str, normalise:
 
 def _bounds(cases: Cases, split: Sequence[Any]) -> Split:
     """How many cases each part has, as the ends of the parts among the cases in _ranked order."""
+    parts = list(split)
+    if len(parts) != 3 or any(isinstance(part, bool) or not isinstance(part, int | float) for part in parts):
+        raise InputError(f"split must be three shares or three numbers of cases, got {', '.join(map(str, parts))}")
+    if not parts[0] > 0:
+        raise InputError(f"split leaves no cases to train on, got {', '.join(map(str, parts))}")
     if cases.is_test is None:
-        return split_rows(split, len(cases), None)
+        return split_rows(parts, len(cases), None)
     test = int(cases.is_test.sum())
-    if list(split[2:]) == [test]:  # numbers of cases, as rows store them
-        return split_rows(split, len(cases), None)
-    whole = split_rows(split, MANY, None)
-    train = (len(cases) - test) * whole.train_end // whole.valid_end
-    return Split(train, len(cases) - test if whole.valid_end > whole.train_end else train, len(cases))
+    rest = len(cases) - test
+    if any(part > 1 for part in parts):  # numbers of cases, as rows store them
+        if sum(parts[:2]) != rest or parts[2] not in (0, test):
+            raise InputError(
+                f"{cases.source} has {rest} cases beside its test part of {test}: split them as shares, such as "
+                f"0.75,0.25,0, or as numbers with that sum, got {', '.join(map(str, parts))}"
+            )
+        return split_rows([*parts[:2], test], len(cases), None)
+    whole = split_rows(parts, MANY, None)
+    train = rest * whole.train_end // whole.valid_end
+    return Split(train, rest if whole.valid_end > whole.train_end else train, len(cases))
 
 
 def _ranked(cases: Cases) -> np.ndarray:
     """The cases so that any run of them has its share of every class: the fixed test part last.
 
-    Case k of the n of a class, drawn in an order of its own, stands at (k + 1/2) / n of the way.
+    Case k of the n of a class, drawn in an order of its own, stands at (k + u) / n of the way; u is drawn once for each
+    class, from 0.25 to 0.75.
     """
     random = np.random.default_rng(0)
     is_test = cases.is_test if cases.is_test is not None else np.zeros(len(cases), dtype=bool)
@@ -112,12 +133,11 @@ def _check_classes(cases: Cases, train: np.ndarray) -> None:
             )
 
 
-def _fingerprint(cases: Cases) -> str:
-    """SHA-256 over values, lengths, labels and which cases are for testing."""
+def _fingerprint(cases: Cases, rank: np.ndarray) -> str:
+    """SHA-256 over values, lengths and labels, and over which cases go to which part."""
     digest = hashlib.sha256(repr(cases.values.shape).encode())
     digest.update(np.ascontiguousarray(cases.values, dtype="<f8").tobytes())
     digest.update(np.ascontiguousarray(cases.lengths, dtype="<i8").tobytes())
     digest.update("\0".join(cases.labels).encode())
-    if cases.is_test is not None:
-        digest.update(np.packbits(cases.is_test).tobytes())
+    digest.update(np.ascontiguousarray(rank, dtype="<i8").tobytes())
     return digest.hexdigest()

@@ -10,7 +10,7 @@ def warped_distances(ones: np.ndarray, steps: np.ndarray, lengths: np.ndarray, w
     """float64 [B, N]: the least sum of squared distances between each of `ones` [B, L, C] and each of N sequences.
 
     steps: [sum of lengths, C], the N sequences one after the other; window: how far a path may stray from the
-    diagonal, as a share of the longer sequence.
+    diagonal, as a share of the longer sequence; sequences of different length need a step at least.
 
     Source: Sakoe & Chiba, Dynamic programming algorithm optimization for spoken word recognition, IEEE Transactions on
     Acoustics, Speech, and Signal Processing 26 (1978).
@@ -34,7 +34,7 @@ def _distances(ones: np.ndarray, steps: np.ndarray, starts: np.ndarray, ends: np
         other = steps[starts[number] : ends[number]]
         columns = len(other)
         slope = columns / rows
-        reach = max(window * max(rows, columns), slope, 1.0)
+        reach = max(window * max(rows, columns), 0.0 if rows == columns else max(slope, 1.0))
         for case in range(count):
             one = ones[case]
             before = np.full(columns + 1, np.inf)

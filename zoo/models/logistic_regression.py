@@ -36,7 +36,7 @@ class LogisticRegression(nn.Module):
         super().__init__()
         if penalty is not None and not 0 < penalty < float("inf"):
             raise InputError(f"logistic-regression: penalty must be > 0, got {penalty}")
-        self.penalty = penalty
+        self.penalty, self.chosen = penalty, 1.0
         self.weight_KF = nn.Parameter(torch.zeros(problem.output_shape[1], problem.lookback * problem.channels))
         self.bias_K = nn.Parameter(torch.zeros(problem.output_shape[1]))
 
@@ -44,11 +44,12 @@ class LogisticRegression(nn.Module):
         return (x.flatten(1) @ self.weight_KF.T + self.bias_K)[:, None]
 
     def solve(self, train: Batches, valid: Batches | None) -> None:
-        """Fit each penalty, and keep that of the least cross-entropy on validation, for a later call too."""
+        """Fit each penalty, and keep that of the least cross-entropy on validation, which a call without it takes."""
         values, labels = _table(train)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
         scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 1e-9)
-        penalties = (self.penalty,) if self.penalty is not None else PENALTIES if valid is not None else (1.0,)
+        penalties = PENALTIES if valid is not None else (self.chosen,)
+        penalties = (self.penalty,) if self.penalty is not None else penalties
         lowest, chosen = np.inf, penalties[0]
         for penalty in penalties:
             weight, bias = self._fitted((values - mean) * scale, labels, penalty)
@@ -59,7 +60,7 @@ class LogisticRegression(nn.Module):
                 lowest, chosen = loss, penalty
                 for own, new in ((self.weight_KF, weight), (self.bias_K, bias)):
                     own.data = torch.as_tensor(new, dtype=own.dtype, device=own.device)
-        self.penalty = chosen
+        self.chosen = chosen
 
     def _fitted(self, values: np.ndarray, labels: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Weights [K, F] and bias [K]; a class without training cases keeps zeros."""

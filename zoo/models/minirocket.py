@@ -98,7 +98,7 @@ class MiniRocket(nn.Module):
                 case = cases[int(random.integers(len(cases)))]
                 number += share
                 levels = torch.tensor([(GOLDEN * (number - other)) % 1 for other in range(share)])
-                output = self._convolved(case, place, dilation)[0, kernel]
+                output = self._convolved(case, place, dilation, slice(kernel, kernel + 1))[0, 0]
                 self.bias_F[begin : begin + share] = output.quantile(levels.to(output))
                 begin += share
 
@@ -117,7 +117,7 @@ class MiniRocket(nn.Module):
             begin += KERNELS * share
         return torch.cat(features, dim=1)
 
-    def _convolved(self, x: Tensor, place: int, dilation: int) -> Tensor:
-        """The outputs [B, 84, L] of the kernels of one dilation, zeros beyond the ends."""
-        kernels = self.get_buffer(f"kernels_{place}").to(x.dtype)
+    def _convolved(self, x: Tensor, place: int, dilation: int, chosen: slice = slice(None)) -> Tensor:
+        """The outputs [B, 84, L] of the kernels of one dilation, or of those chosen; zeros lie beyond the ends."""
+        kernels = self.get_buffer(f"kernels_{place}")[chosen].to(x.dtype)
         return functional.conv1d(x.transpose(1, 2), kernels, padding=(TAPS - 1) // 2 * dilation, dilation=dilation)

@@ -72,7 +72,8 @@ class NearestNeighbour(Remembered):
     """distance of two sequences = sqrt(sum over steps and channels of (x - z)^2); all must be equally long."""
 
     def _distances(self, x: Tensor) -> Tensor:
-        return torch.cdist(x.flatten(1), self.steps_SC.unflatten(0, (len(self.lengths_N), -1)).flatten(1))
+        known_NF = self.steps_SC.unflatten(0, (len(self.lengths_N), -1)).flatten(1)
+        return torch.cdist(x.flatten(1), known_NF, compute_mode="donot_use_mm_for_euclid_dist")  # products would cancel
 
 
 @register(
@@ -86,7 +87,8 @@ class NearestNeighbour(Remembered):
 class WarpedNearestNeighbour(Remembered):
     """distance = sqrt(least sum of (x_i - z_j)^2 over paths of steps (i, j) that only go forward).
 
-    window: how far a path may stray from the diagonal, as a share of the longer sequence; 1 is no limit.
+    window: how far a path may stray from the diagonal, as a share of the longer sequence; 1 is no limit, 0 compares
+    step with step where sequences are equally long.
     """
 
     takes_any_length = True
