@@ -71,8 +71,17 @@ def test_a_kept_model_classifies_new_cases(made_ts, tmp_path):
     actual = zoo.load(tmp_path / "Made_TEST.ts").labels
     accuracy = json.loads((model / "model.json").read_text())["about"]["metrics"]["accuracy"]
     assert (frame["class"] == actual).mean() == pytest.approx(accuracy)
+    made = zoo.load(tmp_path / "Made_TEST.ts")
+    made.frame().drop(columns="class").query("case == '7'").to_csv(tmp_path / "one.csv", index=False)
+    ended = run_zoo_here("predict", model, tmp_path / "one.csv", "--case", "case")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[1].split(",")[1] == frame["class"][6]
     wrong = run_zoo_here("predict", model, "sp500")
-    assert wrong.returncode == 2 and "the model classifies" in wrong.stderr and wrong.stderr.count("\n") == 1
+    assert (
+        wrong.returncode == 2
+        and "name the column that tells the cases of sp500 apart, with --case" in wrong.stderr
+        and wrong.stderr.count("\n") == 1
+    )
 
 
 def test_a_cell_can_be_measured_again_from_its_row(made_ts, tmp_path):

@@ -211,7 +211,7 @@ def expand(
         raise InputError(f"folds must be >= 1 and <= {MOST_FOLDS}, got {suite.problem.folds}")
     if suite.problem.sliding and suite.problem.folds == 1:
         raise InputError("sliding moves the train part from fold to fold: set folds too, such as 5")
-    chosen_models(suite.run)  # whose names are checked before data are read
+    chosen_models(suite.run, classifiers=True)  # whose names are checked before data are read
     data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
     names = chosen_models(suite.run, classifiers=bool(data.classes))
     for name in suite.models:

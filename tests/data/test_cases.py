@@ -53,7 +53,7 @@ def test_the_test_file_beside_a_train_file_is_the_test_part(tmp_path):
     np.testing.assert_array_equal(
         np.sort(np.concatenate([data.train.names, data.valid.names]).astype(int)), range(1, 31)
     )
-    np.testing.assert_array_equal(np.sort(data.test.names.astype(int)), range(1, 22))
+    assert set(data.test.names) == {f"test {number}" for number in range(1, 22)}
     (tmp_path / "other.ts").write_text(ts_text(test))
     chosen = load(tmp_path / "other.ts", test=tmp_path / "Made_TEST.ts")
     assert chosen.is_test.sum() == 21 and len(chosen) == 42
@@ -160,7 +160,7 @@ def test_a_wrong_table_or_setting_is_refused_with_the_rule():
         ),
         (table.assign(kind=None), {}, "column 'kind' of DataFrame is empty in data row 1"),
         (table, {"label": "sort"}, "unknown column 'sort' of DataFrame"),
-        (table, {"label": None}, "case and label belong together"),
+        (table, {"case": None}, "label names the classes of cases: name the column that tells cases apart"),
         (table.assign(note="text"), {}, "note"),
         (table.drop(columns=["channel 1", "channel 2"]), {}, "no numeric column beside 'case' and 'kind'"),
     ):
@@ -187,3 +187,49 @@ def test_a_wrong_table_or_setting_is_refused_with_the_rule():
         zoo.prepare(cases(np.zeros((4, 3)), ["a"] * 4))
     with pytest.raises(InputError, match="class 'new' of arrays is not in made"):
         made.followed_by(cases(np.zeros((2, 4, 2)), ["new", "flat"], channels=made.channels))
+
+
+def test_a_time_that_begins_anew_in_each_case_orders_its_rows_and_is_no_channel():
+    made = made_cases(20, (4, 6))
+    for name in ("time", "step"):
+        table = long_table(made).rename(columns={"day": name}).sample(frac=1, random_state=0)
+        table = table.sort_values("case", kind="stable")
+        found = load(table, case="case", label="kind")
+        assert found.channels == made.channels
+        same(found, made)
+    table = long_table(made)
+    dated = table.set_index(pd.Timestamp("2020-01-01") + pd.to_timedelta(table["day"], unit="D")).drop(columns="day")
+    found = load(dated.sample(frac=1, random_state=1).sort_values("case", kind="stable"), case="case", label="kind")
+    same(found, made)
+
+
+def test_cases_without_classes_can_be_read_and_not_learned():
+    table = long_table(made_cases(12)).drop(columns="kind")
+    found = load(table, case="case", time="day")
+    assert set(found.labels) == {""} and len(found) == 12
+    with pytest.raises(InputError, match="are without a class: name its column with --label"):
+        prepare(found)
+
+
+def test_what_is_ambiguous_is_refused(tmp_path):
+    made = made_cases(12)
+    table = long_table(made)
+    (tmp_path / "made.ts").write_text(ts_text(made))
+    for call, rule in (
+        (lambda: load(pd.concat([table, table]), case="case", label="kind", time="day"), "has two rows of one time"),
+        (lambda: load(table.set_axis([*table.columns[:-1], "case"], axis=1), case="case", label="kind"), "two columns"),
+        (lambda: load(tmp_path / "made.ts", time="day"), "time cannot be named for .*made.ts"),
+        (lambda: load(tmp_path / "made.ts", test=tmp_path / "made.ts"), "cannot be both the data and the test part"),
+        (lambda: cases([["x"], ["y"]], ["a", "b"]), "sequences must hold numbers"),
+        (lambda: cases(np.zeros((2, 3)), ["a", "b"], names=["s", "s"]), "names must be different texts"),
+        (lambda: cases(np.zeros((2, 3)), ["a", "b"], channels=["case"]).frame(), "need different names"),
+    ):
+        with pytest.raises(InputError, match=rule):
+            call()
+
+
+def test_chosen_channels_alone_are_prepared():
+    made = made_cases(30)
+    data = prepare(made, channels=["channel 2"])
+    assert data.channels == ("channel 2",) and data.problem.channels == 1
+    assert data.fingerprint != prepare(made).fingerprint

@@ -57,8 +57,10 @@ def test_values_of_other_columns_after_a_window_do_not_reach_it():
 
 
 def test_rows_that_know_nothing_else_are_the_future():
-    table, later = split_future(zoo.load(shop(50, later=4)), ("promo", "price"))
-    assert len(table) == 50 == len(table.time) and later.shape == (4, 2)
+    frame = shop(50, later=4).assign(weather=1.0)
+    table, future = split_future(zoo.load(frame), ("promo", "price"), ("sales",))
+    assert len(table) == 50 == len(table.time) and future.values.shape == (4, 2)
+    assert list(future.time) == list(frame["date"][50:])
     past = np.arange(5.0)[:, None]
     assert known_channels(past, np.array([[5.0], [6.0]]), 3).ravel().tolist() == [3, 4, 5, 6, 6]
 
@@ -73,6 +75,8 @@ def test_a_saved_model_needs_the_coming_values_and_uses_them(tmp_path):
     forecast = zoo.forecast_next(saved, zoo.load(frame))
     assert list(forecast["time"]) == list(frame["date"][400:])
     np.testing.assert_allclose(forecast["sales"], 5 * frame["promo"][400:], atol=1.0)
+    moved = frame.assign(date=frame["date"].mask(frame.index >= 400, frame["date"] + pd.Timedelta(days=30)))
+    assert list(zoo.forecast_next(saved, zoo.load(moved))["time"]) == list(moved["date"][400:])
     other = frame.copy()
     other.loc[400:, "promo"] = 1 - other.loc[400:, "promo"]
     np.testing.assert_allclose(zoo.forecast_next(saved, zoo.load(other))["sales"], 5 * other["promo"][400:], atol=1.0)

@@ -135,3 +135,12 @@ def test_the_same_seed_gives_the_same_probabilities_bit_for_bit():
     data = prepare(made_cases(45, (6, 9)))
     first, second = (zoo.forecast(fitted("lstm", data), data.test) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_max_batches_counts_batches_also_where_lengths_differ():
+    data = prepare(made_cases(120, (5, 12)))
+    model = zoo.create("lstm", data.problem)
+    steps = []
+    model.register_forward_pre_hook(lambda module, _: steps.append(1) if module.training else None)
+    zoo.fit(model, data.train, None, zoo.FitConfig(max_batches=13, batch_size=8, device="cpu"))
+    assert len(steps) == 13

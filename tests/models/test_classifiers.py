@@ -8,8 +8,10 @@ import torch
 
 import zoo
 from tests.cases import made_cases
+from zoo.data.cases import cases
 from zoo.data.prepare import prepare
 from zoo.data.sources import load
+from zoo.tuning.trial import Point, TrialRequest, run_trial
 
 NAMES = zoo.list_models(tag="classifier", classifiers=True)
 
@@ -118,3 +120,26 @@ def test_neighbours_have_the_published_accuracy(name, variant, accuracy):
     data = prepare(load(name), scaler="none")
     scores = zoo.evaluate(fitted(variant, data), data.test)
     assert scores["accuracy"] == pytest.approx(accuracy, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tuning_scores_a_classifier_on_cases_that_it_has_not_learned(name):
+    """Labels drawn at random: cases that were learned would look easy."""
+    random = np.random.default_rng(0)
+    made = cases(random.normal(size=(120, 8, 1)), random.integers(2, size=120))
+    data = prepare(made, split=(0.4, 0.4, 0.2))
+    outcome = run_trial(TrialRequest(name, Point({}, {}, 8), (0,), "cpu", False), data.without_test(), lambda _: True)
+    assert outcome["valid_loss"] > 0.6  # ln 2 is 0.69
+
+
+def test_neighbours_are_exact_far_from_zero():
+    random = np.random.default_rng(0)
+    values = 1000 + 0.05 * random.normal(size=(120, 10, 1))
+    data = prepare(cases(values, np.arange(120) % 2), scaler="none")
+    model = fitted("nearest-neighbour", data)
+    x = next(data.test.batches(1000))[0].double()
+    known = torch.cat([next(part.batches(1000))[0] for part in (data.train, data.valid)]).double()
+    labels = torch.cat([part.labels for part in (data.train, data.valid)])
+    nearest = ((x.flatten(1)[:, None] - known.flatten(1)[None]) ** 2).sum(dim=2).argmin(dim=1)
+    with torch.no_grad():
+        assert torch.equal(model(x.float())[:, 0].argmax(dim=1), labels[nearest])

@@ -138,6 +138,7 @@ def predict(
     how = {"series": saved.file.series_column, "case": case, "label": label}
     table = load(source, columns=options.names_in(columns), time=time, **how)
     if isinstance(table, Cases):
+        table = table.without_test()  # the file that was named, not the one beside it
         forecasts = classify(saved, table, device=device)
     else:
         forecasts = forecast_next(saved, table, missing=missing, device=device)

@@ -50,7 +50,7 @@ def tune(
     ] = None,
     repeats: Annotated[int | None, study_option("Trainings per trial; their mean is its value (default: 1).")] = None,
     folds: Annotated[
-        int | None, study_option("Validation parts per trial, the later ones older; their mean counts (default: 1).")
+        int | None, study_option("Validation parts per trial, each further one earlier in time (default: 1).")
     ] = None,
     sampler: Annotated[Text, study_option("tpe, random, grid, gp or cmaes (default: tpe).")] = None,
     pruner: Annotated[

@@ -33,17 +33,23 @@ def check_calendar(calendar: Sequence[str]) -> None:
         raise InputError(f"calendar names a period twice: {', '.join(calendar)}")
 
 
-def calendar_channels(time: pd.DatetimeIndex | None, calendar: Sequence[str], horizon: int, source: str) -> np.ndarray:
+def calendar_channels(
+    time: pd.DatetimeIndex | None,
+    calendar: Sequence[str],
+    horizon: int,
+    source: str,
+    later: pd.DatetimeIndex | None = None,
+) -> np.ndarray:
     """Sine and cosine of each period, and 1 on holidays, else 0: float64 [rows, channels]; in each row those of the row
     `horizon` steps later.
 
-    So a window's last `horizon` rows hold the calendar of the steps to forecast. Times after the last row follow from
-    the spacing; where there is none they repeat the last. Raises InputError without times, and for a period whose
-    position never changes.
+    So a window's last `horizon` rows hold the calendar of the steps to forecast. Times after the last row are `later`,
+    or follow from the spacing; where there is none they repeat the last. Raises InputError without times, and for a
+    period whose position never changes.
     """
     if time is None:
         raise InputError(f"a calendar needs times, and {source} has no time column: name it with --time")
-    later = next_times(time, horizon)
+    later = later[:horizon] if later is not None and len(later) >= horizon else next_times(time, horizon)
     times = time.append(later if later is not None else time[-1:].repeat(horizon))[horizon:]
     columns = []
     for name in calendar:

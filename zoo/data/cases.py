@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zoo.errors import InputError
+from zoo.data.table import match_columns
+from zoo.errors import InputError, first_line
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,24 @@ class Cases:
         return self.values[end - int(self.lengths[number]) : end]
 
     def frame(self) -> pd.DataFrame:
-        """The cases as a long table, a row for each step: case, the class, and the channels."""
+        """The cases as a long table, a row for each step: case, the class, and the channels.
+
+        Cases that share a name are numbered. Raises InputError for a channel that is called `case` or like the class.
+        """
+        if "case" in (self.label, *self.channels) or self.label in self.channels:
+            raise InputError(f"the columns case, {self.label} and {', '.join(self.channels)} need different names")
         number = np.repeat(np.arange(len(self)), self.lengths)
         steps = pd.DataFrame(self.values, columns=list(self.channels))
         steps.insert(0, self.label, self.labels[number])
-        steps.insert(0, "case", self.names[number])
+        is_named = len(set(self.names)) == len(self)
+        steps.insert(0, "case", self.names[number] if is_named else number + 1)
         return steps
+
+    def select(self, channels: Sequence[str]) -> "Cases":
+        """The cases with these channels alone; raises UnknownName."""
+        names = match_columns(channels, self.channels, self.source)
+        values = self.values[:, [self.channels.index(name) for name in names]]
+        return replace(self, channels=names, values=values)
 
     def without_test(self) -> "Cases":
         """The cases that are not in a fixed test part."""
@@ -111,13 +124,18 @@ def cases(
 
     Sequences may differ in length. channels: names of the C columns; names: of the cases. Raises InputError.
     """
-    arrays = [np.asarray(sequence, dtype=np.float64) for sequence in sequences]
+    try:
+        arrays = [np.asarray(sequence, dtype=np.float64) for sequence in sequences]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sequences must hold numbers, each an array [L] or [L, C] ({first_line(error)})") from error
     arrays = [array[:, None] if array.ndim == 1 else array for array in arrays]
     wide = {array.shape[1:] for array in arrays}
     if not arrays or len(wide) != 1 or arrays[0].ndim != 2:
         raise InputError("sequences must be arrays [L] or [L, C], all with the same number of channels C")
     if len(labels) != len(arrays):
         raise InputError(f"each sequence needs one label, got {len(arrays)} sequences and {len(labels)} labels")
+    if names is not None and (len(names) != len(arrays) or len(set(map(str, names))) < len(arrays)):
+        raise InputError(f"names must be different texts, one for each of the {len(arrays)} sequences")
     count = arrays[0].shape[1]
     if channels is not None and len(channels) != count:
         raise InputError(f"channels must name the {count} columns, got {', '.join(channels)}")

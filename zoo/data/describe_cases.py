@@ -39,6 +39,9 @@ def case_lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
         f"classes ({facts['label']}):",
     ]
     width = max(map(len, facts["classes"]))
-    text += [f"  {name:<{width}}  {counts['cases']} cases" for name, counts in facts["classes"].items()]
+    text += [
+        f"  {name:<{width}}  {counts['cases']} case{'s' * (counts['cases'] > 1)}"
+        for name, counts in facts["classes"].items()
+    ]
     text += [f"note: {note}" for note in facts["notes"]]
     return [*text, f"try: {shlex.join(['zoo', 'bench', facts['source'], *options])}"]

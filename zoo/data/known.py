@@ -1,9 +1,10 @@
 """Known: columns whose coming values are known in advance, such as promotions or holidays."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from zoo.data.table import Table, match_columns
 from zoo.errors import InputError
@@ -18,16 +19,23 @@ def match_known(table: Table, known: Sequence[str], targets: Sequence[str]) -> t
     return names
 
 
-def split_future(table: Table, known: tuple[str, ...]) -> tuple[Table, np.ndarray]:
-    """The rows until the last in which anything else than the known columns has a value, and the known values after it.
+@dataclass(frozen=True)
+class Future:
+    """What is known of the rows after the last measured one: values [rows, K] of the known columns, and their times."""
 
-    Returns the table of those rows and float64 [later rows, len(known)]. Raises InputError for a known value that is
-    missing or infinite, and for a table with no other column.
+    values: np.ndarray
+    time: pd.DatetimeIndex | None
+
+
+def split_future(table: Table, known: tuple[str, ...], channels: tuple[str, ...]) -> tuple[Table, Future]:
+    """The rows until the last in which any of the channels beside the known columns has a value, and what follows.
+
+    Raises InputError for a known value that is missing or infinite, and where all channels are known.
     """
-    others = [place for place, name in enumerate(table.columns) if name not in known]
+    others = [name for name in channels if name not in known]
     if not others:
         raise InputError(f"{table.source} has no column beside those known in advance ({', '.join(known)})")
-    seen = np.flatnonzero(~np.isnan(table.values[:, others]).all(axis=1))
+    seen = np.flatnonzero(~np.isnan(table.select(others)).all(axis=1))
     end = int(seen[-1]) + 1 if len(seen) else 0
     values = table.select(known)
     for name, column in zip(known, values.T, strict=True):
@@ -37,9 +45,9 @@ def split_future(table: Table, known: tuple[str, ...]) -> tuple[Table, np.ndarra
             raise InputError(
                 f"'{name}' of {table.source} has no finite value {when}, and --known needs it in every row"
             )
-    time = table.time[:end] if table.time is not None else None
+    time, later = (table.time[:end], table.time[end:]) if table.time is not None else (None, None)
     series = table.series[:end] if table.series is not None else None
-    return replace(table, values=table.values[:end], time=time, series=series), values[end:]
+    return replace(table, values=table.values[:end], time=time, series=series), Future(values[end:], later)
 
 
 def known_channels(past: np.ndarray, later: np.ndarray, horizon: int) -> np.ndarray:

@@ -23,10 +23,10 @@ FLAT = 1e-100  # the range of a column that is constant: to divide by less overf
 def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     """The windows of a table of one series; drops_constant: leave out channels that are constant over training rows."""
     known = match_known(table, request.known, request.targets) if request.known else ()
-    later = np.empty((0, 0))
-    if known:
-        table, later = split_future(table, known)
     chosen, target_names = choose_columns(table, request.channels, request.targets, known)
+    future = None
+    if known:
+        table, future = split_future(table, known, chosen)
     positions = tuple(chosen.index(name) for name in target_names)
     policy = table.missing if request.missing is None else request.missing
     lookback, horizon, fold = request.lookback, request.horizon, request.fold
@@ -62,10 +62,12 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         [calendar_channels(time, request.calendar, horizon, table.source)[: len(scaled)]] if request.calendar else []
     )
     known_scaler = None
-    if known:
+    if future is not None:
         past = table.select(known)[cleaned.is_used]
-        known_scaler = fit_scaler(request.scaler, past[bounds.train_start : bounds.train_end])
-        further.append(known_scaler.transform(known_channels(past, later, horizon))[: len(scaled)])
+        known_scaler = fit_scaler(
+            "standard" if request.scaler == "log" else request.scaler, past[bounds.train_start : bounds.train_end]
+        )
+        further.append(known_scaler.transform(known_channels(past, future.values, horizon))[: len(scaled)])
     masked: tuple[str, ...] = ()
     if policy == "mask":
         masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)

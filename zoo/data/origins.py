@@ -16,7 +16,8 @@ def origins(data: Data, count: int) -> list[Data]:
     """The data without test rows `count` times: as they are, and with earlier validation parts of the same length.
 
     Each validation part ends where the next later one begins, and all rows before it are for training; scaler and units
-    are those of these rows. Raises InputError where the rows are too few for that many, and for panels and cases.
+    are those of these rows, but for columns that are known in advance, which keep theirs. Raises InputError where the
+    rows are too few for that many, and for panels and cases.
 
     Source: Tashman, Out-of-sample tests of forecasting accuracy, International Journal of Forecasting 16 (2000).
     """
@@ -49,7 +50,9 @@ def _until(data: Data, bounds: Split) -> Data:
         raise InputError(f"a target is constant over the first {bounds.train_end} rows")
     scaler = fit_scaler(data.scaler.name, train)
     scaled = torch.from_numpy(np.ascontiguousarray(scaler.transform(raw), dtype=np.float32))
-    values = torch.cat([scaled, old.values[: bounds.test_end, raw.shape[1] :]], dim=1)  # a calendar stays as it is
+    values = torch.cat(
+        [scaled, old.values[: bounds.test_end, raw.shape[1] :]], dim=1
+    )  # what is known in advance stays as it is
     units = fit_units(data.targets, problem.targets, scaler, train)
     is_filled = None if old.is_filled is None else old.is_filled[: bounds.test_end]
     parts = parts_of(problem, bounds, values, raw, units, is_filled)

@@ -66,7 +66,6 @@ def prepare(
     if isinstance(table, Cases):
         of_forecasts = {
             "targets": list(targets) not in ([], [table.label]),
-            "channels": channels is not None and tuple(channels) != table.channels,
             "lookback": lookback not in (None, int(table.lengths.max())), "horizon": horizon != 1,
             "missing": missing not in (None, "refuse"), "quantiles": quantiles, "conformal": conformal,
             "direction": direction, "calendar": calendar, "known": known,
@@ -76,6 +75,8 @@ def prepare(
             raise InputError(
                 f"{asked} belongs to forecasts, and {table.source} holds sequences to classify: leave it out"
             )
+        if channels is not None:
+            table = table.select(channels)
         return prepare_cases(table, split=split or CASE_SHARES, scaler=scaler, normalise=normalise or "none")
     lookback = LOOKBACK if lookback is None else lookback
     request = Request(

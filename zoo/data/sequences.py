@@ -13,12 +13,12 @@ from zoo.data.scaling import Units
 
 @dataclass(frozen=True)
 class Sequences:
-    """What Windows is of a forecast: the cases of one part of a split, shorter ones first.
+    """The counterpart of Windows for classification: the cases of one part of a split, shorter ones first.
 
     values: float32 [steps, C], scaled, shared by all parts; starts, lengths: int64 [n], the first step of each case and
     its number of steps; labels: int64 [n], the class of each, from 0 to K - 1; names: of the cases; is_even: whether
     all are equally long. The actual values are [n, 1, K]: 1 for the class of the case, 0 for the others. Nothing is
-    padded: a batch holds cases of one length.
+    padded: a batch holds cases of one length. Where lengths differ, each batch waits for the device once.
     """
 
     values: Tensor

@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,26 +50,36 @@ def load(
     expect("time", time, (str, None), "the name of a column")
     for argument, value in (("series", series), ("case", case), ("label", label)):
         expect(argument, value, (str, None), "the name of a column")
-    if (case is None) != (label is None):
-        raise InputError("case and label belong together: the columns of the cases and of their classes")
+    if label is not None and case is None:
+        raise InputError("label names the classes of cases: name the column that tells cases apart with case too")
     if test is not None:
-        train, held_out = (load(each, columns=columns, time=time, case=case, label=label) for each in (source, test))
-        if not (isinstance(train, Cases) and isinstance(held_out, Cases)):
-            raise InputError("test names a file with cases to classify: name their columns with case and label too")
-        if train.is_test is not None:
-            raise InputError(f"{train.source} has its own test file beside it: leave test out")
-        return train.followed_by(held_out)
-    if case is not None and label is not None:
+        return _with_test(source, test, columns=columns, time=time, case=case, label=label)
+    if case is not None:
+        if series is not None:
+            raise InputError("case and series exclude each other: a case is classified, a series is forecast")
         frame, where, first = _frame(source, columns)
         return case_table(frame, where, case=case, label=label, time=time, first_line=first)
-    if str(source).casefold().endswith(".ts") and not isinstance(source, pd.DataFrame):
-        return read_ts(_existing(str(source)))
-    if str(source) in case_sets.NAMES and not isinstance(source, pd.DataFrame):
-        return case_sets.cases_of(str(source))
     name = "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
+    if name in case_sets.NAMES or name.casefold().endswith(".ts"):
+        given = {"columns": columns, "time": time, "series": series}
+        if wrong := next((option for option, value in given.items() if value is not None), None):
+            raise InputError(f"{wrong} cannot be named for {name}, which says itself what is a case: leave it out")
+        return case_sets.cases_of(name) if name in case_sets.NAMES else read_ts(_existing(name))
     missing = builtin.BUILT_IN[name].missing if name in builtin.NAMES else "refuse"
     frame, where, first = _frame(source, columns)
     return replace(_table(frame, where, time, series, first_line=first), missing=missing)
+
+
+def _with_test(source: Any, test: str | Path, **how: Any) -> Cases:
+    """The cases of a source, and those of a further file as their test part."""
+    if not isinstance(source, pd.DataFrame) and Path(source).resolve() == Path(test).resolve():
+        raise InputError(f"{test} cannot be both the data and the test part: name another file")
+    train, held_out = (load(each, **how) for each in (source, test))
+    if not (isinstance(train, Cases) and isinstance(held_out, Cases)):
+        raise InputError("test names a file with cases to classify: name their columns with case and label too")
+    if train.is_test is not None or held_out.is_test is not None:
+        raise InputError(f"{train.source} has its own test file beside it: leave test out")
+    return train.followed_by(held_out)
 
 
 def _frame(source: str | Path | pd.DataFrame, columns: Sequence[str] | None) -> tuple[pd.DataFrame, str, int]:

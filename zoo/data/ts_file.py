@@ -1,5 +1,6 @@
 """`.ts` files of the UCR and UEA archives: one labelled sequence a line, its channels apart by colons."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ def read_ts(path: Path, source: str | None = None) -> Cases:
     """
     train = _read_one(path, source or str(path))
     twin = path.with_name(path.name.replace("_TRAIN", "_TEST"))
-    return train.followed_by(_read_one(twin, twin.name)) if twin != path and twin.is_file() else train
+    if twin == path or not twin.is_file():
+        return train
+    test = _read_one(twin, twin.name)
+    return train.followed_by(replace(test, names=np.char.add("test ", test.names)))
 
 
 def _read_one(path: Path, source: str) -> Cases:

@@ -72,16 +72,21 @@ class Classes(nn.Module):
         return [(self._inside(x), y) for x, y in cases.batches(batch_size)]
 
     @torch.no_grad()
-    def solve(self, train: Sequences, valid: Sequences | None, batch_size: int) -> None:
-        """Solve the variant for classes."""
+    def solve(self, train: Sequences, valid: Sequences | None, batch_size: int) -> float | None:
+        """Solve the variant for classes; returns the cross-entropy on the validation part before that part is learned
+        too."""
         variant = self.variant
         assert isinstance(variant, Solvable)
         known = self.inside(train, batch_size)
         held_out = self.inside(valid, batch_size) if valid is not None else None
         variant.solve(lambda: known, None if held_out is None else lambda: held_out)
         self._take_slope(held_out or known)
-        if held_out is not None:
-            variant.solve(lambda: [*known, *held_out], None)
+        if held_out is None:
+            return None
+        log_odds = torch.cat([self.slope * self.model(x) for x, _ in held_out])
+        loss = float(self.loss(log_odds, torch.cat([y for _, y in held_out])))
+        variant.solve(lambda: [*known, *held_out], None)
+        return loss
 
     def loss(self, log_odds_B1K: Tensor, is_class_B1K: Tensor) -> Tensor:
         """The cross-entropy [], averaged over the batch."""

@@ -151,11 +151,6 @@ class Board:
         return TASKS[str(self.first["task"])]
 
     @property
-    def is_classes(self) -> bool:
-        """Whether sequences are classified."""
-        return bool(self.classes)
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Their names; none of a forecast."""
         classes = self.first.get("classes")

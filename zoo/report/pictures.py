@@ -11,6 +11,7 @@ from zoo.report.chart import Chart, Colour, Figure, Series, looks
 from zoo.report.classes import confusion
 from zoo.report.evidence import stored_of
 from zoo.report.section import Picture
+from zoo.report.task import TASKS
 from zoo.run.predictions import Stored
 from zoo.stats.ranks import Ranking
 
@@ -92,7 +93,7 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
     """
     if board.classes:
         return confusion(board, stored)
-    if board.task.error == "brier":
+    if board.task is TASKS["direction"]:
         return calibration(board, stored)
     charts = []
     for place, target in enumerate(board.targets if stored else ()):

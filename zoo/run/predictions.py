@@ -96,7 +96,7 @@ class Stored:
     def _over_time(self, losses: np.ndarray | None) -> np.ndarray | None:
         """The losses themselves; of several series those of each time together, in time order, with the same mean: what
         happens to many series on one day is one event."""
-        if losses is not None and self.classes:  # files hold one class after the other
+        if losses is not None and self.classes:  # stored by length: neighbours are alike, and time order means nothing
             return losses[np.random.default_rng(0).permutation(len(losses))]
         if losses is None or self.series is None:
             return losses

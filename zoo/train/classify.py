@@ -23,7 +23,9 @@ def classify(saved: SavedModel, cases: Cases, *, device: str = "auto") -> pd.Dat
     expect("cases", cases, Cases, "labelled sequences, as zoo.load and zoo.cases return")
     model, file = saved.model, saved.file
     if not isinstance(model, Classes):
-        raise InputError("the model forecasts: use zoo.forecast_next, or fit one to sequences with classes")
+        raise InputError(
+            f"the model forecasts {', '.join(saved.targets)}, and {cases.source} holds sequences to classify"
+        )
     if cases.channels != file.channels:
         raise InputError(
             f"{cases.source} has the channels {', '.join(cases.channels)}, the model needs {', '.join(file.channels)}"
@@ -48,5 +50,6 @@ def classify(saved: SavedModel, cases: Cases, *, device: str = "auto") -> pd.Dat
     if not np.isfinite(chances).all():
         raise Diverged("the model's probabilities are not finite numbers")
     (label,) = saved.targets
+    label = "class" if label == "case" else label
     frame = pd.DataFrame({"case": cases.names, label: np.array(file.classes)[chances.argmax(axis=1)]})
     return frame.assign(**{f"p_{name}": chances[:, place] for place, name in enumerate(file.classes)})

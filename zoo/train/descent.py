@@ -36,7 +36,8 @@ class History:
     it (`max_epochs`, `max_batches`, `max_seconds`) or `solved` (a closed form, or nothing to learn: no epochs).
     fallback: why the config's mode did not run, None where it did. together: how many models trained in one graph
     (seconds is then an equal share); 1: alone. Of a Committee the epochs of all members, one member after the other;
-    best_epoch is then the last that the weights of any come from.
+    best_epoch is then the last that the weights of any come from. held_out_loss: the validation loss of a classifier
+    that was solved, from before it learned the validation part too.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
@@ -46,6 +47,7 @@ class History:
     stopped: str = "solved"
     fallback: str | None = None
     together: int = 1
+    held_out_loss: float | None = None
 
 
 class Descent:
@@ -86,7 +88,12 @@ class Descent:
 
     def indices(self) -> Tensor:
         """The window numbers of the next epoch in their order: int64 [n]."""
-        return self.train.order(self.order)[: (self.cap - self.number * self.steps) * self.batch_size]
+        order = self.train.order(self.order)
+        left = self.cap - self.number * self.steps
+        if left < self.steps:
+            order = torch.cat(self.train.split(order, self.batch_size)[:left])
+        self.count = len(order)
+        return order
 
     def finish_epoch(self, train_loss: float, seconds: float) -> Epoch:
         """Validate, keep the best weights, and decide whether training is over; raises Diverged."""
@@ -94,8 +101,7 @@ class Descent:
         number, config, history = self.number, self.config, self.history
         valid_loss = validation_loss(self.model, self.valid, config.loss) if self.valid is not None else None
         _check_losses(number, train_loss, valid_loss, self.step)
-        count = min(len(self.train), (self.cap - (number - 1) * self.steps) * self.batch_size)
-        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, count / seconds))
+        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, self.count / seconds))
         watched = train_loss if valid_loss is None else valid_loss
         if watched < self.best_loss * (1 - config.min_delta) or valid_loss is None:
             self.best_loss, history.best_epoch = watched, number

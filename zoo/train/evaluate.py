@@ -1,5 +1,6 @@
 """evaluate: a fitted model's forecasts and their metrics."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ def forecast(model: Model, windows: Samples) -> np.ndarray:
     check_windows(model, windows, "windows")
     if len(windows) == 0:
         raise InputError("there are no windows to forecast: the split leaves this part empty")
-    parameter = next(model.parameters(), None)
-    windows = windows.to(parameter.device if parameter is not None else windows.values.device)
+    tensor = next(itertools.chain(model.parameters(), model.buffers()), None)
+    windows = windows.to(tensor.device if tensor is not None else windows.values.device)
     scaled = predict_windows(model, windows).cpu().numpy()
     units = windows.units
     restored = model.restored(scaled, units) if isinstance(model, WITH_TASK) else units.restore(scaled)

@@ -71,7 +71,7 @@ def fit(
             _fit_members(model, train, valid, config, seed, on_epoch, history)
         elif isinstance(model, Classes) and isinstance(model.variant, Solvable):
             assert isinstance(train, Sequences) and not isinstance(valid, Windows)
-            model.solve(train, valid, EVALUATION_BATCH)
+            history.held_out_loss = model.solve(train, valid, EVALUATION_BATCH)
         elif isinstance(model.variant, Solvable):
             with torch.no_grad():
                 model.variant.solve(_batches(model, train), _batches(model, valid))

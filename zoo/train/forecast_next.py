@@ -35,7 +35,9 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     expect("missing", missing, (str, None), "text")
     expect("device", device, str, "text")
     if saved.file.classes:
-        raise InputError("the model classifies whole sequences: use zoo.classify")
+        raise InputError(
+            f"the model classifies sequences: name the column that tells the cases of {table.source} apart, with --case"
+        )
     known = saved.file.series
     if bool(known) != (table.series is not None):
         way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"
@@ -66,11 +68,11 @@ def _next_of_one(
     device: str,
 ) -> pd.DataFrame:
     """The horizon after the last row of one series."""
-    later = np.empty((0, 0))
+    future = None
     if known_scaler is not None:
         known = match_columns(saved.file.known, (*table.columns, *table.unusable), table.source)
-        table, later = split_future(table, known)
-        _check_future(saved, table, len(later))
+        table, future = split_future(table, known, match_columns(saved.channels, table.columns, table.source))
+        _check_future(saved, table, len(future.values))
     names = match_columns(saved.channels, (*table.columns, *table.unusable), table.source)
     cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
     values, is_used = cleaned.values, cleaned.is_used
@@ -81,10 +83,11 @@ def _next_of_one(
     scaled = scaler.transform(values[-problem.lookback :]).astype(np.float32)
     if saved.file.calendar:
         time = table.time[is_used] if table.time is not None else None
-        ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source)
+        later = future.time if future is not None else None
+        ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source, later)
         scaled = np.concatenate([scaled, ahead[-problem.lookback :].astype(np.float32)], axis=1)
-    if known_scaler is not None:
-        ahead = known_channels(table.select(known)[is_used], later, problem.horizon)[-problem.lookback :]
+    if known_scaler is not None and future is not None:
+        ahead = known_channels(table.select(known)[is_used], future.values, problem.horizon)[-problem.lookback :]
         scaled = np.concatenate([scaled, scaler_of(known_scaler).transform(ahead).astype(np.float32)], axis=1)
     if saved.file.masked:
         marks = cleaned.is_filled[-problem.lookback :, [names.index(name) for name in saved.file.masked]]
@@ -104,6 +107,8 @@ def _next_of_one(
     ]
     frame = pd.DataFrame(restored.reshape(problem.horizon, -1), columns=columns)
     times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
+    if future is not None and future.time is not None:
+        times = future.time[: problem.horizon]
     if times is not None:
         frame.insert(0, "time" if "time" not in saved.targets else "timestamp", times)
     frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", range(1, problem.horizon + 1))
