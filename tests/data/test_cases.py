@@ -172,9 +172,9 @@ def test_a_wrong_table_or_setting_is_refused_with_the_rule():
         ({"normalise": "lst"}, "unknown normalise 'lst'"),
         ({"split": (0, 0, 1)}, "split leaves no cases to train on"),
         ({"split": ("2020-01-01", "2021-01-01")}, "three shares or three numbers of cases"),
-        ({"targets": ["channel 1"]}, "targets belongs to forecasts"),
-        ({"lookback": 5}, "lookback belongs to forecasts"),
-        ({"quantiles": (0.1, 0.5, 0.9)}, "quantiles belongs to forecasts"),
+        ({"targets": ["channel 1"]}, "targets cannot be set for made"),
+        ({"lookback": 5}, "lookback cannot be set for made"),
+        ({"quantiles": (0.1, 0.5, 0.9)}, "quantiles cannot be set for made"),
         ({"normalise": "last"}, "a class has no last value"),
         ({"split": (0.02, 0.49, 0.49)}, "has no case in the train part"),
     ):

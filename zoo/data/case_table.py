@@ -48,7 +48,9 @@ def case_table(
         )
         notes += [column.note] if column.note else []
         if column.values is None:
-            raise InputError(f"{column.problem or f'column {name!r} of {source} is no number'}; drop the column")
+            problem = (column.problem or f"column '{name}' of {source} holds no numbers").split(";")[0]
+            way_out = "drop the column" if labelled else "name it with --label if it is the class, or drop it"
+            raise InputError(f"{problem}; {way_out}")
         channels[name] = column.values
     if not channels:
         raise InputError(f"{source} has no numeric column beside {' and '.join(map(repr, (case, *labelled)))}")

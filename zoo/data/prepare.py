@@ -73,7 +73,7 @@ def prepare(
         }  # fmt: skip
         if asked := next((name for name, value in of_forecasts.items() if value), None):
             raise InputError(
-                f"{asked} belongs to forecasts, and {table.source} holds sequences to classify: leave it out"
+                f"{asked} cannot be set for {table.source}, which holds sequences to classify: leave it out"
             )
         if channels is not None:
             table = table.select(channels)
