@@ -30,7 +30,7 @@ SUITES = ROOT / "benchmarks" / "suites"
 RESULTS = sorted(
     path
     for path in [*(ROOT / "results").glob("*"), *(ROOT / "results/ucr").glob("*/")]
-    if ((SUITES / f"{path.name}.toml").exists() and not path.name.startswith("speed"))
+    if ((path / "rows.jsonl").exists() and (SUITES / f"{path.name}.toml").exists() and path.name[:5] != "speed")
     or (path.name.endswith("-tuned") and (path / "tune").is_dir())
 )
 SPEED = ("speed", "speed-modes")

@@ -198,7 +198,7 @@ def _points(own: pd.Series, others: pd.DataFrame) -> pd.DataFrame:
 
 def leaderboard_section(leaderboard: Leaderboard) -> Section:
     """The leaderboard: its answer, its table, and the ranks as a PNG and as a chart."""
-    errors = " or ".join(dict.fromkeys(board.task.error for board in leaderboard.boards))
+    errors = " or ".join(dict.fromkeys(board.task.error.replace("_", " ") for board in leaderboard.boards))
     blocks: list[Captioned | Chart | Picture] = [
         Captioned("", _table(leaderboard), LEGEND.format(timed=leaderboard.timed.title, error=errors))
     ]
