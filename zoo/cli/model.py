@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "zoo fit lstm prices.csv --targets close --horizon 5 --out models/close",
         "zoo fit ./mine.py prices.csv --targets close --out models/mine",
-        "zoo fit lstm prices.csv --targets close --split 0.9,0.1,0 --out models/newest",
+        "zoo fit lstm prices.csv --targets close --tuned results/tune --refit --out models/newest",
     )
 )
 def fit(
@@ -46,6 +46,10 @@ def fit(
     test: options.TestFile = None,
     seed: Annotated[int, option(options.MODELS, "Seed of weights, batch order and dropout.")] = 0,
     settings: options.Set = None,
+    tuned: Annotated[Path | None, option(options.MODELS, "A folder that zoo tune wrote: take its settings.")] = None,
+    refit: Annotated[
+        bool, option(options.MODELS, "Train once more on all rows, for the epochs that were best.", "--refit")
+    ] = False,
     device: options.Device = "auto",
     as_json: options.Json = False,
 ) -> None:
@@ -77,6 +81,8 @@ def fit(
             suite,
             out,
             device=device,
+            tuned=tuned,
+            refit=refit,
             command=options.typed_line(),
             on_epoch=lambda epoch: status.update(_epoch_text(epoch)),
         )
@@ -90,7 +96,14 @@ def fit(
         options.print_notes(
             ["no epoch was better on validation than the untrained model, so the untrained weights were saved"]
         )
-    metrics = outcome["metrics"]
+    metrics, unseen = outcome["metrics"], outcome["rows"] - outcome["rows_learned"]
+    if refit and outcome["best_epoch"]:
+        print(f"trained once more on all {outcome['rows']} rows; the test figures are those of the first training")
+    elif unseen and outcome["epochs"]:
+        share = f"{unseen} of {outcome['rows']}"
+        options.print_notes(
+            [f"no weight has learned from the newest {share} rows; --refit trains once more on all rows"]
+        )
     if metrics is not None:
         print(f"test: {options.errors_text(metrics)}, skill over naive {options.skill_text(metrics['skill'])}")
 

@@ -30,6 +30,7 @@ class Format(StrEnum):
         "zoo report results/sp500",
         "zoo report results/sp500 results/nasdaq --format html --out report.html",
         "zoo report results/sp500 --format csv --out table.csv",
+        "zoo report results/sp500 --forecasts forecasts.csv",
         "zoo report results --leaderboard",
     )
 )
@@ -40,6 +41,10 @@ def report(
         option(ONE_TEXT, "Write one text in this format, and no report.md.", "--format"),
     ] = None,
     out: Annotated[Path | None, option(ONE_TEXT, "File to write (default: standard output).")] = None,
+    forecasts: Annotated[
+        Path | None,
+        option(ONE_TEXT, "Write the test forecasts of every variant, beside the actual values, to this CSV file."),
+    ] = None,
     ranked: Annotated[
         bool,
         option(
@@ -66,6 +71,11 @@ def report(
     if form is None and out is not None:
         raise InputError("--out needs --format: md, html, latex, csv or json")
     readable, skipped = _readable(folders)
+    if forecasts is not None:
+        _write_forecasts(readable, forecasts)
+        if form is None:
+            print(f"forecasts are in {forecasts}")
+            return
     if form is None:
         for folder in readable:
             _write_and_show(folder, least)
@@ -80,6 +90,21 @@ def report(
         else:
             write_text(out, text)
     print_notes(skipped)
+
+
+def _write_forecasts(folders: Sequence[Path], path: Path) -> None:
+    from zoo.files import write_text
+    from zoo.report.board import boards
+    from zoo.report.forecasts import forecasts_frame
+    from zoo.run.results import results
+
+    found = boards(results(*folders))
+    if len(found) != 1:
+        titles = "; ".join(board.title for board in found) or "none"
+        raise InputError(
+            f"--forecasts takes the rows of one problem, and {', '.join(map(str, folders))} holds {titles}"
+        )
+    write_text(path, forecasts_frame(found[0]).to_csv(index=False, float_format="%.7g"))
 
 
 def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:

@@ -7,8 +7,9 @@ from typing import Any
 from zoo.errors import InputError
 from zoo.run import environment
 from zoo.run.serving import THREADS
+from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.run.worker import naive_of, trained
-from zoo.suite import Suite, expand
+from zoo.suite import Suite, expand, prepare_from
 from zoo.train.descent import Epoch
 from zoo.train.evaluate import evaluate
 from zoo.train.step import torch_threads
@@ -20,23 +21,40 @@ def fit_and_save(
     folder: Path,
     *,
     device: str = "auto",
+    tuned: Path | None = None,
+    refit: bool = False,
     command: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, Any]:
     """Train the suite's one cell, save the model in `folder`, and return the figures of training and test.
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
-    so that both give the same model. Raises InputError before training for a folder that cannot be used.
+    so that both give the same model. tuned: a folder that zoo tune wrote, whose settings are used. refit: train once
+    more, on all rows, for as many epochs as served validation best; the figures are those of the first training. Raises
+    InputError before training for a folder that cannot be used.
     """
     cells, data = expand(suite, device=device, needs_test=False)
     if len(cells) > 1:
         raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
+    if tuned is not None:
+        (cell,) = tuned_cells([cell], data, read_tuned(tuned, [cell.variant]))
+        data = data.with_lookback(cell.problem.lookback)
+    if refit and (cell.fit is None or cell.problem.is_conformal):
+        why = "calibrates on validation rows" if cell.problem.is_conformal else "is not trained by gradient descent"
+        raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
     check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
         naive = naive_of(data) if data.problem.task != "forecast" else None
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
+        seen, rows = data.split.train_end, data.rows
+        if refit and history.best_epoch:
+            whole = {**suite.problem.model_dump(), "split": [1.0, 0.0, 0.0], "lookback": cell.problem.lookback}
+            data = prepare_from(suite.data.model_dump(), whole)
+            fit = {**(cell.fit or {}), "max_epochs": history.best_epoch}
+            model, _ = trained(cell.model_copy(update={"fit": fit}), data, on_epoch)
+            seen = rows = data.split.train_end
     about = {
         "variant": cell.variant,
         "seed": cell.seed,
@@ -47,6 +65,8 @@ def fit_and_save(
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
+        "rows_learned": seen,
+        "rows": rows,
         "commit": environment.commit(),
         "command": command,
     }
