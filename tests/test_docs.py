@@ -14,6 +14,7 @@ import shlex
 import shutil
 import tomllib
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,11 @@ def run_command(line: str) -> str:
             if not results.exists():
                 # A page may name runs of its reader, as in `zoo compare results/before results/after`.
                 shutil.copytree(ROOT / results if (ROOT / results).exists() else ROOT / "results/speed", results)
-    few = ("--models", "naive,ridge,linear") if name == "bench" and "--models" not in arguments else ()
+    is_whole = arguments[:1] in (["standard"], ["ucr"])
+    if arguments[:1] == ["ucr"] and find_spec("aeon") is None:
+        return ""
+    models = "naive,minirocket,gru" if arguments[:1] == ["ucr"] else "naive,ridge,linear"
+    few = ("--models", models) if name == "bench" and "--models" not in arguments else ()
     if arguments[:1] == ["standard"] and "--preset" not in arguments:
         few += ("--preset", "quick")
     ended = run_zoo_here(name, *arguments, *few, *QUICK.get(name, ()))
@@ -81,7 +86,7 @@ def run_command(line: str) -> str:
     assert ended.returncode in {0} | undecided, (line, ended.stdout, ended.stderr)
     if "--out" in arguments:
         out = Path(arguments[arguments.index("--out") + 1])
-        written = ("README.md" if arguments[:1] == ["standard"] else "report.md") if name in ("bench", "speed") else "."
+        written = ("README.md" if is_whole else "report.md") if name in ("bench", "speed") else "."
         assert (out / written).exists(), line
     return ended.stdout
 
