@@ -41,7 +41,8 @@ def load(
 
     Sequences to classify become Cases: a .ts file of the UCR and UEA archives (NAME_TEST.ts beside NAME_TRAIN.ts is its
     test part), or a table with a row for each step, in which `case` is the column that tells cases apart, and `label`
-    the column of their classes. test: a further file, whose cases are the test part.
+    the column of their classes (None: their classes are not known). test: a further file, whose cases are the test
+    part.
 
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
     """
