@@ -69,7 +69,7 @@ def _holidays_of(name: str, years: Sequence[int]) -> Container[Any]:
     try:
         import holidays
     except ImportError as error:
-        raise InputError(f"calendar {name} needs the package holidays: pip install 'lstm-zoo[data]'") from error
+        raise InputError(f"calendar {name} needs the package holidays: pip install 'lstm-zoo[calendar]'") from error
     code = name.removeprefix(HOLIDAY).upper()
     try:
         return holidays.country_holidays(code, years=years)
