@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Normalise = Literal["last", "none", "instance"]
+LOOKBACK = 7  # where nothing else is asked for
 NORMALISE: tuple[Normalise, ...] = ("last", "none", "instance")
 
 

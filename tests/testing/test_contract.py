@@ -212,6 +212,8 @@ WRONG = [
     ("corners", WrongShape, r"saw shape \[4, 1\]"),
     ("one-step", KernelLongerThanTheWindow, "one step of lookback"),
     ("quantiles", CountsItsColumns, "does not fall along the quantiles"),
+    ("classes", CountsItsColumns, r"got shape \[4, 1, 1\]"),
+    ("classes", MeanOverTheBatch, "the same for a sequence alone"),
     ("batch", MeanOverTheBatch, "in a batch and alone"),
     ("batch", TimeFirst, "without batch_first"),
     ("calls", KeepsItsState, "that survives a call"),

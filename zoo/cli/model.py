@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "zoo fit lstm prices.csv --targets close --horizon 5 --out models/close",
         "zoo fit ./mine.py prices.csv --targets close --out models/mine",
-        "zoo fit lstm prices.csv --targets close --tuned results/tune --refit --out models/newest",
+        "zoo fit lstm prices.csv --targets close --refit --out models/newest",
     )
 )
 def fit(

@@ -8,10 +8,10 @@ import numpy as np
 
 from zoo.data.spacing import spacing, stamp
 from zoo.data.table import Table, class_values
+from zoo.problem import LOOKBACK
 
 JUMP = 10  # interquartile ranges of the usual step
 LIKELY_TARGETS = ("close", "target", "y", "value", "price")
-LOOKBACK = 7  # of zoo bench
 WINDOWS = 10  # lookbacks that the rows must hold at least, for a suggested one
 LEGEND = "each column: least .. mean .. largest value"
 JUMP_LEGEND = (

@@ -14,12 +14,10 @@ from zoo.data.prepare_cases import SHARES as CASE_SHARES
 from zoo.data.prepare_cases import prepare_cases
 from zoo.data.request import Request, checked_levels
 from zoo.data.sources import load
-from zoo.data.split import Fold
+from zoo.data.split import SHARES, Fold
 from zoo.data.table import Table
 from zoo.errors import InputError, expect
-from zoo.problem import Normalise
-
-LOOKBACK, SHARES = 7, (0.7, 0.1, 0.2)
+from zoo.problem import LOOKBACK, Normalise
 
 
 def prepare(

@@ -10,6 +10,8 @@ import pandas as pd
 
 from zoo.errors import InputError
 
+SHARES = (0.7, 0.1, 0.2)  # of train, validation and test, where nothing else is asked for
+
 
 @dataclass(frozen=True)
 class Split:

@@ -139,6 +139,8 @@ def _check_suitable(model: Normalised, problem: Problem) -> None:
             raise Unsuitable("it learns nothing, and a class cannot be repeated")
         return
     scores_B1K = twin(x_BLC)
+    if scores_B1K.shape != (2, *problem.output_shape):
+        return  # what runs the variant says what is wrong
     if torch.allclose(scores_B1K[..., 0], scores_B1K[..., 1], atol=1e-5):
         raise Unsuitable("it has one map for all targets, and classes need one each")
     for channel in range(1, problem.channels):

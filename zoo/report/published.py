@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.data.split import split_rows
+from zoo.data.split import SHARES, split_rows
+from zoo.problem import LOOKBACK
 from zoo.report.board import Board
 from zoo.report.tables import figure
 from zoo.report.text_table import Text, TextTable, table_of
@@ -54,9 +55,9 @@ def _suite_of(board: Board) -> "Suite | None":
         file, first = suite.data.file, board.first
         if not suite.published or file is None:
             continue
-        bounds = split_rows(suite.problem.split or (), file.rows, None)
+        bounds = split_rows(suite.problem.split or SHARES, file.rows, None)
         counts = [end - start for _, start, end in bounds.parts()]
-        wanted = (suite.problem.lookback, suite.problem.horizon, counts, file.columns, file.columns)
+        wanted = (suite.problem.lookback or LOOKBACK, suite.problem.horizon, counts, file.columns, file.columns)
         if wanted == (board.lookback, board.horizon, list(first["split"]), len(first["channels"]), len(board.targets)):
             return suite
     return None

@@ -12,7 +12,7 @@ from torch.nn import functional
 from zoo.errors import Unsuitable
 from zoo.layers.normalised import Solvable
 from zoo.problem import Problem
-from zoo.registry import create, variant
+from zoo.registry import check_forecast, create, variant
 from zoo.speed.cost import saved_bytes
 from zoo.testing.helpers import (
     BATCH,
@@ -99,6 +99,7 @@ def classes_are_told_apart(name: str) -> None:
             with torch.no_grad():
                 model.variant.solve(lambda: [(cases, is_class)], None)
         shake(model)
+        check_forecast(model, x, f"variant '{name}'")  # before anything could be broadcast
         with torch.no_grad():
             scores, alone = model.eval()(x), model(x[:1])
     if list(scores.shape) != [BATCH, 1, CLASSES] or not scores.isfinite().all():
