@@ -98,13 +98,13 @@ def _write_forecasts(folders: Sequence[Path], path: Path) -> None:
     from zoo.report.forecasts import forecasts_frame
     from zoo.run.results import results
 
-    found = boards(results(*folders))
-    if len(found) != 1:
-        titles = "; ".join(board.title for board in found) or "none"
+    problems = boards(results(*folders))
+    if len(problems) != 1:
+        titles = "; ".join(board.title for board in problems) or "none"
         raise InputError(
             f"--forecasts takes the rows of one problem, and {', '.join(map(str, folders))} holds {titles}"
         )
-    write_text(path, forecasts_frame(found[0]).to_csv(index=False, float_format="%.7g"))
+    write_text(path, forecasts_frame(problems[0]).to_csv(index=False, float_format="%.7g"))
 
 
 def _readable(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:

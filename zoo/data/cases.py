@@ -49,11 +49,11 @@ class Cases:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes: numbers in their order, text in that of the alphabet."""
-        found = [str(name) for name in np.unique(self.labels)]
+        names = [str(name) for name in np.unique(self.labels)]
         try:
-            return tuple(sorted(found, key=float))
+            return tuple(sorted(names, key=float))
         except ValueError:
-            return tuple(found)
+            return tuple(names)
 
     def sequence(self, number: int) -> np.ndarray:
         """The values of one case, [L, C]."""

@@ -69,9 +69,9 @@ def prepare(
             "direction": direction, "calendar": calendar, "known": known,
             "folds": fold.count > 1,
         }  # fmt: skip
-        if asked := next((name for name, value in of_forecasts.items() if value), None):
+        if setting := next((name for name, value in of_forecasts.items() if value), None):
             raise InputError(
-                f"{asked} cannot be set for {table.source}, which holds sequences to classify: leave it out"
+                f"{setting} cannot be set for {table.source}, which holds sequences to classify: leave it out"
             )
         if channels is not None:
             table = table.select(channels)

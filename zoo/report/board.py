@@ -21,17 +21,9 @@ SIGNIFICANT = 0.05
 UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  # rows leave some of these out
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
-OPTIONAL = (
-    "quantiles",
-    "is_conformal",
-    "folds",
-    "split_of_each",
-    "calendar",
-    "known",
-    "is_sliding",
-    "classes",
-    "shortest",
-)  # further ones, which not all rows have
+OPTIONAL = (  # further ones, which not all rows have
+    "quantiles", "is_conformal", "folds", "split_of_each", "calendar", "known", "is_sliding", "classes", "shortest",
+)  # fmt: skip
 
 Settings = tuple[tuple[str, Any], ...]
 

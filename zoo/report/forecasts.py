@@ -15,9 +15,10 @@ from zoo.run.predictions import Stored
 def forecasts_frame(board: Board) -> pd.DataFrame:
     """Actual values beside every line's forecast, the mean over its seeds.
 
-    Columns: row (of the step in the data) or time, step and target (where there are several), series (where there are),
-    actual, naive, and a column for each line; of quantiles also LABEL_q10, ...; of directions the probability of a
-    rise. Of sequences that were classified: case, actual, and each line's class by its mean probabilities.
+    Columns: series (where there are several), row (of the step in the data), time (where each forecast is of one step
+    and the data have times), step and target (where there are several), actual, naive, and a column for each line; of
+    quantiles also LABEL_q10, ...; of directions the probability of a rise. Of sequences that were classified: case,
+    actual, and each line's class by its mean probabilities.
 
     Raises InputError where no predictions are stored.
     """
@@ -39,7 +40,7 @@ def forecasts_frame(board: Board) -> pd.DataFrame:
         columns["series"] = np.array(first.series_names)[first.series[window]]
     columns["row"] = first.target_row[window] + step
     if first.time is not None and steps == 1:  # of later steps the times are not stored
-        columns = {**columns, "time": first.time[window]}
+        columns["time"] = first.time[window]
     columns |= {"step": step + 1} if steps > 1 else {}
     columns |= {"target": np.array(board.targets)[target]} if targets > 1 else {}
     columns |= {"actual": first.truth.ravel(), "naive": first.naive_points().ravel()}

@@ -24,9 +24,8 @@ RESAMPLES = 10_000
 WHOLE = 0.8  # a problem has results of so many of the variants that are ranked, a variant of so many of the problems
 LEGEND = (
     "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: "
-    "{error}, the mean over seeds. 95 % interval: of this "
-    "ratio, by a bootstrap over problems. wins: how often the variant has the lower error, over all other variants and "
-    "problems; a tie counts half. best on: problems on which it has the lowest error. beats naive on: problems whose "
+    "{error}, the mean over seeds. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the "
+    "variant has the lower error, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest error. beats naive on: problems whose "
     "own report says that it does, by more than chance. parameters: of the median problem. train s: seconds of "
     "training one model on each problem, in all, and windows/s: training windows a second on {timed}; other runs may "
     "have shared the machine. All with the settings of their suite, untuned."
