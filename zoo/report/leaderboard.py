@@ -25,10 +25,11 @@ WHOLE = 0.8  # a problem has results of so many of the variants that are ranked,
 LEGEND = (
     "error ratio: error / naive's error, the geometric mean over problems; below 1 is better than naive. error: "
     "{error}, the mean over seeds. 95 % interval: of this ratio, by a bootstrap over problems. wins: how often the "
-    "variant has the lower error, over all other variants and problems; a tie counts half. best on: problems on which it has the lowest error. beats naive on: problems whose "
-    "own report says that it does, by more than chance. parameters: of the median problem. train s: seconds of "
-    "training one model on each problem, in all, and windows/s: training windows a second on {timed}; other runs may "
-    "have shared the machine. All with the settings of their suite, untuned."
+    "variant has the lower error, over all other variants and problems; a tie counts half. best on: problems on which "
+    "it has the lowest error. beats naive on: problems whose own report says that it does, by more than chance. "
+    "parameters: of the median problem. train s: seconds of training one model on each problem, in all, and windows/s: "
+    "training windows a second on {timed}; other runs may have shared the machine. All with the settings of their "
+    "suite, untuned."
 )
 PROBLEMS_LEGEND = (
     "The percentages are skill: how much lower the error is than naive's. use one?: the answer of the problem's own "
