@@ -255,9 +255,10 @@ class AccuracyRow(Cell, Measured):
     """A measured cell; its figures are null where it failed.
 
     train_seconds: of fit; windows_per_second: training windows, median over epochs, null: no epochs; best_epoch: 0 for
-    the untrained weights; stopped: why training ended; together: models that trained in one CUDA graph (train_seconds
-    is then an equal share), null: alone; predictions, truth: files beside the rows, see
-    zoo.run.predictions.
+    the untrained weights; stopped: why training ended; gradient_norm: before clipping, the mean over
+    steps; clipped: the share of steps that clipped it; warning: what was wrong with gradients, null: nothing; together:
+    models that trained in one CUDA graph (train_seconds is then an equal share), null: alone; predictions, truth: files
+    beside the rows, see zoo.run.predictions.
     """
 
     figures = ("metrics", "train_seconds", "epochs", "parameter_count")
@@ -267,6 +268,9 @@ class AccuracyRow(Cell, Measured):
     epochs: int | None = None
     best_epoch: int | None = None
     stopped: str | None = None
+    gradient_norm: float | None = None
+    clipped: float | None = None
+    warning: str | None = None
     together: int | None = None
     threads: int
     dtype: str = "float32"

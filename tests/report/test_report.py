@@ -137,6 +137,13 @@ def test_markdown_begins_with_the_answer_and_holds_table_provenance_and_failures
     assert -1 not in places and places == sorted(places), dict(zip(parts, places, strict=True))
 
 
+def test_a_warning_about_gradients_names_the_variant_and_its_seeds():
+    text = "gradients exploded: lower it"
+    warned = [{**one, "warning": text} if one["seed"] else one for one in LSTM]
+    assert f"- warning: lstm, seed 1, 2: {text}" in markdown(boards(frame([NAIVE, *warned])))
+    assert "warning" not in markdown(boards(frame([NAIVE, *LSTM])))
+
+
 def test_text_from_data_cannot_become_markup():
     problem = {**PROBLEM, "targets": ["<script>|*a*"]}
     text = markdown(boards(frame([row("lstm", 0, 0.1, problem=problem)])))
@@ -189,7 +196,7 @@ def test_wide_tables_of_tuning_and_targets_are_narrowed_too():
 
 NULLABLE = [
     ("commit",), ("command",), ("fallback",), ("windows_per_second",), ("best_epoch",), ("stopped",), ("fit",),
-    ("code",), ("traceback",), ("predictions",), ("data", "first"), ("data", "last"), ("data", "time"),
+    ("warning",), ("code",), ("traceback",), ("predictions",), ("data", "first"), ("data", "last"), ("data", "time"),
     ("machine", "gpu"), ("tuning", "command"), ("tuning", "valid_loss"), ("tuning", "budget", "timeout"),
     *(("metrics", name) for name in ("rmse", "mae", "r2", "skill", "scaled_mse")),
 ]  # fmt: skip

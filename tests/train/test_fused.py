@@ -54,6 +54,8 @@ def assert_alike(pairs, **tolerance):
         assert fused_history.stopped == history.stopped
         for one, other in zip(fused_history.epochs, history.epochs, strict=True):
             assert one.train_loss == pytest.approx(other.train_loss, rel=1e-5)
+            assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-3)
+            assert one.clipped == pytest.approx(other.clipped, abs=0.01)
         for one, other in zip(model.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(one, other, **tolerance)
 

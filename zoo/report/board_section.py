@@ -113,6 +113,9 @@ def _provenance(board: Board) -> Iterator[tuple[str, str]]:
         where = machine.get("gpu") or f"{machine['cpu']}, {machine['cores']} cores"
         threads = counted(first["threads"], "thread")
         yield "machine", f"{where}, {machine['system']}; device {first['device']}, {threads} a run"
+    warned = board.runs.dropna(subset="warning") if "warning" in board.runs else board.runs[:0]
+    for variant, rows in warned.groupby("variant", sort=False):
+        yield "warning", f"{variant}, seed {', '.join(map(str, rows['seed']))}: {rows['warning'].iloc[0]}"
     for name in ("fallback", "commit"):
         for text in board.runs[name].dropna().unique():
             yield name, str(text)

@@ -61,7 +61,7 @@ def fit_and_save(
         "fit": cell.fit,
         "split": list(cell.problem.split),
         "metrics": metrics,
-        "notes": list(data.notes),
+        "notes": [*data.notes, *filter(None, [history.warning])],
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,

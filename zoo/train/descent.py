@@ -16,16 +16,23 @@ from zoo.train.predict import validation_loss
 from zoo.train.schedule import Schedule
 from zoo.train.step import Step
 
+EXPLODED, VANISHED = 100.0, 1e-4  # mean norms of an epoch's gradients
+
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training windows; seconds exclude validation, losses are in scaled units."""
+    """One pass over the training windows; seconds exclude validation, losses are in scaled units.
+
+    gradient_norm: of the whole gradient before clipping, the mean over steps; clipped: the share of steps that were.
+    """
 
     number: int
     train_loss: float
     valid_loss: float | None
     seconds: float
     windows_per_second: float
+    gradient_norm: float
+    clipped: float
 
 
 @dataclass
@@ -48,6 +55,21 @@ class History:
     fallback: str | None = None
     together: int = 1
     held_out_loss: float | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """That the gradients exploded or vanished, and what to do; None where they did neither.
+
+        Losses are in scaled units, where a gradient's norm is usually between 0.01 and 10.
+        """
+        norms = [epoch.gradient_norm for epoch in self.epochs]
+        if norms and max(norms) > EXPLODED:
+            seen = f"their mean norm was {max(norms):.3g} in epoch {norms.index(max(norms)) + 1}"
+            return f"gradients exploded: {seen}; lower learning_rate, or clip_norm"
+        if norms and max(norms) < VANISHED:
+            seen = f"their mean norm was never above {max(norms):.3g}"
+            return f"gradients vanished, so that hardly anything was learned: {seen}; shorten the lookback"
+        return None
 
 
 class Descent:
@@ -92,7 +114,7 @@ class Descent:
         left = self.cap - self.number * self.steps
         if left < self.steps:
             order = torch.cat(self.train.split(order, self.batch_size)[:left])
-        self.count = len(order)
+        self.count, self.batches = len(order), min(self.steps, left)
         return order
 
     def finish_epoch(self, train_loss: float, seconds: float) -> Epoch:
@@ -101,7 +123,8 @@ class Descent:
         number, config, history = self.number, self.config, self.history
         valid_loss = validation_loss(self.model, self.valid, config.loss) if self.valid is not None else None
         _check_losses(number, train_loss, valid_loss, self.step)
-        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, self.count / seconds))
+        norm, clipped = self._gradients()
+        history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, self.count / seconds, norm, clipped))
         watched = train_loss if valid_loss is None else valid_loss
         if watched < self.best_loss * (1 - config.min_delta) or valid_loss is None:
             self.best_loss, history.best_epoch = watched, number
@@ -115,6 +138,13 @@ class Descent:
         self.step.optimizer.learning_rate = self.schedule.after(number, watched)
         self.is_over = number == self.epochs
         return history.epochs[-1]
+
+    def _gradients(self) -> tuple[float, float]:
+        """The gradient's mean norm in this epoch, and the share of steps that clipped it."""
+        gradients = self.step.optimizer.gradients
+        norm, clipped = (gradients / self.batches).tolist()
+        gradients.zero_()
+        return norm, clipped
 
     def keep_best(self) -> None:
         """Give the model its best weights."""

@@ -165,7 +165,8 @@ class Stack:
     def _capture(self, index: Tensor) -> None:
         self.place = index.repeat(len(self.members), 1)
         self.totals = torch.zeros(len(self.members), device=index.device)
-        with restored([self.flat, *self.optimizer.state()]):
+        self.norms, self.clipped = (torch.zeros(len(self.members), device=index.device) for _ in range(2))
+        with restored([self.flat, *self.optimizer.state(), self.norms, self.clipped]):
             self.replay = self.capture([self._work], WARM_UP)
 
     def _work(self) -> None:
@@ -198,9 +199,12 @@ class Stack:
         self.optimizer.zero_grad()
         total.backward()
         gradient = self.flat.grad
-        if self.config.clip_norm > 0 and gradient is not None:
-            norms = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
-            gradient.mul_((self.config.clip_norm / (norms + 1e-6)).clamp_(max=1.0))
+        if gradient is not None:
+            norms = torch.linalg.vector_norm(gradient, dim=1)
+            self.norms.add_(norms)
+            if self.config.clip_norm > 0:
+                self.clipped.add_(norms > self.config.clip_norm)
+                gradient.mul_((self.config.clip_norm / (norms + 1e-6)).clamp_(max=1.0)[:, None])
         self.optimizer.step()
         return losses.detach()
 
@@ -211,7 +215,8 @@ class Stack:
         self._follow_schedule(running[0])
         rows = torch.tensor([self.members.index(member) for member in running], device=orders.device)
         sums = torch.zeros(len(self.members), device=orders.device)
-        self.totals.zero_()
+        for room in (self.totals, self.norms, self.clipped):
+            room.zero_()
         for index in orders.split(self.batch_size, dim=1):
             if index.shape[1] == self.batch_size:
                 self.place[rows] = index
@@ -226,10 +231,13 @@ class Stack:
         return mean
 
     def _hand_back(self, running: Sequence[int]) -> None:
-        """Copy the weights to the models, which validate with them."""
+        """Copy the weights to the models, which validate with them, and what was measured of their gradients."""
         with torch.no_grad():
             for member in running:
-                row = self.flat[self.members.index(member)]
+                place = self.members.index(member)
+                self.steps[member].optimizer.norms.copy_(self.norms[place])
+                self.steps[member].optimizer.clipped.copy_(self.clipped[place])
+                row = self.flat[place]
                 targets: list[Tensor] = list(self.steps[member].model.parameters())
                 sources = [
                     part.view(size) for part, size in zip(row.split(self.sizes), self.shapes.values(), strict=True)

@@ -20,7 +20,8 @@ ROOM = 1e-6  # added to the gradient's norm, as torch.nn.utils.clip_grad_norm_ d
 class Optimizer:
     """The config's optimizer of `parameters`, by PyTorch's fused kernels (Kingma & Ba 2015; Loshchilov & Hutter 2019).
 
-    For a CUDA graph the learning rate is a tensor, which a schedule can change between replays.
+    For a CUDA graph the learning rate is a tensor, which a schedule can change between replays. gradients: [2],
+    the sum of the gradient's norms before clipping, and how many were clipped, since it was last set to zero.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], config: FitConfig) -> None:
@@ -31,6 +32,8 @@ class Optimizer:
         moments = 2 if config.optimizer != "sgd" else int(config.momentum > 0)
         self.moments = [[torch.zeros_like(p, requires_grad=False) for p in self.parameters] for _ in range(moments)]
         self.steps = [torch.zeros((), device=p.device) for p in self.parameters] if config.optimizer != "sgd" else []
+        self.gradients = torch.zeros(2, device=self.parameters[0].device)
+        self.norms, self.clipped = self.gradients.unbind()
 
     @property
     def learning_rate(self) -> float:
@@ -63,10 +66,12 @@ class Optimizer:
         if not places:
             return
         gradients = [gradient for parameter in self.parameters if (gradient := parameter.grad) is not None]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         divisor = None
         if clip_norm > 0:
-            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
             divisor = ((norm + ROOM) / clip_norm).clamp_(min=1.0).float()  # what the kernels take
+            self.clipped.add_(norm > clip_norm)
+        self.norms.add_(norm)
         parameters: list[Tensor] = [self.parameters[place] for place in places]
         moments = [[moment[place] for place in places] for moment in self.moments]
         decay = self.config.weight_decay

@@ -68,7 +68,7 @@ class Step:
 
     def state(self) -> list[Tensor]:
         """All tensors that a step changes: weights, buffers and the optimizer's."""
-        return [*self.parameters, *self.model.buffers(), *self.optimizer.state()]
+        return [*self.parameters, *self.model.buffers(), *self.optimizer.state(), self.optimizer.gradients]
 
     def __call__(self, index: Tensor) -> Tensor:
         loss = self.forward(index)
