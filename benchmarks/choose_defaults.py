@@ -1,12 +1,12 @@
 """Chooses default hyperparameters: validation parts only, over the problems of a benchmark.
 
-    python benchmarks/choose_defaults.py [--models lstm,cnn-lstm] [--suites standard my.toml] [--candidates JSON]
-        [--seeds 2] [--jobs 2] --out results/defaults
+    python benchmarks/choose_defaults.py [--models lstm,cnn-lstm] [--suites standard my.toml] [--data FILE]
+        [--candidates JSON] [--seeds 2] [--jobs 2] --out results/defaults
 
 The test part of every problem is cut off before anything is fitted. The other rows are split into 70 % training, 15 %
 early stopping and 15 % selection; each candidate is trained with several seeds and scored by its rmse over naive's on
 the selection part. Of sequences to classify the fixed test part is cut off, the others are split 60:20:20, and the
-score is the log loss over naive's. Candidates are ranked by the geometric mean of that ratio over problems; the worst
+score is the log loss over naive's. A candidate departs from the settings of its suite. Candidates are ranked by the geometric mean of that ratio over problems; the worst
 problem stands beside it.
 """
 
@@ -28,7 +28,7 @@ import pandas as pd
 import zoo
 from zoo.benchmark import read_benchmark, shipped
 from zoo.data.case_sets import CASE_SETS
-from zoo.suite import prepare_from, read_suite
+from zoo.suite import Suite, prepare_from, read_suite
 
 # A candidate is one departure from the present defaults; fit.* are FitConfig's, the others the variant's.
 CANDIDATES: list[dict[str, object]] = [
@@ -46,26 +46,26 @@ CANDIDATES: list[dict[str, object]] = [
 ]
 
 
-def selection_data(path: Path) -> zoo.Data:
-    """The data of a suite without its test rows; what is called its test part is the selection part."""
-    suite = read_suite(path)
+def selection_data(suite: Suite, file: str | None) -> zoo.Data:
+    """The data of a suite, or the file that it asks for, without its test rows; the test part is the selection part."""
     cases = zoo.load(suite.data.source) if suite.data.source in CASE_SETS else None
     if cases is not None:
         return zoo.prepare(cases.without_test(), split=(0.6, 0.2, 0.2), normalise=suite.problem.normalise)
     data, problem = suite.data.model_dump(), suite.problem.model_dump()
+    data |= {"source": file} if file else {}
     rows = prepare_from(data, problem).split.valid_end
     train, valid = int(0.7 * rows), int(0.15 * rows)
     return prepare_from(data, {**problem, "split": (train, valid, rows - train - valid)})
 
 
-def measure(job: tuple[Path, str, dict[str, object], int]) -> dict[str, object]:
+def measure(job: tuple[Path, str | None, str, dict[str, object], int]) -> dict[str, object]:
     """One training run, scored on the selection part."""
-    path, model_name, candidate, seed = job
-    data = selection_data(path)
+    path, file, model_name, candidate, seed = job
+    suite = read_suite(path)
+    data = selection_data(suite, file)
     fit = {name.removeprefix("fit."): value for name, value in candidate.items() if name.startswith("fit.")}
-    if data.classes:
-        fit = {**read_suite(path).fit, **fit}
     params = {name: value for name, value in candidate.items() if not name.startswith("fit.")}
+    fit, params = {**suite.fit, **fit}, {**suite.models.get(model_name, {}), **params}
     model = zoo.create(model_name, data.problem, seed=seed, **params)
     started = time.perf_counter()
     history = zoo.fit(model, data.train, data.valid, zoo.FitConfig.of(fit), seed=seed)
@@ -109,6 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default="lstm", help="names, or files of variants, with commas between them")
     parser.add_argument("--suites", nargs="+", default=["standard"], help="suite files, or names of benchmarks")
+    parser.add_argument("--data", help="the file of a suite whose data are yours to bring")
     parser.add_argument("--candidates", help="JSON list, in place of the ones in this file")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -117,7 +118,7 @@ def main() -> None:
     candidates = json.loads(chosen.candidates) if chosen.candidates else CANDIDATES
     suites = suite_files(chosen.suites)
     jobs = [
-        (suite, model, candidate, seed)
+        (suite, chosen.data, model, candidate, seed)
         for model in chosen.models.split(",")
         for suite in suites
         for seed in range(chosen.seeds)
