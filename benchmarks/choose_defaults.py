@@ -6,8 +6,8 @@
 The test part of every problem is cut off before anything is fitted. The other rows are split into 70 % training, 15 %
 early stopping and 15 % selection; each candidate is trained with several seeds and scored by its rmse over naive's on
 the selection part. Of sequences to classify the fixed test part is cut off, the others are split 60:20:20, and the
-score is the log loss over naive's. A candidate departs from the settings of its suite. Candidates are ranked by the geometric mean of that ratio over problems; the worst
-problem stands beside it.
+score is the log loss over naive's. A candidate departs from the settings of its suite. Candidates are ranked by the
+geometric mean of that ratio over problems; the worst problem stands beside it.
 """
 
 import argparse

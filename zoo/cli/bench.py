@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from zoo.cli import options
 from zoo.cli.app import app, examples
+from zoo.cli.data_options import takes_data
 from zoo.cli.options import option
 from zoo.cli.progress import progress_line
 from zoo.errors import InputError
@@ -23,30 +24,11 @@ if TYPE_CHECKING:
         "zoo bench etth1 --data ETTh1.csv",
     )
 )
+@takes_data()
 def bench(
     sources: options.Sources,
-    targets: options.Targets = None,
-    lookback: options.Lookback = None,
-    horizon: options.Horizon = None,
-    split: options.SplitText = None,
-    scaler: options.Scaling = None,
-    normalise: options.Normalising = None,
-    quantiles: options.Quantiles = None,
-    interval: options.Interval = None,
-    conformal: options.Conformal = False,
-    direction: options.Direction = False,
-    calendar: options.Calendar = None,
-    known: options.Known = None,
-    folds: options.Folds = None,
-    sliding: options.Sliding = False,
-    columns: options.Columns = None,
-    channels: options.Channels = None,
-    time: options.Time = None,
-    missing: options.Missing = None,
-    series: options.Series = None,
-    case: options.Case = None,
-    label: options.Label = None,
-    test: options.TestFile = None,
+    *,
+    changes: dict[str, dict[str, Any]],
     data: Annotated[
         Path | None, option(options.COLUMNS, "The file of a published benchmark, which you bring: PATH/ETTh1.csv.")
     ] = None,
@@ -84,25 +66,8 @@ def bench(
     from zoo.run.many import run_suites
 
     least = options.share_of(minimum_skill, "--minimum-skill")
-    changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, data, series, case, label, test),
-        "problem": options.problem_changes(
-            split,
-            quantiles,
-            interval,
-            calendar,
-            known,
-            lookback=lookback,
-            horizon=horizon,
-            scaler=scaler,
-            normalise=normalise,
-            conformal=conformal,
-            direction=direction,
-            folds=folds,
-            sliding=sliding,
-        ),
-        "run": {"models": options.names_in(models), "seeds": seeds},
-    }
+    changes["data"]["source"] = None if data is None else str(data)
+    changes["run"] = {"models": options.names_in(models), "seeds": seeds}
     suites, is_many = options.suites_from(sources, changes, settings or [], preset)
     if is_many and (tuned is not None or as_json):
         raise InputError("--tuned and --json belong to a single suite: run them one by one")

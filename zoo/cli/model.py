@@ -1,12 +1,13 @@
 """zoo fit and predict: train one model, save it, use it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.cli import options
 from zoo.cli.app import app, examples
+from zoo.cli.data_options import takes_data
 from zoo.cli.options import option
 
 if TYPE_CHECKING:
@@ -20,30 +21,13 @@ if TYPE_CHECKING:
         "zoo fit lstm prices.csv --targets close --refit --out models/newest",
     )
 )
+@takes_data(without=["folds", "sliding"])
 def fit(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with one: ./mine.py.")],
     source: options.Data,
     out: Annotated[Path, option(options.OUTPUT, "Folder to save the model in.")],
-    targets: options.Targets = None,
-    lookback: options.Lookback = None,
-    horizon: options.Horizon = None,
-    split: options.SplitText = None,
-    scaler: options.Scaling = None,
-    normalise: options.Normalising = None,
-    quantiles: options.Quantiles = None,
-    interval: options.Interval = None,
-    conformal: options.Conformal = False,
-    direction: options.Direction = False,
-    calendar: options.Calendar = None,
-    known: options.Known = None,
-    columns: options.Columns = None,
-    channels: options.Channels = None,
-    time: options.Time = None,
-    missing: options.Missing = None,
-    series: options.Series = None,
-    case: options.Case = None,
-    label: options.Label = None,
-    test: options.TestFile = None,
+    *,
+    changes: dict[str, dict[str, Any]],
     seed: Annotated[int, option(options.MODELS, "Seed of weights, batch order and dropout.")] = 0,
     settings: options.Set = None,
     tuned: Annotated[Path | None, option(options.MODELS, "A folder that zoo tune wrote: take its settings.")] = None,
@@ -58,23 +42,7 @@ def fit(
 
     from zoo.run.single import fit_and_save
 
-    changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, None, series, case, label, test),
-        "problem": options.problem_changes(
-            split,
-            quantiles,
-            interval,
-            calendar,
-            known,
-            lookback=lookback,
-            horizon=horizon,
-            scaler=scaler,
-            normalise=normalise,
-            conformal=conformal,
-            direction=direction,
-        ),
-        "run": {"models": [name], "seeds": [seed]},
-    }
+    changes["run"] = {"models": [name], "seeds": [seed]}
     suite = options.suite_from(source, changes, settings or [])
     with Console(stderr=True).status("starting") as status:
         outcome = fit_and_save(

@@ -41,34 +41,10 @@ Sources = Annotated[
     ),
 ]
 Data = Annotated[str, typer.Argument(metavar="DATA", help="A data file or a built-in data set.")]
-Targets = Annotated[str | None, option(FORECAST, "Columns to forecast: close or high,low.")]
-Lookback = Annotated[int | None, option(FORECAST, "Steps that the model sees (default: 7).")]
-Horizon = Annotated[int | None, option(FORECAST, "Steps that it forecasts (default: 1).")]
-SplitText = Annotated[
-    str | None,
-    option(FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),
-]
-Scaling = Annotated[str | None, option(FORECAST, "standard, log, minmax, robust or none (default: standard).")]
-Normalising = Annotated[str | None, option(FORECAST, "Level of each window: last, none, instance (default: last).")]
-Quantiles = Annotated[str | None, option(FORECAST, "Forecast quantiles, not the point: 0.1,0.5,0.9.")]
-Interval = Annotated[str | None, option(FORECAST, "The same, as an interval: 80 holds 80 % of the actual values.")]
-Direction = Annotated[bool, option(FORECAST, "Forecast the probability of a rise.", "--direction")]
-Calendar = Annotated[
-    str | None, option(FORECAST, "Known in advance: minute, hour, weekday, monthday, month, yearday, holiday:DE.")
-]
-Known = Annotated[str | None, option(FORECAST, "Columns whose coming values are known: promo,holiday.")]
-Folds = Annotated[
-    int | None, option(FORECAST, "Cut the test part into blocks, and train anew before each (default: 1).")
-]
-Sliding = Annotated[bool, option(FORECAST, "Train before each fold on as many rows as before the first.", "--sliding")]
-Conformal = Annotated[bool, option(FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")]
 Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a header line: a,b,c.")]
-Channels = Annotated[str | None, option(COLUMNS, "Input columns: a,b (default: all numeric but time).")]
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
-Series = Annotated[str | None, option(COLUMNS, "The column that tells series apart, such as symbol.")]
 Case = Annotated[str | None, option(COLUMNS, "Sequences to classify: the column that tells cases apart.")]
 Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.")]
-TestFile = Annotated[Path | None, option(COLUMNS, "A file with the cases of the test part.", "--test")]
 Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate or drop (refuse).")]
 Set = Annotated[
     list[str] | None,
@@ -79,62 +55,6 @@ MinimumSkill = Annotated[
     str, option(OUTPUT, "The least gain over naive that matters, such as 1% or 0.01.", "--minimum-skill")
 ]
 Json = Annotated[bool, option(OUTPUT, "Print JSON.", "--json")]
-
-
-def data_changes(
-    targets: str | None,
-    columns: str | None,
-    channels: str | None,
-    time: str | None,
-    missing: str | None,
-    source: Path | None = None,
-    series: str | None = None,
-    case: str | None = None,
-    label: str | None = None,
-    test: Path | None = None,
-) -> dict[str, Any]:
-    """The [data] section of a suite as the options change it."""
-    lists = {"targets": names_in(targets), "columns": names_in(columns), "channels": names_in(channels)}
-    paths = {name: None if path is None else str(path) for name, path in (("source", source), ("test", test))}
-    return {**lists, **paths, "time": time, "missing": missing, "series": series, "case": case, "label": label}
-
-
-def problem_changes(
-    split: str | None,
-    quantiles: str | None,
-    interval: str | None,
-    calendar: str | None,
-    known: str | None,
-    **plain: Any,
-) -> dict[str, Any]:
-    """The [problem] section of a suite as the options change it; plain: those that are taken as they are, by key."""
-    from zoo.space import scalar
-
-    return {
-        "split": None if split is None else [scalar(part.strip()) for part in split.split(",")],
-        "quantiles": _levels(quantiles, interval),
-        "calendar": names_in(calendar),
-        "known": names_in(known),
-        **{name: None if value is False else value for name, value in plain.items()},  # a flag that was not given
-    }
-
-
-def _levels(quantiles: str | None, interval: str | None) -> list[float] | None:
-    """The levels of --quantiles 0.1,0.5,0.9, or of --interval 80 (80 % lie between the outer two)."""
-    if quantiles is not None and interval is not None:
-        raise InputError("--interval 80 stands for --quantiles 0.1,0.5,0.9: give one of them")
-    if interval is not None:
-        text = interval.strip().removesuffix("%").strip()
-        share = float(text) if text.replace(".", "", 1).isdigit() else math.nan
-        if not 0 < share < 100:
-            raise InputError(f"--interval takes a percentage between 0 and 100, such as 80, got '{interval}'")
-        return [round(0.5 - share / 200, 9), 0.5, round(0.5 + share / 200, 9)]
-    if quantiles is None:
-        return None
-    try:
-        return [float(part) for part in quantiles.split(",")]
-    except ValueError:
-        raise InputError(f"--quantiles takes levels such as 0.1,0.5,0.9, got '{quantiles}'") from None
 
 
 def names_in(text: str | None) -> list[str] | None:

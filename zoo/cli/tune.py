@@ -13,6 +13,7 @@ import typer
 
 from zoo.cli import options
 from zoo.cli.app import app, examples
+from zoo.cli.data_options import takes_data
 from zoo.cli.options import option
 from zoo.cli.progress import counter, left_text, progress_line
 from zoo.errors import InputError
@@ -36,6 +37,7 @@ Texts = list[str] | None
         "zoo tune bilstm sp500 --targets close --range lookback=7:60",
     )
 )
+@takes_data(without=["folds", "sliding", "series", "test"])
 def tune(
     names: Annotated[str, typer.Argument(metavar="NAME|all", help="A variant, several (a,b), or all of the suite's.")],
     source: Annotated[
@@ -62,24 +64,8 @@ def tune(
     storage: Annotated[Text, study_option("URL of a database for several machines (default: a file in OUT).")] = None,
     study: Annotated[Text, study_option("Name of the study (default: SUITE-VARIANT).")] = None,
     seed: Annotated[int | None, study_option("Seed of the search and its trainings (default: 0).")] = None,
-    targets: options.Targets = None,
-    lookback: options.Lookback = None,
-    horizon: options.Horizon = None,
-    split: options.SplitText = None,
-    scaler: options.Scaling = None,
-    normalise: options.Normalising = None,
-    quantiles: options.Quantiles = None,
-    interval: options.Interval = None,
-    conformal: options.Conformal = False,
-    direction: options.Direction = False,
-    calendar: options.Calendar = None,
-    known: options.Known = None,
-    columns: options.Columns = None,
-    channels: options.Channels = None,
-    time: options.Time = None,
-    case: options.Case = None,
-    label: options.Label = None,
-    missing: options.Missing = None,
+    *,
+    changes: dict[str, dict[str, Any]],
     device: options.Device = "auto",
     jobs: Annotated[
         int | None, study_option("Worker processes (default: one per variant, at most one per core).")
@@ -98,21 +84,7 @@ def tune(
     from zoo.tuning.study import studies_of, tune_all
 
     search = {"trials": trials, "timeout": timeout, "seed": seed, "repeats": repeats, "folds": folds}
-    changes = {
-        "data": options.data_changes(targets, columns, channels, time, missing, case=case, label=label),
-        "problem": options.problem_changes(
-            split,
-            quantiles,
-            interval,
-            calendar,
-            known,
-            lookback=lookback,
-            horizon=horizon,
-            scaler=scaler,
-            normalise=normalise,
-            conformal=conformal,
-            direction=direction,
-        ),
+    changes |= {
         "run": {},
         "fit": {"device": None if device == "auto" else device},
         "tune": {**search, "sampler": sampler, "pruner": pruner, "objectives": options.names_in(objectives)},
