@@ -218,7 +218,7 @@ def expand(
         if variant(name).name not in names:
             raise InputError(f"[models.{name}] sets parameters of a variant that run.models does not name")
     params = {name: resolve(variant(name).build, suite.models.get(name, {}), f"variant '{name}'") for name in names}
-    check_loss(data.problem, config.loss)
+    check_loss(data.problem, config)
     if needs_test and len(data.test) == 0:
         raise InputError(f"split leaves no test rows, so nothing can be scored, got {suite.problem.split}")
     of_season = [name for name in names if "period" in params[name] and "period" not in suite.models.get(name, {})]

@@ -46,7 +46,7 @@ def test_training_learns_and_repeats_bit_for_bit(data, config):
     second, again = fitted(data, **config)
     assert same(first, second)
     assert [e.valid_loss for e in history.epochs] == [e.valid_loss for e in again.epochs]
-    assert validation_loss(first, data.valid, zoo.FitConfig(**config).loss) < 0.9 * history.initial_valid_loss
+    assert validation_loss(first, data.valid, zoo.FitConfig(**config)) < 0.9 * history.initial_valid_loss
 
 
 def test_seed_changes_batches_and_dropout_but_not_the_global_state(data):
@@ -74,7 +74,7 @@ def test_best_weights_are_restored(data, min_delta):
         if epoch.valid_loss < best * (1 - min_delta):
             best, number = epoch.valid_loss, epoch.number
     assert 0 < history.best_epoch == number < len(history.epochs)
-    assert validation_loss(model, data.valid, "mae") == best
+    assert validation_loss(model, data.valid, zoo.FitConfig()) == best
     assert not model.training
 
 
@@ -117,7 +117,7 @@ def test_history_counts_every_epoch(data):
 
 def test_train_loss_is_the_mean_over_windows_not_batches(data):
     model = zoo.create("naive", data.problem)
-    before = validation_loss(model, data.train, "mse")
+    before = validation_loss(model, data.train, zoo.FitConfig(loss="mse"))
     learner = zoo.create("lstm", data.problem, hidden_size=8)
     how = zoo.FitConfig(max_epochs=1, batch_size=150, learning_rate=1e-12, loss="mse")
     history = zoo.fit(learner, data.train, None, how)

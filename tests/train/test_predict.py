@@ -67,9 +67,9 @@ def test_validation_is_in_float32_where_training_is_not(fitted, data):
     stored = history.epochs[history.best_epoch - 1].valid_loss
     error = predict_windows(model, data.valid) - data.valid.scaled_truth()
     assert stored == pytest.approx(error.abs().mean().item(), rel=1e-6)
-    assert stored == validation_loss(model, data.valid, "mae")
+    assert stored == validation_loss(model, data.valid, zoo.FitConfig())
     with narrow_process():
-        assert stored == validation_loss(model, data.valid, "mae")
+        assert stored == validation_loss(model, data.valid, zoo.FitConfig())
 
 
 @has_bfloat16

@@ -48,7 +48,7 @@ def test_the_loss_of_a_trial_is_the_mean_over_its_parts(prices):
     for part in origins(data, 3):
         model = zoo.create("ridge", part.problem, penalty=0.01)
         zoo.fit(model, part.train, part.valid, zoo.FitConfig(device="cpu"))
-        losses.append(validation_loss(model, part.valid, "mae"))
+        losses.append(validation_loss(model, part.valid, zoo.FitConfig()))
     outcome = run_trial(request, data, lambda _: True)
     assert outcome["valid_losses"] == pytest.approx(losses) and outcome["valid_loss"] == pytest.approx(np.mean(losses))
 

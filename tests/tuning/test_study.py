@@ -32,7 +32,7 @@ def test_value_of_a_trial_is_the_validation_loss_of_its_settings(data):
     seed = stream_seed(0, "trial 2")
     model = zoo.create("lstm", data.problem, seed=seed, **point.params)
     zoo.fit(model, data.train, data.valid, zoo.FitConfig.of(point.fit), seed=seed)
-    assert validation_loss(model, data.valid, "mae") == trial.value
+    assert validation_loss(model, data.valid, zoo.FitConfig()) == trial.value
 
 
 def test_sequential_studies_repeat_trial_by_trial(data):

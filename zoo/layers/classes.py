@@ -88,9 +88,14 @@ class Classes(nn.Module):
         variant.solve(lambda: [*known, *held_out], None)
         return loss
 
-    def loss(self, log_odds_B1K: Tensor, is_class_B1K: Tensor) -> Tensor:
-        """The cross-entropy [], averaged over the batch."""
-        return -(is_class_B1K * functional.log_softmax(log_odds_B1K, dim=2)).sum(dim=2).mean()
+    def loss(
+        self, log_odds_B1K: Tensor, is_class_B1K: Tensor, *, smoothing: float = 0.0, is_balanced: bool = False
+    ) -> Tensor:
+        """The cross-entropy [], averaged over the batch; smoothing: share of each label that is spread over all
+        classes; is_balanced: all classes of the training part weigh alike."""
+        weight_K = torch.exp(-self.usual_K) / len(self.usual_K) if is_balanced else torch.ones_like(self.usual_K)
+        spread_B1K = (1 - smoothing) * is_class_B1K + smoothing / len(self.usual_K)
+        return -(weight_K * spread_B1K * functional.log_softmax(log_odds_B1K, dim=2)).sum(dim=2).mean()
 
     @torch.no_grad()
     def begin(self, train: Sequences) -> None:

@@ -57,9 +57,15 @@ class Direction(nn.Module):
             return self.model(x_BLC)
         return self.model(x_BLC) - columns(x_BLC[:, -1:], self.problem.targets)
 
-    def loss(self, log_odds_BTD: Tensor, is_up_BTD: Tensor) -> Tensor:
-        """The cross-entropy [], averaged over everything."""
-        return functional.binary_cross_entropy_with_logits(log_odds_BTD, is_up_BTD)
+    def loss(
+        self, log_odds_BTD: Tensor, is_up_BTD: Tensor, *, smoothing: float = 0.0, is_balanced: bool = False
+    ) -> Tensor:
+        """The cross-entropy [], averaged over everything; smoothing: share of each label that is spread over both;
+        is_balanced: rises and falls of the training part weigh alike."""
+        up_TD = self.usual_TD.sigmoid()
+        weight_BTD = (is_up_BTD / up_TD + (1 - is_up_BTD) / (1 - up_TD)) / 2 if is_balanced else None
+        spread_BTD = (1 - smoothing) * is_up_BTD + smoothing / 2
+        return functional.binary_cross_entropy_with_logits(log_odds_BTD, spread_BTD, weight_BTD)
 
     @torch.no_grad()
     def begin(self, train: Windows) -> None:

@@ -6,6 +6,10 @@ from typing import Annotated, Any, Literal
 from zoo.errors import InputError
 from zoo.space import Choice, Float, Int, resolve
 
+LATER = (
+    "mode", "precision", "threads", "jitter", "scaling", "masking", "channel_dropout", "mixup", "label_smoothing",
+    "class_weights",
+)  # fmt: skip
 MOST_THREADS = 1024  # the system refuses to start many more, which ends the process
 
 
@@ -21,7 +25,10 @@ class FitConfig:
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
-    lowers it to zero; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is (eager),
+    lowers it to zero; jitter, scaling, masking, channel_dropout, mixup: augmentation of the training windows, see
+    zoo.train.augment (0: none); label_smoothing: share of a class that training spreads over all (Szegedy et al. 2016);
+    class_weights: balanced makes each class count alike, in training and validation, however rare it is; both are of
+    classes and directions alone; loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is (eager),
     compiled (torch.compile), or captured as a CUDA graph; auto is a CUDA graph on CUDA, else eager; precision: of the
     step's products (tf32: CUDA only; bfloat16: by autocast), validation and forecasts stay float32; threads: of the
     CPU during fit (more than 1 pays for large models alone, and changes the last digits); device: auto is CUDA, else
@@ -41,6 +48,13 @@ class FitConfig:
     optimizer: Annotated[Literal["adam", "adamw", "sgd"], Choice("adam", "adamw", "sgd")] = "adam"
     momentum: float = 0.9
     schedule: Annotated[Literal["none", "cosine", "plateau"], Choice("none", "cosine", "plateau")] = "none"
+    jitter: float = 0.0
+    scaling: float = 0.0
+    masking: float = 0.0
+    channel_dropout: float = 0.0
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
     loss: Literal["mse", "mae", "huber"] = "mae"
     mode: Literal["auto", "eager", "compile", "cuda-graph"] = "auto"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
@@ -52,7 +66,8 @@ class FitConfig:
             object.__setattr__(self, name, value)
         at_least = {
             "max_epochs": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0, "min_delta": 0,
-            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1,
+            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1, "jitter": 0, "scaling": 0,
+            "masking": 0, "channel_dropout": 0, "mixup": 0, "label_smoothing": 0,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)
@@ -62,17 +77,17 @@ class FitConfig:
             raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")
         if self.threads > MOST_THREADS:
             raise InputError(f"fit: threads must be <= {MOST_THREADS}, got {self.threads}")
-        if not self.momentum < 1:
-            raise InputError(f"fit: momentum must be < 1, got {self.momentum}")
+        for name in ("momentum", "masking", "channel_dropout", "label_smoothing"):
+            if not getattr(self, name) < 1:
+                raise InputError(f"fit: {name} must be < 1, got {getattr(self, name)}")
 
     def settings(self) -> dict[str, Any]:
-        """The settings as rows store them: without the device, without caps that are None, and without the default
-        mode, precision and threads (rows older than those settings have the same keys)."""
-        defaults = {"mode": "auto", "precision": "float32", "threads": 1}
+        """The settings as rows store them: without the device, without caps that are None, and without defaults of the
+        settings in LATER (rows that are older have the same keys)."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if name != "device" and value is not None and value != defaults.get(name)
+            if name != "device" and value is not None and not (name in LATER and value == getattr(FitConfig, name))
         }
 
     @classmethod

@@ -103,7 +103,7 @@ class Descent:
         self.best_loss = math.inf
         self.best_weights: dict[str, Tensor] | None = None
         if valid is not None:
-            self.best_loss = self.history.initial_valid_loss = validation_loss(model, valid, config.loss)
+            self.best_loss = self.history.initial_valid_loss = validation_loss(model, valid, config)
             self.best_weights = _copied(model)
         model.train()
         self.began = time.perf_counter()
@@ -121,7 +121,7 @@ class Descent:
         """Validate, keep the best weights, and decide whether training is over; raises Diverged."""
         self.number += 1
         number, config, history = self.number, self.config, self.history
-        valid_loss = validation_loss(self.model, self.valid, config.loss) if self.valid is not None else None
+        valid_loss = validation_loss(self.model, self.valid, config) if self.valid is not None else None
         _check_losses(number, train_loss, valid_loss, self.step)
         norm, clipped = self._gradients()
         history.epochs.append(Epoch(number, train_loss, valid_loss, seconds, self.count / seconds, norm, clipped))

@@ -57,7 +57,7 @@ def fit(
     expect("seed", seed, int, "a whole number")
     config = config or FitConfig()
     device = check_step(config)
-    check_loss(model.problem, config.loss)
+    check_loss(model.problem, config)
     config = replace(config, mode=mode_on(device, config.mode))
     model.to(device)
     train, valid = train.to(device), valid.to(device) if valid is not None else None
@@ -139,7 +139,7 @@ def _fit_fused(
     fuse: Fuse,
 ) -> list[History | Diverged]:
     for model in models:
-        check_loss(model.problem, configs[0].loss)
+        check_loss(model.problem, configs[0])
         check_windows(model, train, "train")
         if valid is not None:
             check_windows(model, valid, "valid")
@@ -206,7 +206,7 @@ def _fit_members(
         config = replace(config, max_seconds=config.max_seconds / max(1, descending))
     points = valid.as_points() if valid is not None else None
     if points is not None:
-        history.initial_valid_loss = validation_loss(inside(model), points, config.loss)
+        history.initial_valid_loss = validation_loss(inside(model), points, config)
 
     def listen(epoch: Epoch) -> None:
         history.epochs.append(replace(epoch, number=len(history.epochs) + 1))

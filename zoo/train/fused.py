@@ -175,6 +175,8 @@ class Stack:
     def _losses(self, index_KB: Tensor) -> Tensor:
         """The loss of each model [K] on its windows."""
         x, y = self.windows.gather(index_KB.flatten())
+        if self.model.training:
+            x, y = self.steps[0].augment(x, y)
         shape = index_KB.shape
         parts = self.flat.split(self.sizes, dim=1)
         weights = {

@@ -13,6 +13,7 @@ from zoo.data.windows import Windows
 from zoo.errors import InputError, expect
 from zoo.layers.model import WITH_TASK
 from zoo.layers.normalised import Normalised
+from zoo.train.config import FitConfig
 from zoo.train.step import float32_rounding, loss_of
 
 EVALUATION_BATCH = 1024
@@ -69,9 +70,9 @@ def predict_windows(model: nn.Module, windows: Samples) -> Tensor:
     return predict(model, (x for x, _ in windows.batches(EVALUATION_BATCH)))
 
 
-def validation_loss(model: nn.Module, windows: Samples, loss: str) -> float:
-    """The mean loss of predict over all windows, in scaled units; loss: a name, see loss_of."""
-    measured = loss_of(model, loss)
+def validation_loss(model: nn.Module, windows: Samples, config: FitConfig) -> float:
+    """The mean loss of predict over all windows, in scaled units, see loss_of."""
+    measured = loss_of(model, config)
     total = torch.zeros((), device=windows.values.device)
     forecasts, actual = predict_windows(model, windows), windows.scaled_truth()
     for part, true_part in zip(forecasts.split(EVALUATION_BATCH), actual.split(EVALUATION_BATCH), strict=True):

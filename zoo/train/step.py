@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,11 @@ from torch.nn import functional
 
 from zoo.data.dataset import Samples
 from zoo.errors import InputError
-from zoo.layers.model import TASKS, WITH_TASK
+from zoo.layers.classes import Classes
+from zoo.layers.direction import Direction
+from zoo.layers.model import TASKS, WITH_TASK, Model
 from zoo.problem import Problem
+from zoo.train.augment import Augment
 from zoo.train.config import FitConfig
 from zoo.train.optimizer import Optimizer
 
@@ -22,16 +26,31 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def loss_of(model: nn.Module, name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of forecasts and actual values that the model learns: the named one, or that of its task."""
-    return model.loss if isinstance(model, WITH_TASK) else LOSSES[name]
+def loss_of(model: nn.Module, config: FitConfig, *, is_training: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """The loss of forecasts and actual values that the model learns: the config's, or that of its task.
+
+    Labels are smoothed in training alone.
+    """
+    if not isinstance(model, WITH_TASK):
+        return LOSSES[config.loss]
+    smoothing = config.label_smoothing if is_training else 0.0
+    if smoothing == 0 and config.class_weights == "none":
+        return model.loss
+    assert isinstance(model, Classes | Direction)
+    return partial(model.loss, smoothing=smoothing, is_balanced=config.class_weights == "balanced")
 
 
-def check_loss(problem: Problem, name: str) -> None:
-    """Raise InputError for a loss that the task does not use."""
-    if problem.task in TASKS and name != FitConfig.loss:
+def check_loss(problem: Problem, config: FitConfig) -> None:
+    """Raise InputError for settings of the loss that the task does not use."""
+    if problem.task in TASKS and config.loss != FitConfig.loss:
         how = TASKS[problem.task].learns_by
-        raise InputError(f"fit.loss must be left out: the task {problem.task} is learned by {how}, got {name}")
+        raise InputError(f"fit.loss must be left out: the task {problem.task} is learned by {how}, got {config.loss}")
+    for name in ("label_smoothing", "class_weights"):
+        if problem.task not in ("classify", "direction") and getattr(config, name) != getattr(FitConfig, name):
+            raise InputError(
+                f"fit.{name} is of classes and directions: leave it out for the task {problem.task}, "
+                f"got {getattr(config, name)}"
+            )
 
 
 class Step:
@@ -41,17 +60,18 @@ class Step:
     compiled or captured as a CUDA graph. predict maps x to a forecast: the model, or its compiled form.
     """
 
-    def __init__(self, model: nn.Module, windows: Samples, config: FitConfig) -> None:
+    def __init__(self, model: Model, windows: Samples, config: FitConfig) -> None:
         self.model, self.windows, self.config = model, windows, config
         self.predict: Callable[[Tensor], Tensor] = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = Optimizer(self.parameters, config)
         self.device = windows.values.device
-        self.loss_of = loss_of(model, config.loss)
+        self.loss_of = loss_of(model, config, is_training=True)
+        self.augment = Augment(model.problem, windows, config)
 
     def forward(self, index: Tensor) -> Tensor:
         """Gather the windows and return the loss of their forecasts."""
-        x, y = self.windows.gather(index)
+        x, y = self.augment(*self.windows.gather(index))
         with autocast(self.config.precision, self.device):
             return self.loss_of(self.predict(x), y)
 

@@ -20,7 +20,7 @@ from zoo.records import Record
 from zoo.registry import create, variant
 from zoo.space import Choice, Float, Int, Parameter, Range, check_range, parameters_of, resolve, scalar
 from zoo.suite import try_out
-from zoo.train.config import FitConfig
+from zoo.train.config import LATER, FitConfig
 from zoo.tuning.trial import Point
 
 BUDGET = ("fit.max_epochs", "fit.max_batches", "fit.max_seconds")
@@ -119,8 +119,9 @@ def search_for(name: str, data: Data, settings: StudySettings) -> Search:
     base = resolve(chosen.build, settings.params, f"variant '{name}'")
     is_trained = create(name, data.problem, **base).is_trainable
     base |= {"lookback": data.problem.lookback}
-    # Studies that are older than fit.threads have the same request.
-    left_out = [("device", settings.config.device), ("threads", 1)]
+    # Studies that are older than these settings have the same request.
+    later = [key for key in LATER if key not in ("mode", "precision")]
+    left_out = [("device", settings.config.device), *((key, getattr(FitConfig, key)) for key in later)]
     base |= {f"fit.{key}": value for key, value in asdict(settings.config).items() if (key, value) not in left_out}
     spans = dict(chosen.space_for(data.problem))
     if is_trained:
@@ -133,14 +134,14 @@ def search_for(name: str, data: Data, settings: StudySettings) -> Search:
         span = range_of(given, known[key], key)
         if key in BUDGET:
             raise InputError(f"{key} is the training budget, the same for every trial: set it with --fix")
-        if key == "fit.loss":
-            raise InputError("trials are compared by fit.loss, so it cannot have a range: set it with --fix")
+        if key in ("fit.loss", "fit.class_weights"):
+            raise InputError(f"trials are compared by {key}, so it cannot have a range: set it with --fix")
         if key in fix:
             raise InputError(f"{key} is both fixed and given a range: leave out one of them")
         if (key.startswith("fit.") and not is_trained) or not chosen.parameters:
             continue  # a variant that is not trained, or takes no parameter, is the same at every value
         spans.pop(key, None)
-        base[key] = _within(span, base[key])
+        base[key] = _within(span, base.get(key, known[key].default))
         if len(set(_ends(span))) > 1:
             spans[key] = span
     search = Search(name, base, spans)

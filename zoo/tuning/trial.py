@@ -99,7 +99,7 @@ def _outcome(request: TrialRequest, data: Data, goes_on: GoesOn) -> dict[str, An
             on_epoch(None)
         valid = fold.valid.to(device)
         held_out = histories[-1].held_out_loss  # of a classifier that has learned the validation part since
-        losses.append(validation_loss(model, valid, config.loss) if held_out is None else held_out)
+        losses.append(validation_loss(model, valid, config) if held_out is None else held_out)
         if not math.isfinite(losses[-1]):
             raise Diverged(f"the validation loss is {losses[-1]}")
     return {
