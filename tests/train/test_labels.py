@@ -83,7 +83,7 @@ def test_other_tasks_refuse_them(data, settings):
         zoo.fit(zoo.create("gru", data.problem), data.train, data.valid, zoo.FitConfig(**settings))
 
 
-def test_a_study_cannot_search_what_its_trials_are_compared_by(tmp_path):
+def test_a_study_cannot_search_what_its_trials_are_compared_by():
     from zoo.tuning.search import StudySettings, search_for
 
     data = zoo.prepare(made_cases())
