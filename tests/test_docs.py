@@ -33,6 +33,7 @@ STEP = re.compile(r"^    (?:\.venv/bin/)?zoo ([^#\n]+)|^```(python|toml)\n(.*?)^
 QUICK = {
     "bench": ("--seeds", "1", "--set", "fit.max_epochs=1", "--jobs", "1"),
     "fit": ("--set", "fit.max_epochs=1"),
+    "select": ("--budget", "20s", "--models", "naive,drift,ridge,linear"),
     "tune": ("--trials", "2", "--fix", "max_epochs=1", "--jobs", "1"),
     "speed": ("--batch-size", "8", "--lookback", "7", "--phase", "infer", "--seconds", "0.05", "--passes", "1"),
 }

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from zoo.cell import Cell
+from zoo.data.dataset import Data
 from zoo.errors import InputError
+from zoo.layers.committee import Committee
+from zoo.layers.model import Model
+from zoo.registry import variant
 from zoo.run import environment
 from zoo.run.serving import THREADS
 from zoo.run.tuned import read_tuned, tuned_cells
@@ -40,8 +45,7 @@ def fit_and_save(
     if tuned is not None:
         (cell,) = tuned_cells([cell], data, read_tuned(tuned, [cell.variant]))
         data = data.with_lookback(cell.problem.lookback)
-    if refit and (cell.fit is None or cell.problem.is_conformal):
-        why = "calibrates on validation rows" if cell.problem.is_conformal else "is not trained by gradient descent"
+    if refit and (why := _why_no_refit(cell)) is not None:
         raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
     check_model_folder(folder)
     with torch_threads(THREADS):
@@ -50,10 +54,7 @@ def fit_and_save(
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
         seen, rows = data.split.train_end, data.rows
         if refit and history.best_epoch:
-            whole = {**suite.problem.model_dump(), "split": [1.0, 0.0, 0.0], "lookback": cell.problem.lookback}
-            data = prepare_from(suite.data.model_dump(), whole)
-            fit = {**(cell.fit or {}), "max_epochs": history.best_epoch}
-            model, _ = trained(cell.model_copy(update={"fit": fit}), data, on_epoch)
+            model, data = trained_on_all(cell, suite, history.best_epoch, on_epoch)
             seen = rows = data.split.train_end
     about = {
         "variant": cell.variant,
@@ -72,3 +73,31 @@ def fit_and_save(
     }
     save(model, folder, data, variant=cell.variant, params=cell.params, about=about)
     return about
+
+
+def trained_on_all(
+    cell: Cell, suite: Suite, best_epoch: int, on_epoch: Callable[[Epoch], None] | None = None
+) -> tuple[Model, Data]:
+    """A cell's model trained anew on every row of the suite's data, and these data.
+
+    What gradient descent trains learns all rows, for `best_epoch` epochs. Anything else that needs validation rows, and
+    what is solved, learns the oldest 90 % and takes the others for validation.
+    """
+    has_epochs = best_epoch > 0 and _why_no_refit(cell) is None
+    split = [1.0, 0.0, 0.0] if has_epochs else [0.9, 0.1, 0.0]
+    problem = {**suite.problem.model_dump(), "split": split, "lookback": cell.problem.lookback}
+    data = prepare_from(suite.data.model_dump(), problem)
+    if has_epochs:
+        cell = cell.model_copy(update={"fit": {**(cell.fit or {}), "max_epochs": best_epoch}})
+    return trained(cell, data, on_epoch)[0], data
+
+
+def _why_no_refit(cell: Cell) -> str | None:
+    """Why the best number of epochs cannot be repeated on all rows; None where it can."""
+    if cell.problem.is_conformal:
+        return "calibrates on validation rows"
+    if cell.fit is None:
+        return "is not trained by gradient descent"
+    if issubclass(variant(cell.variant).build, Committee):
+        return "weighs its members by validation rows"
+    return None

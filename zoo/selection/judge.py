@@ -1,0 +1,40 @@
+"""Judge: which of several candidates is chosen, from their losses on the same windows; arrays in, numbers out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from zoo.stats.long_run import cosine_sums, degrees_of_freedom
+
+Name = TypeVar("Name")
+
+
+def standard_error(differences: np.ndarray, horizon: int) -> float:
+    """The standard error of the mean of differences [n] between windows in time order, which overlap."""
+    degrees = degrees_of_freedom(len(differences), horizon)
+    if degrees:
+        return float(np.sqrt(np.mean(cosine_sums(differences, horizon) ** 2)))
+    apart = max(1.0, len(differences) / horizon)
+    return float(differences.std(ddof=1) / math.sqrt(apart)) if len(differences) > 1 else math.inf
+
+
+def chosen(losses: Mapping[Name, np.ndarray], simplest_first: Sequence[Name], horizon: int) -> Name:
+    """The simplest candidate whose mean loss is within one standard error of the lowest.
+
+    losses: [n] of each, on the same windows in time order. The error is that of the difference to the best, window by
+    window, so that what is hard for all does not count. Source: the one-standard-error rule of Breiman et al.,
+    Classification and Regression Trees (1984), section 3.4.3, with paired differences.
+    """
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    for name in simplest_first:
+        differences = losses[name] - losses[best]
+        if name == best or differences.mean() <= standard_error(differences, horizon):
+            return name
+    return best
+
+
+def ratio(losses: np.ndarray, naive: np.ndarray) -> float:
+    """The rmse over naive's."""
+    return float(np.sqrt(losses.mean() / naive.mean())) if naive.mean() > 0 else math.nan

@@ -1,0 +1,242 @@
+"""Search: which candidates are scored on which blocks, and for how long: baselines, halving, finalists, tuning."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import optuna
+
+from zoo.data.dataset import Data
+from zoo.data.spacing import spacing
+from zoo.errors import InputError
+from zoo.layers.normalised import Solvable
+from zoo.registry import create, variant
+from zoo.seeding import stream_seed
+from zoo.selection.board import Board, Entry
+from zoo.selection.judge import chosen
+from zoo.selection.score import Candidate, block_losses
+from zoo.selection.workers import Job, Workers
+from zoo.train.evaluate import forecast
+from zoo.tuning.search import StudySettings, search_for
+
+# When each stage ends at the latest, as shares of the time that is left once the workers have started.
+LOOKBACK, BASELINES, HALVING, FINALISTS = 0.1, 0.25, 0.55, 0.7
+REPORT = 5.0  # seconds for the last steps beside training
+TRAININGS = 2  # on the way to the kept model: one is scored on the test part, one learns all rows
+RUNGS, KEPT = 3, 3  # each rung keeps one in three, and gives it three times as long
+SHORTEST = 1.0  # seconds of training below which a rung says little
+MOST_FINALISTS = 3
+MORE_TIME = 1.5  # the last trainings may take so many times as long as those that a candidate was judged by
+LOOKBACKS = (7, 14, 28, 56)
+HOPELESS = 1.1  # times the best error on the newest block: a tuned candidate above it is scored on no other
+# Those that came first over the standard benchmark (results/standard): a short budget tries only some.
+FIRST = (
+    "hybrid-lstm", "ar-lstm", "gru", "tcn", "nlinear", "lstm", "attention-lstm", "seq2seq-attention-lstm", "tcn-lstm",
+    "stacked-lstm", "hybrid-segrnn", "bilstm", "cnn-lstm", "dilated-lstm", "segrnn", "lstnet", "rnn",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a search has done so far: its stage, how many scores it has, and the best candidate with its rmse over
+    naive's."""
+
+    stage: str
+    scores: int
+    best: str
+    error: float
+
+
+class Search:
+    """Fills a board, and leaves time for the last trainings; seconds: of the whole budget, which ran from `started` on,
+    by time.monotonic.
+
+    blocks: see judged_blocks, at the shortest lookback; names: the variants that may be chosen; lookbacks: those that
+    are tried. The recurrent variants come in the order of FIRST.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Data],
+        names: Sequence[str],
+        lookbacks: Sequence[int],
+        *,
+        seconds: float,
+        started: float,
+        jobs: int,
+        seed: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.blocks, self.lookbacks, self.seed = blocks, lookbacks, seed
+        self.end, self.began, self.jobs, self.on_progress = started + seconds, started, jobs, on_progress
+        naive = create("naive", blocks[0].problem)
+        self.board = Board(
+            [block_losses(forecast(naive, each.test), each) for each in blocks], blocks[0].problem.horizon
+        )
+        self.lookback, self.scores = min(lookbacks), 0
+        self.training_seconds = SHORTEST  # of the last rung: what a candidate was judged with
+        self.season = season_of(blocks[0])
+        self.ranks, self.trained = _ranks(names, blocks[0])
+        self.naive = self.board.enter(Candidate("naive", self.lookback), 0)
+        for number, losses in enumerate(self.board.naive):
+            self.board.entries[self.naive].losses[number] = losses
+
+    def run(self, workers: Workers) -> None:
+        """All stages; Ctrl-C ends them, and the board keeps what it has."""
+        self.began = time.monotonic()
+        self._baselines(workers)
+        self._finalists(workers, self._halved(workers))
+        self._tune(workers)
+
+    def _until(self, share: float) -> float:
+        return self.began + share * (self.end - self.began)
+
+    @property
+    def _last(self) -> float:
+        """When the search has to end, so that the longest of the candidates that may win can be trained again."""
+        longest = max([self.board.entries[key].seconds for key in self.board.complete()], default=0.0)
+        return self.end - REPORT - TRAININGS * MORE_TIME * longest
+
+    def _run(self, workers: Workers, stage: str, until: float, jobs: Sequence[tuple[str, int, float]]) -> None:
+        """Score (key, block, seconds) until a stage ends."""
+        board = self.board
+        keys = {(id(board.entries[key].candidate), block): key for key, block, _ in jobs}
+        asked = [Job(board.entries[key].candidate, block, seconds) for key, block, seconds in jobs]
+        for job, score in workers.scores(asked, until):
+            board.add(keys[id(job.candidate), job.block], job.block, score)
+            self.scores += 1
+            best = min(board.entries, key=board.error)
+            self.on_progress(Progress(stage, self.scores, board.entries[best].candidate.label, board.error(best)))
+
+    def _baselines(self, workers: Workers) -> None:
+        """Choose the lookback by ridge, and score every baseline that is not trained, the quickest first."""
+        board, seconds = self.board, LOOKBACK * (self.end - self.began)
+        if "ridge" in self.ranks and len(self.lookbacks) > 1:
+            keys = [board.enter(Candidate("ridge", lookback), self.ranks["ridge"]) for lookback in self.lookbacks]
+            numbers = range(len(self.blocks))
+            self._run(
+                workers, "lookback", self._until(LOOKBACK), [(key, block, seconds) for block in numbers for key in keys]
+            )
+            scored = {key: board.whole(key) for key in keys if len(board.entries[key].losses) == len(numbers)}
+            if scored:
+                self.lookback = board.entries[chosen(scored, list(scored), board.horizon)].candidate.lookback
+        jobs = []
+        for name, rank in self.ranks.items():
+            if name == "naive" or name in self.trained:
+                continue
+            lookback, params = self.lookback, {}
+            if "period" in variant(name).parameters and self.season is not None and self.season <= max(self.lookbacks):
+                lookback, params = max(lookback, self.season), {"period": self.season}
+            key = board.enter(Candidate(name, lookback, params), rank)
+            jobs += [(key, block, seconds) for block in range(len(self.blocks))]
+        jobs.sort(key=lambda job: self._cost(board.entries[job[0]]))
+        self._run(workers, "baselines", self._until(BASELINES), jobs)
+
+    def _halved(self, workers: Workers) -> list[str]:
+        """The trained candidates that survive successive halving on the newest block (Jamieson & Talwalkar 2016)."""
+        names = sorted(self.trained, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+        time_left = (self._until(HALVING) - time.monotonic()) * self.jobs
+        of_rung = time_left / RUNGS
+        count = max(MOST_FINALISTS, min(len(names), int(of_rung / SHORTEST)))
+        keys = [self.board.enter(Candidate(name, self.lookback), self.ranks[name]) for name in names[:count]]
+        began = time.monotonic()
+        for rung in range(RUNGS):
+            if not keys:
+                break
+            self.training_seconds = max(SHORTEST, of_rung / max(len(keys), self.jobs))
+            end = began + (self._until(HALVING) - began) * (rung + 1) / RUNGS
+            self._run(workers, f"halving, {len(keys)} models", end, [(key, 0, self.training_seconds) for key in keys])
+            keys = sorted((key for key in keys if self.board.entries[key].losses), key=self.board.error)
+            keys = keys[: max(MOST_FINALISTS, math.ceil(len(keys) / KEPT))]
+        return keys[:MOST_FINALISTS]
+
+    @staticmethod
+    def _cost(entry: Entry) -> tuple[int, bool, bool]:
+        """Rules first, then ridge, and what another package estimates last."""
+        name = entry.candidate.variant
+        return entry.rank, name != "ridge", variant(name).needs is not None
+
+    def _finalists(self, workers: Workers, keys: Sequence[str]) -> None:
+        further = [(key, block, self.training_seconds) for block in range(1, len(self.blocks)) for key in keys]
+        self._run(workers, "finalists", self._until(FINALISTS), further)
+
+    def _tune(self, workers: Workers) -> None:
+        """Search the settings of the best recurrent candidates, in turn, until the time is over."""
+        board, names = self.board, []
+        ready = [key for key in board.complete() if board.entries[key].candidate.variant in self.trained]
+        for key in sorted(ready, key=board.error):
+            if (candidate := board.entries[key].candidate).variant not in names and variant(
+                candidate.variant
+            ).parameters:
+                names.append(candidate.variant)
+        names = names[:2]
+        data = self.blocks[0].with_lookback(self.lookback)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        studies = {}
+        for name in names:
+            sampler = optuna.samplers.TPESampler(seed=stream_seed(self.seed, f"select {name}") % 2**32)
+            studies[name] = search_for(name, data, StudySettings()), optuna.create_study(sampler=sampler)
+        waves = 0
+        while names and time.monotonic() + self.training_seconds < self._last:
+            search, study = studies[names[waves % len(names)]]
+            waves += 1
+            trials = {}
+            for _ in range(self.jobs):
+                trial = study.ask()
+                search.suggest(trial)
+                point = search.point_of(trial)
+                fit = {key.removeprefix("fit."): value for key, value in trial.params.items() if key.startswith("fit.")}
+                params = {key: point.params[key] for key in trial.params if key in point.params}
+                trials[
+                    board.enter(Candidate(search.variant, self.lookback, params, fit), self.ranks[search.variant])
+                ] = trial
+            self._run(workers, "tuning", self._last, [(key, 0, self.training_seconds) for key in trials])
+            for key, trial in trials.items():
+                error = board.error_on(key, 0)
+                study.tell(trial, error if math.isfinite(error) else None, skip_if_finished=True)
+            least = min(board.error_on(key, 0) for key in board.complete())
+            good = [key for key in trials if board.error_on(key, 0) < HOPELESS * least]
+            further = [(key, block, self.training_seconds) for key in good for block in range(1, len(self.blocks))]
+            self._run(workers, "tuning", self._last, further)
+
+
+def lookbacks_for(data: Data, given: int | None) -> list[int]:
+    """The lookbacks to try: the one that is given, or usual ones and one or two seasons, where the rows allow them."""
+    if given is not None:
+        return [given]
+    season = season_of(data)
+    wanted = {
+        *LOOKBACKS,
+        max(LOOKBACKS[0], 2 * data.problem.horizon),
+        *([season, 2 * season] if season is not None else []),
+    }
+    longest = data.split.train_end // 8
+    return sorted(each for each in wanted if each <= max(longest, LOOKBACKS[0]))
+
+
+def season_of(data: Data) -> int | None:
+    """The season that the spacing of the rows suggests."""
+    usual = spacing(data.time_of_first)
+    return usual.season if usual is not None else None
+
+
+def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str]]:
+    """How simple each variant is that can be used here: 0 naive, 1 a rule that learns nothing, 2 another baseline, 3 a
+    recurrent model; and those that gradient descent trains."""
+    ranks: dict[str, int] = {}
+    trained: list[str] = []
+    for name in names:
+        try:
+            model = create(name, data.problem) if variant(name).is_here else None
+        except InputError:
+            continue
+        if model is None:
+            continue
+        is_baseline, learns = (
+            "baseline" in variant(name).tags,
+            model.is_trainable or isinstance(model.variant, Solvable),
+        )
+        ranks[name] = 0 if name == "naive" else 3 - is_baseline - (is_baseline and not learns)
+        trained += [name] if model.is_trainable else []
+    return ranks, trained
