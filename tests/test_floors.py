@@ -7,8 +7,8 @@ import pytest
 
 ROOMS = [
     "errors", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
-    "metrics", "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed", "tuning",
-    "report", "selection", "notebook", "testing", "learn", "cli",
+    "inline", "metrics", "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed",
+    "tuning", "report", "selection", "notebook", "choice", "testing", "learn", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"
 FILES = sorted(path.relative_to(HOME).as_posix() for path in HOME.rglob("*.py"))

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.choice import select
     from zoo.data.cases import Cases, cases
     from zoo.data.dataset import Data
     from zoo.data.prepare import prepare
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.problem import Problem
     from zoo.registry import create, list_models, register, variant
     from zoo.run.results import results
+    from zoo.selection.select import Selection
     from zoo.space import Choice, Float, Int
     from zoo.train.classify import classify
     from zoo.train.config import FitConfig
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "zoo.choice": ("select",),
     "zoo.data.cases": ("Cases", "cases"),
     "zoo.data.dataset": ("Data",),
     "zoo.data.prepare": ("prepare",),
@@ -41,6 +44,7 @@ _NAMES = {
     "zoo.problem": ("Problem",),
     "zoo.registry": ("create", "list_models", "register", "variant"),
     "zoo.run.results": ("results",),
+    "zoo.selection.select": ("Selection",),
     "zoo.space": ("Choice", "Float", "Int"),
     "zoo.train.classify": ("classify",),
     "zoo.train.config": ("FitConfig",),

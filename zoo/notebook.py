@@ -1,9 +1,7 @@
 """zoo.bench: a benchmark from Python, with its results as a table, sentences, forecasts and pictures."""
 
 import html
-import os
 import shutil
-import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -16,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.cases import Cases
-from zoo.data.sources import NAMES, load
+from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
+from zoo.inline import is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
 from zoo.report.evidence import judged, stored_of
@@ -193,7 +192,8 @@ def bench(
     chosen |= {"case": case, "label": label}
     settings = {
         "data": {name: each for name, each in chosen.items() if each is not None},
-        "problem": {"lookback": lookback, "horizon": horizon} | {name: _plain(each) for name, each in problem.items()},
+        "problem": {"lookback": lookback, "horizon": horizon}
+        | {name: plain_value(each) for name, each in problem.items()},
         "fit": dict(fit or {}),
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
@@ -225,7 +225,7 @@ def _bench(
     jobs: int | None,
     progress: bool,
 ) -> Results:
-    source, columns = _source(data, folder)
+    source, columns = source_of(data, folder)
     if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
         targets = columns
     if targets is None:
@@ -242,37 +242,11 @@ def _bench(
     }
     from rich.progress import Progress
 
-    with Progress(disable=not (progress and _is_watched())) as bar:
+    with Progress(disable=not (progress and is_watched())) as bar:
         run = run_suite(suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan))
     if run.is_stopped:
         raise KeyboardInterrupt
     return Results(folder, frozenset(row.key for row in run.rows))
-
-
-def _source(data: Any, folder: Path) -> tuple[str, list[str] | None]:
-    """What workers load, and the columns where that is known: data in memory become a file in the folder."""
-    if isinstance(data, (str, Path)):
-        return str(data) if str(data) in NAMES else os.path.abspath(data), None
-    if isinstance(data, np.ndarray):
-        if data.ndim not in (1, 2):
-            raise InputError(f"an array must have the shape [rows] or [rows, columns], got {list(data.shape)}")
-        data = pd.DataFrame(data.reshape(len(data), -1))
-        data.columns = ["value"] if data.shape[1] == 1 else [f"column{number}" for number in range(data.shape[1])]
-    frame = data.to_frame(name=data.name if data.name is not None else "value") if isinstance(data, pd.Series) else data
-    has_times = isinstance(frame.index, pd.DatetimeIndex)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "data.csv"
-    write_text(path, frame.to_csv(index=has_times, index_label="time" if has_times else None))
-    return str(path.resolve()), list(map(str, frame.columns))
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _is_watched() -> bool:
-    """Whether somebody looks on: in a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def _listener(bar: Any, plan: Any) -> Any:

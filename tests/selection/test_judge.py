@@ -5,7 +5,7 @@ import pytest
 
 from zoo.selection.judge import chosen, ratio, standard_error
 
-ORDER = ["naive", "ridge", "lstm"]
+ORDER = {"naive": 0, "ridge": 2, "lstm": 4}
 
 
 def losses(shifts, *, common=1.0, own=0.1, windows=400, seed=0):
@@ -26,10 +26,20 @@ def test_what_chance_explains_leaves_the_simplest():
     assert picks.count("naive") > 20 and picks.count("lstm") < 12
 
 
+def test_less_than_half_a_percent_of_the_rmse_is_no_gain():
+    every = losses((0.008, 0.02, 0.0), own=0.0)
+    mean = every["lstm"].mean()
+    assert 0.008 < 0.01 * mean < 0.02
+    assert (
+        chosen(every, ORDER, 1) == "naive"
+        and chosen({name: every[name] for name in ("ridge", "lstm")}, ORDER, 1) == "lstm"
+    )
+
+
 def test_the_best_itself_is_chosen_where_nothing_simpler_is_near():
     every = losses((1.0, 0.5, 0.0))
     assert chosen(every, ORDER, 1) == "lstm"
-    assert chosen({"naive": every["naive"]}, ["naive"], 1) == "naive"
+    assert chosen({"naive": every["naive"]}, ORDER, 1) == "naive"
 
 
 @pytest.mark.parametrize("horizon", [1, 5])
@@ -42,6 +52,11 @@ def test_the_standard_error_is_that_of_repeated_samples(horizon):
         means.append(values.mean())
         errors.append(standard_error(values, horizon))
     assert np.mean(np.square(errors)) == pytest.approx(np.var(means), rel=0.35)
+
+
+def test_of_equally_simple_ones_the_best_is_chosen():
+    every = losses((0.01, 0.005, 0.0), own=0.001)
+    assert chosen(every, dict.fromkeys(ORDER, 4), 1) == "lstm"
 
 
 def test_a_few_windows_have_an_error_too():

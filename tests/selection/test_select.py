@@ -107,8 +107,23 @@ def test_a_random_walk_leaves_naive():
     random = np.random.default_rng(0)
     naive = [random.normal(size=100) ** 2 for _ in range(3)]
     board = Board(naive, 1)
-    keys = [board.enter(Candidate(name, 7), rank) for name, rank in (("naive", 0), ("ridge", 2), ("gru", 3))]
+    keys = [board.enter(Candidate(name, 7), rank) for name, rank in (("naive", 0), ("ridge", 2), ("gru", 4))]
     for block, losses in enumerate(naive):
         for key, noise in zip(keys, (0.0, 0.02, 0.05), strict=True):
             board.add(key, block, Score(losses + noise * random.normal(size=100), 1.0))
     assert board.entries[board.pick()].candidate.variant == "naive"
+
+
+@pytest.mark.process
+def test_from_python_with_data_in_memory(prices, tmp_path):
+    out = tmp_path / "choice"
+    series = prices.set_index(pd.to_datetime(prices["date"]))["close"]
+    choice = zoo.select(series, budget_seconds=60, models=["naive", "ridge"], horizon=2, out=out, progress=False)
+    assert choice.label == "ridge" and choice.row.metrics.skill > 0.2
+    assert list(choice.forecasts["step"]) == [1, 2] and choice.model.targets == ("close",)
+    assert choice.reasons[0] in str(choice) and set(choice.table["variant"]) == {"naive", "ridge"}
+    with pytest.raises(zoo.InputError, match="not empty"):
+        zoo.select(series, budget_seconds=60, models=["naive"], out=out)
+    with pytest.raises(zoo.InputError, match="name what to forecast"):
+        zoo.select(prices, budget_seconds=60, out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

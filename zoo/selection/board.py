@@ -66,9 +66,8 @@ class Board:
 
     def pick(self) -> str:
         """The key of the candidate to choose, see zoo.selection.judge.chosen; naive is always among them."""
-        keys = self.complete()
-        simplest = sorted(keys, key=lambda key: (self.entries[key].rank, self.entries[key].seconds))
-        return chosen({key: self.whole(key) for key in keys}, simplest, self.horizon)
+        ranks = {key: self.entries[key].rank for key in self.complete()}
+        return chosen({key: self.whole(key) for key in ranks}, ranks, self.horizon)
 
     def best(self) -> str:
         """The key of the candidate with the lowest error on all blocks."""

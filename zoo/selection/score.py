@@ -1,9 +1,10 @@
 """Score: a candidate is trained once, and its errors on one block are measured; worker processes answer with it."""
 
+import copy
 import pickle
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from zoo.data.dataset import Data
 from zoo.errors import message_of
+from zoo.layers.model import Model
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.timeout import time_limit
@@ -20,6 +22,7 @@ from zoo.train.evaluate import forecast
 from zoo.train.fit import fit
 
 GRACE = 1.5  # of the seconds for training, within which a candidate must end
+PROBE = 4  # training steps from which the pace is measured
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,22 @@ def score(candidate: Candidate, data: Data, *, seconds: float, seed: int = 0) ->
         with time_limit(GRACE * seconds + 1):
             data = data.with_lookback(candidate.lookback)
             model = create(candidate.variant, data.problem, seed=seed, **candidate.params)
-            config = FitConfig.of({"device": "cpu", **candidate.fit, "max_seconds": seconds})
-            fit(model, data.train, data.valid, config, seed=seed)
+            fit(model, data.train, data.valid, _within(seconds, candidate, model, data), seed=seed)
             losses = block_losses(forecast(model, data.test), data)
     except Exception as error:  # a variant may raise anything
         return Score(None, time.perf_counter() - started, message_of(error))
     return Score(losses, time.perf_counter() - started)
+
+
+def _within(seconds: float, candidate: Candidate, model: Model, data: Data) -> FitConfig:
+    """Settings with which training takes so many seconds at most: a cap on seconds, which counts from epoch to epoch,
+    and one on steps, by the pace of a few."""
+    config = FitConfig.of({"device": "cpu", **candidate.fit, "max_seconds": seconds})
+    if not model.is_trainable:
+        return config
+    probe, few = copy.deepcopy(model), replace(config, max_epochs=1, max_batches=PROBE)
+    pace = sum(epoch.seconds for epoch in fit(probe, data.train, None, few, seed=0).epochs) / PROBE
+    return replace(config, max_batches=max(PROBE, int(seconds / pace)))
 
 
 def block_losses(forecasts: np.ndarray, data: Data) -> np.ndarray:

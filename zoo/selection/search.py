@@ -29,6 +29,7 @@ SHORTEST = 1.0  # seconds of training below which a rung says little
 MOST_FINALISTS = 3
 MORE_TIME = 1.5  # the last trainings may take so many times as long as those that a candidate was judged by
 LOOKBACKS = (7, 14, 28, 56)
+KINDS = ("naive", "rule", "ridge", "baseline", "recurrent")  # the simplest first; a rule learns nothing
 HOPELESS = 1.1  # times the best error on the newest block: a tuned candidate above it is scored on no other
 # Those that came first over the standard benchmark (results/standard): a short budget tries only some.
 FIRST = (
@@ -120,7 +121,9 @@ class Search:
             )
             scored = {key: board.whole(key) for key in keys if len(board.entries[key].losses) == len(numbers)}
             if scored:
-                self.lookback = board.entries[chosen(scored, list(scored), board.horizon)].candidate.lookback
+                self.lookback = board.entries[
+                    chosen(scored, {key: place for place, key in enumerate(scored)}, board.horizon)
+                ].candidate.lookback
         jobs = []
         for name, rank in self.ranks.items():
             if name == "naive" or name in self.trained:
@@ -152,10 +155,9 @@ class Search:
         return keys[:MOST_FINALISTS]
 
     @staticmethod
-    def _cost(entry: Entry) -> tuple[int, bool, bool]:
+    def _cost(entry: Entry) -> tuple[int, bool]:
         """Rules first, then ridge, and what another package estimates last."""
-        name = entry.candidate.variant
-        return entry.rank, name != "ridge", variant(name).needs is not None
+        return entry.rank, variant(entry.candidate.variant).needs is not None
 
     def _finalists(self, workers: Workers, keys: Sequence[str]) -> None:
         further = [(key, block, self.training_seconds) for block in range(1, len(self.blocks)) for key in keys]
@@ -222,8 +224,7 @@ def season_of(data: Data) -> int | None:
 
 
 def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str]]:
-    """How simple each variant is that can be used here: 0 naive, 1 a rule that learns nothing, 2 another baseline, 3 a
-    recurrent model; and those that gradient descent trains."""
+    """How simple each variant is that can be used here, its place in KINDS, and those that gradient descent trains."""
     ranks: dict[str, int] = {}
     trained: list[str] = []
     for name in names:
@@ -237,6 +238,7 @@ def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str]]
             "baseline" in variant(name).tags,
             model.is_trainable or isinstance(model.variant, Solvable),
         )
-        ranks[name] = 0 if name == "naive" else 3 - is_baseline - (is_baseline and not learns)
+        kind = "recurrent" if not is_baseline else "baseline" if learns else "rule"
+        ranks[name] = KINDS.index(name if name in KINDS else kind)
         trained += [name] if model.is_trainable else []
     return ranks, trained

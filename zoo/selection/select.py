@@ -15,6 +15,7 @@ from zoo.data.sources import load
 from zoo.data.table import Table
 from zoo.errors import InputError
 from zoo.files import write_text
+from zoo.inline import IN_MEMORY
 from zoo.registry import variant
 from zoo.report.evidence import judged
 from zoo.report.folder import write_report
@@ -25,7 +26,7 @@ from zoo.run.serving import THREADS
 from zoo.run.single import trained_on_all
 from zoo.selection.blocks import judged_blocks
 from zoo.selection.board import Board, Entry
-from zoo.selection.search import MORE_TIME, Progress, Search, lookbacks_for
+from zoo.selection.search import KINDS, MORE_TIME, Progress, Search, lookbacks_for
 from zoo.selection.words import reasons
 from zoo.selection.workers import Workers
 from zoo.space import resolve
@@ -33,7 +34,7 @@ from zoo.suite import Suite, chosen_models, expand, prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.forecast_next import forecast_next
 from zoo.train.step import torch_threads
-from zoo.train.store import load_model, save
+from zoo.train.store import SavedModel, load_model, save
 
 SHORTEST_BUDGET = 10.0  # seconds
 
@@ -55,6 +56,19 @@ class Selection:
     row: AccuracyRow
     seconds: float
     is_stopped: bool
+
+    @property
+    def model(self) -> SavedModel:
+        """The pick, trained on all rows."""
+        return load_model(self.folder / "model")
+
+    @property
+    def forecasts(self) -> pd.DataFrame:
+        """What it forecasts after the last row, as zoo.forecast_next gives it."""
+        return pd.read_csv(self.folder / "forecasts.csv")
+
+    def __str__(self) -> str:
+        return "\n".join([*self.reasons, "", self.table.to_string(index=False)])
 
 
 def select(
@@ -83,8 +97,7 @@ def select(
         raise InputError(f"budget must be >= {SHORTEST_BUDGET:g} seconds, got {budget_seconds:g}")
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty: choose another --out")
+    check_folder(folder)
     settings, problem = suite.data.model_dump(), suite.problem.model_dump()
     given, needs = suite.problem.lookback, suite.problem.horizon if suite.problem.calendar or suite.problem.known else 1
     whole = prepare_from(settings, {**problem, "lookback": given or max(7, needs)})
@@ -128,10 +141,15 @@ def select(
     return selection
 
 
+def check_folder(folder: Path) -> None:
+    """Raise InputError for an output folder that holds anything but data in memory."""
+    if folder.exists() and (not folder.is_dir() or any(path.name != IN_MEMORY for path in folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: choose another --out")
+
+
 def candidates_table(board: Board) -> pd.DataFrame:
     """A row for each candidate that was scored on every block: label, variant, lookback, kind, error_ratio (rmse over
     naive's), seconds (of the longest training)."""
-    kinds = ("naive", "rule", "baseline", "recurrent")
     entries = [board.entries[key] for key in sorted(board.complete(), key=board.error)]
     errors = sorted(board.error(key) for key in board.complete())
     return pd.DataFrame(
@@ -139,7 +157,7 @@ def candidates_table(board: Board) -> pd.DataFrame:
             "label": [entry.candidate.label for entry in entries],
             "variant": [entry.candidate.variant for entry in entries],
             "lookback": [entry.candidate.lookback for entry in entries],
-            "kind": [kinds[entry.rank] for entry in entries],
+            "kind": [KINDS[entry.rank] for entry in entries],
             "error_ratio": errors,
             "seconds": [entry.seconds for entry in entries],
         }
@@ -160,7 +178,7 @@ def _check(whole: Data, suite: Suite) -> None:
 def _shown(board: Board, pick: str) -> list[str]:
     """The pick, naive, and the best baseline and recurrent candidate: what the report shows."""
     keys = sorted(board.complete(), key=board.error)
-    best = [next((key for key in keys if board.entries[key].rank in ranks), None) for ranks in ((0,), (1, 2), (3,))]
+    best = [next((key for key in keys if board.entries[key].rank in ranks), None) for ranks in ((0,), (1, 2, 3), (4,))]
     return list(dict.fromkeys([pick, *(key for key in best if key is not None)]))
 
 

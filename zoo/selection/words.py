@@ -41,7 +41,7 @@ def _test_text(row: AccuracyRow, line: Line | None) -> str:
         text or f"On the test part, which played no part in the choice, its scaled mse is {row.metrics.scaled_mse:.5g}"
     )
     if row.variant != "naive" and skill is not None:
-        text += f", {_percent(abs(skill))} {'below' if skill >= 0 else 'above'} naive's"
+        text += f", its skill over naive {100 * skill:+.1f} %"
         interval = line.interval if line is not None else None
         if interval is not None:
             text += f" (interval {_percent(interval[0])} to {_percent(interval[1])})"

@@ -1,0 +1,78 @@
+"""zoo.select: the best model for a series within a time, from Python."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zoo.errors import InputError, expect
+from zoo.inline import is_watched, plain_value, source_of
+from zoo.selection.search import Progress
+from zoo.selection.select import Selection, check_folder
+from zoo.selection.select import select as select_model
+from zoo.suite import Suite, suite_of
+
+
+def select(
+    data: str | Path | pd.DataFrame | pd.Series | np.ndarray,
+    targets: str | Sequence[str] | None = None,
+    *,
+    budget_seconds: float,
+    out: str | Path,
+    models: Sequence[str] = ("all",),
+    lookback: int | None = None,
+    horizon: int = 1,
+    channels: Sequence[str] | None = None,
+    time: str | None = None,
+    missing: str | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+    progress: bool = True,
+    **problem: Any,
+) -> Selection:
+    """Choose a model for a series within a time, test it once and keep it in `out`, as the command zoo select does.
+
+    data, targets: as zoo.bench takes them; models: the variants to choose from; lookback: None tries several; problem:
+    further settings of a suite's [problem], such as split, scaler, normalise, calendar and known. The Selection's
+    `model` is the pick, trained on all rows, as zoo.load_model gives it. Raises InputError for a wrong request, before
+    anything runs.
+    """
+    expect("data", data, (str, Path, pd.DataFrame, pd.Series, np.ndarray), "a path, a name, a DataFrame or an array")
+    folder = Path(out)
+    check_folder(folder)
+    chosen = {"channels": channels and list(channels), "time": time, "missing": missing}
+    settings: dict[str, Mapping[str, Any]] = {
+        "data": {name: each for name, each in chosen.items() if each is not None},
+        "problem": {"lookback": lookback, "horizon": horizon}
+        | {name: plain_value(each) for name, each in problem.items()},
+        "run": {"models": list(models)},
+    }
+    is_new = not folder.exists()
+    try:
+        source, columns = source_of(data, folder)
+        if targets is None and (columns is None or len(columns) != 1):
+            raise InputError("name what to forecast: targets='close', or several in a list")
+        named = [targets] if isinstance(targets, str) else list(targets if targets is not None else columns or [])
+        whole = {**settings, "name": "select", "data": {**settings["data"], "source": source, "targets": named}}
+        return _selected(suite_of(whole, "zoo.select"), folder, budget_seconds, jobs, seed, progress)
+    except InputError:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _selected(
+    suite: Suite, folder: Path, budget_seconds: float, jobs: int | None, seed: int, progress: bool
+) -> Selection:
+    from rich.progress import Progress as Bar
+
+    with Bar(disable=not (progress and is_watched())) as bar:
+        task = bar.add_task("zoo.select", total=None)
+
+        def tell(news: Progress) -> None:
+            bar.update(task, description=f"{news.stage}: {news.scores} scores, best so far {news.best}")
+
+        return select_model(suite, folder, budget_seconds=budget_seconds, jobs=jobs, seed=seed, on_progress=tell)
