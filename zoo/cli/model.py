@@ -9,6 +9,7 @@ from zoo.cli import options
 from zoo.cli.app import app, examples
 from zoo.cli.data_options import takes_data
 from zoo.cli.options import option
+from zoo.errors import InputError
 
 if TYPE_CHECKING:
     from zoo.train.descent import Epoch
@@ -85,6 +86,7 @@ def _epoch_text(epoch: "Epoch") -> str:
     epilog=examples(
         "zoo predict models/close prices.csv",
         "zoo predict models/close prices.csv --out forecasts.csv",
+        "zoo predict models/close prices.csv --origin all --out past.csv",
         "zoo predict models/mine prices.csv --variants ./mine.py",
     )
 )
@@ -99,6 +101,12 @@ def predict(
     case: options.Case = None,
     label: options.Label = None,
     missing: options.Missing = None,
+    origin: Annotated[
+        str | None,
+        option(
+            options.FORECAST, "A time: forecast as if it were the last row; all: after every row, with actual values."
+        ),
+    ] = None,
     device: options.Device = "auto",
     out: Annotated[Path | None, option(options.OUTPUT, "CSV file to write (default: print it).")] = None,
     as_json: options.Json = False,
@@ -119,10 +127,12 @@ def predict(
     how = {"series": saved.file.series_column, "case": case, "label": label}
     table = load(source, columns=options.names_in(columns), time=time, **how)
     if isinstance(table, Cases):
+        if origin is not None:
+            raise InputError("origin is a time of a series to forecast: leave it out for sequences to classify")
         table = table.without_test()  # the file that was named, not the one beside it
         forecasts = classify(saved, table, device=device)
     else:
-        forecasts = forecast_next(saved, table, missing=missing, device=device)
+        forecasts = forecast_next(saved, table, origin=origin, missing=missing, device=device)
     options.print_notes([*saved.notes, *table.notes])
     if left_out := forecasts.attrs.get("left_out"):
         options.print_notes([f"not in the fit, so not forecast: {', '.join(left_out[:10])}"])

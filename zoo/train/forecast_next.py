@@ -1,4 +1,6 @@
-"""forecast_next: the horizon after a table's last row, by a saved model."""
+"""forecast_next: the horizon after a table's last row, or after earlier ones, by a saved model."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,11 +18,23 @@ from zoo.train.predict import predict
 from zoo.train.store import ModelScaler, SavedModel, scaler_of
 
 
-def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None, device: str = "auto") -> pd.DataFrame:
+def forecast_next(
+    saved: SavedModel,
+    table: Table,
+    *,
+    origin: str | pd.Timestamp | None = None,
+    missing: str | None = None,
+    device: str = "auto",
+) -> pd.DataFrame:
     """The horizon after the table's last row, in the data's units: columns step, time (if spaced), targets.
 
     Of several series that after the last row of each that was in the fit, with the column of their names first;
     frame.attrs["left_out"] names the others.
+
+    origin: a time, to forecast as if the rows after it were not there, or "all", to forecast after every row that has a
+    lookback before it; each forecast then has the time (or number) of the last row that it saw, `origin`, and beside
+    each target its actual value, `close_actual`, NaN where there is none yet. The model itself may have learned from
+    these rows: only those after its training are a test.
 
     A model with inputs known in advance needs `horizon` further rows, in which only these have values.
 
@@ -32,6 +46,7 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     """
     expect("saved", saved, SavedModel, "what zoo.load_model returns")
     expect("table", table, Table, "what zoo.load returns")
+    expect("origin", origin, (str, pd.Timestamp, None), "a time, or 'all'")
     expect("missing", missing, (str, None), "text")
     expect("device", device, str, "text")
     if saved.file.classes:
@@ -43,7 +58,8 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
         way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"
         raise InputError(f"the model is of {'several series' if known else 'one series'}: {way_out}")
     if not known:
-        return _next_of_one(saved, saved.scaler, saved.file.known_scaler, table, missing, device)
+        inputs = _inputs_of(saved, saved.scaler, saved.file.known_scaler, table, missing)
+        return _frame(saved, saved.scaler, inputs, origin, device)
     every = table.of_each_series()
     if not known.keys() & every.keys():
         raise InputError(f"no series of {table.source} was in the fit, which had {', '.join(list(known)[:5])}, ...")
@@ -51,7 +67,9 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     for name, series in every.items():
         if name not in known:
             continue
-        frame = _next_of_one(saved, scaler_of(known[name]), saved.file.known_series.get(name), series, missing, device)
+        scaler = scaler_of(known[name])
+        inputs = _inputs_of(saved, scaler, saved.file.known_series.get(name), series, missing)
+        frame = _frame(saved, scaler, inputs, origin, device)
         frame.insert(0, str(saved.file.series_column), name)
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True)
@@ -59,15 +77,22 @@ def forecast_next(saved: SavedModel, table: Table, *, missing: str | None = None
     return whole
 
 
-def _next_of_one(
-    saved: SavedModel,
-    scaler: Scaler,
-    known_scaler: ModelScaler | None,
-    table: Table,
-    missing: str | None,
-    device: str,
-) -> pd.DataFrame:
-    """The horizon after the last row of one series."""
+@dataclass(frozen=True)
+class Inputs:
+    """What a model sees of one series: scaled float32 [rows, C], the values of its channels [rows, channels], the times
+    of the rows, and of the known rows that follow."""
+
+    source: str
+    scaled: np.ndarray
+    values: np.ndarray
+    time: pd.DatetimeIndex | None
+    later: pd.DatetimeIndex | None
+
+
+def _inputs_of(
+    saved: SavedModel, scaler: Scaler, known_scaler: ModelScaler | None, table: Table, missing: str | None
+) -> Inputs:
+    """The inputs from the rows of one series."""
     future = None
     if known_scaler is not None:
         known = match_columns(saved.file.known, (*table.columns, *table.unusable), table.source)
@@ -79,25 +104,37 @@ def _next_of_one(
     problem = saved.model.problem
     if len(values) < problem.lookback:
         raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
-    where = resolve_device(device)
-    scaled = scaler.transform(values[-problem.lookback :]).astype(np.float32)
+    time = table.time[is_used] if table.time is not None else None
+    later = future.time if future is not None else None
+    parts = [scaler.transform(values).astype(np.float32)]
     if saved.file.calendar:
-        time = table.time[is_used] if table.time is not None else None
-        later = future.time if future is not None else None
         ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source, later)
-        scaled = np.concatenate([scaled, ahead[-problem.lookback :].astype(np.float32)], axis=1)
+        parts.append(ahead.astype(np.float32))
     if known_scaler is not None and future is not None:
-        ahead = known_channels(table.select(known)[is_used], future.values, problem.horizon)[-problem.lookback :]
-        scaled = np.concatenate([scaled, scaler_of(known_scaler).transform(ahead).astype(np.float32)], axis=1)
+        ahead = known_channels(table.select(known)[is_used], future.values, problem.horizon)
+        parts.append(scaler_of(known_scaler).transform(ahead).astype(np.float32))
     if saved.file.masked:
-        marks = cleaned.is_filled[-problem.lookback :, [names.index(name) for name in saved.file.masked]]
-        scaled = np.concatenate([scaled, marks.astype(np.float32)], axis=1)
-    forecast = predict(saved.model.to(where), [torch.from_numpy(scaled)[None].to(where)])[0].cpu().double().numpy()
-    forecast_TDQ = forecast if problem.quantiles else forecast[..., None]
+        marks = cleaned.is_filled[:, [names.index(name) for name in saved.file.masked]]
+        parts.append(marks.astype(np.float32))
+    return Inputs(table.source, np.concatenate(parts, axis=1), values, time, later)
+
+
+def _frame(
+    saved: SavedModel, scaler: Scaler, inputs: Inputs, origin: str | pd.Timestamp | None, device: str
+) -> pd.DataFrame:
+    """Forecasts of one series from one origin, or from all, a row for each step."""
+    problem, rows = saved.model.problem, len(inputs.scaled)
+    ends = _ends(inputs, origin, problem.lookback)
+    every = np.lib.stride_tricks.sliding_window_view(inputs.scaled, problem.lookback, axis=0)
+    windows_kCL = every[ends - problem.lookback]
+    where = resolve_device(device)
+    batches = torch.from_numpy(np.ascontiguousarray(windows_kCL.transpose(0, 2, 1))).split(1024)
+    forecast = predict(saved.model.to(where), (x.to(where) for x in batches)).cpu().double().numpy()
+    forecast_kTDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
-    restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_TDQ, -1, 0), targets), 0, -1)
+    restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_kTDQ, -1, 0), targets), 0, -1)
     if isinstance(saved.model, Direction):
-        restored = 1 / (1 + np.exp(-forecast_TDQ))
+        restored = 1 / (1 + np.exp(-forecast_kTDQ))
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     levels = problem.quantiles or (0.5,)
@@ -105,14 +142,44 @@ def _next_of_one(
     columns = [
         name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels
     ]
-    frame = pd.DataFrame(restored.reshape(problem.horizon, -1), columns=columns)
-    times = next_times(table.time[is_used] if table.time is not None else None, problem.horizon)
-    if future is not None and future.time is not None:
-        times = future.time[: problem.horizon]
-    if times is not None:
-        frame.insert(0, "time" if "time" not in saved.targets else "timestamp", times)
-    frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", range(1, problem.horizon + 1))
+    frame = pd.DataFrame(restored.reshape(len(ends) * problem.horizon, -1), columns=columns)
+    steps = np.tile(np.arange(1, problem.horizon + 1), len(ends))
+    places = np.repeat(ends, problem.horizon) + steps - 1  # the row of each step
+    if origin is not None:
+        for name, target in zip(saved.targets, targets, strict=True):
+            actual = inputs.values[np.minimum(places, rows - 1), target]
+            frame[f"{name}_actual"] = np.where(places < rows, actual, np.nan)
+    times = next_times(inputs.time, problem.horizon) if inputs.later is None else inputs.later[: problem.horizon]
+    if inputs.time is not None and times is not None:
+        whole = inputs.time.append(times)
+        frame.insert(0, "time" if "time" not in saved.targets else "timestamp", whole[places])
+    frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", steps)
+    if origin is not None:
+        seen = inputs.time[ends - 1] if inputs.time is not None else ends
+        frame.insert(0, "origin", np.repeat(np.asarray(seen), problem.horizon))
     return frame
+
+
+def _ends(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
+    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it."""
+    rows = len(inputs.scaled)
+    if origin is None:
+        return np.array([rows])
+    if origin == "all":
+        return np.arange(lookback, rows + 1)
+    if inputs.time is None:
+        raise InputError(f"{inputs.source} has no times, so no origin can be named: use 'all', or cut the rows")
+    try:
+        moment = pd.Timestamp(origin)
+    except ValueError as error:
+        raise InputError(f"origin must be a time such as {inputs.time[-1]}, or 'all', got '{origin}'") from error
+    end = int((inputs.time <= moment).sum())
+    if end < lookback or moment > inputs.time[-1]:
+        raise InputError(
+            f"origin must lie between {inputs.time[lookback - 1]} and {inputs.time[-1]}, so that the lookback of "
+            f"{lookback} rows of {inputs.source} lies before it, got {moment}"
+        )
+    return np.array([end])
 
 
 def _check_future(saved: SavedModel, table: Table, rows: int) -> None:
