@@ -7,7 +7,8 @@ import pytest
 
 ROOMS = [
     "errors", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
-    "inline", "metrics", "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed",
+    "inline", "frames", "onnx_model", "metrics",
+    "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed",
     "tuning", "report", "selection", "notebook", "choice", "testing", "learn", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"

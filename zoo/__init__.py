@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
     from zoo.notebook import Results, bench
+    from zoo.onnx_model import OnnxModel
     from zoo.problem import Problem
     from zoo.registry import create, list_models, register, variant
     from zoo.run.results import results
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.train.config import FitConfig
     from zoo.train.descent import Epoch, History
     from zoo.train.evaluate import evaluate, forecast
+    from zoo.train.export import export
     from zoo.train.fit import fit, fit_many
     from zoo.train.forecast_next import forecast_next
     from zoo.train.store import SavedModel, load_model, save
@@ -41,6 +43,7 @@ _NAMES = {
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),
     "zoo.notebook": ("Results", "bench"),
+    "zoo.onnx_model": ("OnnxModel",),
     "zoo.problem": ("Problem",),
     "zoo.registry": ("create", "list_models", "register", "variant"),
     "zoo.run.results": ("results",),
@@ -50,6 +53,7 @@ _NAMES = {
     "zoo.train.config": ("FitConfig",),
     "zoo.train.evaluate": ("evaluate", "forecast"),
     "zoo.train.descent": ("Epoch", "History"),
+    "zoo.train.export": ("export",),
     "zoo.train.fit": ("fit", "fit_many"),
     "zoo.train.forecast_next": ("forecast_next",),
     "zoo.train.store": ("SavedModel", "load_model", "save"),

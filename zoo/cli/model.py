@@ -12,6 +12,8 @@ from zoo.cli.options import option
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from zoo.train.descent import Epoch
 
 
@@ -91,7 +93,9 @@ def _epoch_text(epoch: "Epoch") -> str:
     )
 )
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL_DIR|FILE.onnx", help="A folder that zoo fit wrote, or an exported model.")
+    ],
     source: options.Data,
     variants: Annotated[
         Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
@@ -112,10 +116,12 @@ def predict(
     as_json: options.Json = False,
 ) -> None:
     """Forecast the horizon after the last row of DATA, in the data's units, or classify its cases."""
+    if model.suffix == ".onnx":
+        _predict_onnx(model, source, columns, time, missing, origin, out, as_json=as_json)
+        return
     from zoo.data.cases import Cases
     from zoo.data.sources import load
     from zoo.data.table import Table
-    from zoo.files import write_text
     from zoo.registry import from_file
     from zoo.train.classify import classify
     from zoo.train.forecast_next import forecast_next
@@ -139,6 +145,36 @@ def predict(
     has_times = isinstance(table, Table) and table.time is not None
     if has_times and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
         options.print_notes(["the spacing of the rows is irregular: forecasts have no timestamps"])
+    _write(forecasts, out, as_json=as_json)
+
+
+def _predict_onnx(
+    model: Path,
+    source: str,
+    columns: str | None,
+    time: str | None,
+    missing: str | None,
+    origin: str | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """The same by an exported model, without torch."""
+    from zoo.data.sources import load
+    from zoo.data.table import Table
+    from zoo.onnx_model import OnnxModel
+
+    exported = OnnxModel(model)
+    table = load(source, columns=options.names_in(columns), time=time)
+    if not isinstance(table, Table):
+        raise InputError(f"{source} holds sequences to classify, and {model} forecasts")
+    options.print_notes(table.notes)
+    _write(exported.forecast_next(table, origin=origin, missing=missing), out, as_json=as_json)
+
+
+def _write(forecasts: "DataFrame", out: Path | None, *, as_json: bool) -> None:
+    from zoo.files import write_text
+
     text = forecasts.to_csv(index=False, float_format="%.7g")  # the digits of float32
     if out is not None:
         write_text(out, text)
@@ -146,3 +182,29 @@ def predict(
         options.print_json(forecasts.to_dict(orient="records"))
     elif out is None:
         print(text, end="")
+
+
+@app.command(epilog=examples("zoo export models/close --to onnx --out close.onnx", "zoo predict close.onnx prices.csv"))
+def export(
+    model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
+    out: Annotated[Path, option(options.OUTPUT, "File to write.")],
+    to: Annotated[str, option(options.OUTPUT, "onnx (ONNX Runtime) or pt2 (torch.export).")] = "onnx",
+    variants: Annotated[
+        Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write a model as one file from raw values to raw forecasts, compared with the model before it is written."""
+    from zoo.registry import from_file
+    from zoo.train.export import export as export_model
+    from zoo.train.store import load_model
+
+    if variants is not None:
+        from_file(variants)
+    saved = load_model(model)
+    options.print_notes(saved.notes)
+    exported = export_model(saved, out, to=to)
+    if as_json:
+        options.print_json({"path": str(out), "bytes": exported.bytes, "difference": exported.difference})
+    else:
+        print(f"{out}: {exported.bytes / 1024:,.0f} KiB, differs from the model by {exported.difference:.1g} at most")

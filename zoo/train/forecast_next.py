@@ -1,7 +1,5 @@
 """forecast_next: the horizon after a table's last row, or after earlier ones, by a saved model."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 import torch
@@ -9,9 +7,9 @@ import torch
 from zoo.data.calendar import calendar_channels
 from zoo.data.known import known_channels, split_future
 from zoo.data.scaling import Scaler
-from zoo.data.spacing import next_times
 from zoo.data.table import Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
+from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
 from zoo.layers.direction import Direction
 from zoo.train.fit import resolve_device
 from zoo.train.predict import predict
@@ -77,18 +75,6 @@ def forecast_next(
     return whole
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """What a model sees of one series: scaled float32 [rows, C], the values of its channels [rows, channels], the times
-    of the rows, and of the known rows that follow."""
-
-    source: str
-    scaled: np.ndarray
-    values: np.ndarray
-    time: pd.DatetimeIndex | None
-    later: pd.DatetimeIndex | None
-
-
 def _inputs_of(
     saved: SavedModel, scaler: Scaler, known_scaler: ModelScaler | None, table: Table, missing: str | None
 ) -> Inputs:
@@ -123,12 +109,10 @@ def _frame(
     saved: SavedModel, scaler: Scaler, inputs: Inputs, origin: str | pd.Timestamp | None, device: str
 ) -> pd.DataFrame:
     """Forecasts of one series from one origin, or from all, a row for each step."""
-    problem, rows = saved.model.problem, len(inputs.scaled)
-    ends = _ends(inputs, origin, problem.lookback)
-    every = np.lib.stride_tricks.sliding_window_view(inputs.scaled, problem.lookback, axis=0)
-    windows_kCL = every[ends - problem.lookback]
+    problem = saved.model.problem
+    ends = ends_of(inputs, origin, problem.lookback)
     where = resolve_device(device)
-    batches = torch.from_numpy(np.ascontiguousarray(windows_kCL.transpose(0, 2, 1))).split(1024)
+    batches = torch.from_numpy(windows_before(inputs.scaled, ends, problem.lookback)).split(1024)
     forecast = predict(saved.model.to(where), (x.to(where) for x in batches)).cpu().double().numpy()
     forecast_kTDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
@@ -137,49 +121,9 @@ def _frame(
         restored = 1 / (1 + np.exp(-forecast_kTDQ))
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
-    levels = problem.quantiles or (0.5,)
-    ending = "_up" if problem.task == "direction" else ""
-    columns = [
-        name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in saved.targets for level in levels
-    ]
-    frame = pd.DataFrame(restored.reshape(len(ends) * problem.horizon, -1), columns=columns)
-    steps = np.tile(np.arange(1, problem.horizon + 1), len(ends))
-    places = np.repeat(ends, problem.horizon) + steps - 1  # the row of each step
-    if origin is not None:
-        for name, target in zip(saved.targets, targets, strict=True):
-            actual = inputs.values[np.minimum(places, rows - 1), target]
-            frame[f"{name}_actual"] = np.where(places < rows, actual, np.nan)
-    times = next_times(inputs.time, problem.horizon) if inputs.later is None else inputs.later[: problem.horizon]
-    if inputs.time is not None and times is not None:
-        whole = inputs.time.append(times)
-        frame.insert(0, "time" if "time" not in saved.targets else "timestamp", whole[places])
-    frame.insert(0, "step" if "step" not in saved.targets else "horizon_step", steps)
-    if origin is not None:
-        seen = inputs.time[ends - 1] if inputs.time is not None else ends
-        frame.insert(0, "origin", np.repeat(np.asarray(seen), problem.horizon))
-    return frame
-
-
-def _ends(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
-    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it."""
-    rows = len(inputs.scaled)
-    if origin is None:
-        return np.array([rows])
-    if origin == "all":
-        return np.arange(lookback, rows + 1)
-    if inputs.time is None:
-        raise InputError(f"{inputs.source} has no times, so no origin can be named: use 'all', or cut the rows")
-    try:
-        moment = pd.Timestamp(origin)
-    except ValueError as error:
-        raise InputError(f"origin must be a time such as {inputs.time[-1]}, or 'all', got '{origin}'") from error
-    end = int((inputs.time <= moment).sum())
-    if end < lookback or moment > inputs.time[-1]:
-        raise InputError(
-            f"origin must lie between {inputs.time[lookback - 1]} and {inputs.time[-1]}, so that the lookback of "
-            f"{lookback} rows of {inputs.source} lies before it, got {moment}"
-        )
-    return np.array([end])
+    return frame_of(
+        restored, ends, inputs, origin, FrameNames(saved.targets, problem.targets, problem.quantiles, problem.task)
+    )
 
 
 def _check_future(saved: SavedModel, table: Table, rows: int) -> None:

@@ -1,0 +1,89 @@
+"""Frames: forecasts from one origin or from many as a table, beside the actual values; nothing here needs torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from zoo.data.spacing import next_times
+from zoo.errors import InputError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model sees of one series: scaled float32 [rows, C], the values of its channels [rows, channels], the times
+    of the rows, and of the known rows that follow."""
+
+    source: str
+    scaled: np.ndarray
+    values: np.ndarray
+    time: pd.DatetimeIndex | None
+    later: pd.DatetimeIndex | None
+
+
+@dataclass(frozen=True)
+class FrameNames:
+    """What the columns of a frame are called by: the targets and their positions among the channels, the levels of
+    quantiles, and the task."""
+
+    targets: tuple[str, ...]
+    positions: tuple[int, ...]
+    levels: tuple[float, ...]
+    task: str
+
+
+def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
+    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it."""
+    rows = len(inputs.scaled)
+    if origin is None:
+        return np.array([rows])
+    if origin == "all":
+        return np.arange(lookback, rows + 1)
+    if inputs.time is None:
+        raise InputError(f"{inputs.source} has no times, so no origin can be named: use 'all', or cut the rows")
+    try:
+        moment = pd.Timestamp(origin)
+    except ValueError as error:
+        raise InputError(f"origin must be a time such as {inputs.time[-1]}, or 'all', got '{origin}'") from error
+    end = int((inputs.time <= moment).sum())
+    if end < lookback or moment > inputs.time[-1]:
+        raise InputError(
+            f"origin must lie between {inputs.time[lookback - 1]} and {inputs.time[-1]}, so that the lookback of "
+            f"{lookback} rows of {inputs.source} lies before it, got {moment}"
+        )
+    return np.array([end])
+
+
+def windows_before(rows: np.ndarray, ends: np.ndarray, lookback: int) -> np.ndarray:
+    """The `lookback` rows before each end: [k, L, C] of rows [n, C]."""
+    every = np.lib.stride_tricks.sliding_window_view(rows, lookback, axis=0)
+    return np.ascontiguousarray(every[ends - lookback].transpose(0, 2, 1))
+
+
+def frame_of(
+    forecasts_kTDQ: np.ndarray, ends: np.ndarray, inputs: Inputs, origin: object, names: FrameNames
+) -> pd.DataFrame:
+    """A row for each origin and step. Columns: origin (where one is named), step, time (where the rows are spaced), the
+    targets with their quantiles, and with an origin their actual values, NaN where there are none yet."""
+    rows, horizon = len(inputs.values), forecasts_kTDQ.shape[1]
+    levels = names.levels or (0.5,)
+    ending = "_up" if names.task == "direction" else ""
+    columns = [
+        name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in names.targets for level in levels
+    ]
+    frame = pd.DataFrame(forecasts_kTDQ.reshape(len(ends) * horizon, -1), columns=columns)
+    steps = np.tile(np.arange(1, horizon + 1), len(ends))
+    places = np.repeat(ends, horizon) + steps - 1  # the row of each step
+    if origin is not None:
+        for name, target in zip(names.targets, names.positions, strict=True):
+            actual = inputs.values[np.minimum(places, rows - 1), target]
+            frame[f"{name}_actual"] = np.where(places < rows, actual, np.nan)
+    times = next_times(inputs.time, horizon) if inputs.later is None else inputs.later[:horizon]
+    if inputs.time is not None and times is not None:
+        whole = inputs.time.append(times)
+        frame.insert(0, "time" if "time" not in names.targets else "timestamp", whole[places])
+    frame.insert(0, "step" if "step" not in names.targets else "horizon_step", steps)
+    if origin is not None:
+        seen = inputs.time[ends - 1] if inputs.time is not None else ends
+        frame.insert(0, "origin", np.repeat(np.asarray(seen), horizon))
+    return frame
