@@ -65,7 +65,7 @@ def test_only_the_best_reach_the_earlier_blocks(blocks, monkeypatch):
     assert search.board.entries[search.board.pick()].candidate.variant == "gru"
 
 
-def test_the_lookback_of_ridge_is_that_of_the_recurrent_variants(blocks, monkeypatch):
+def test_others_are_tried_with_the_lookback_of_ridge_and_with_the_shortest(blocks, monkeypatch):
     monkeypatch.setattr(module, "REPORT", 100.0)
 
     class LongIsBetter(AtOnce):
@@ -78,7 +78,7 @@ def test_the_lookback_of_ridge_is_that_of_the_recurrent_variants(blocks, monkeyp
     )
     workers = LongIsBetter(blocks, {})
     search.run(workers)
-    assert {lookback for name, lookback, *_ in workers.asked if name == "gru"} == {14}
+    assert {lookback for name, lookback, *_ in workers.asked if name == "gru"} == {14, 7}
     _, workers = searched(blocks, {})
     assert {lookback for name, lookback, *_ in workers.asked if name == "gru"} == {7}  # the shorter of two equals
 

@@ -128,11 +128,11 @@ class Search:
         for name, rank in self.ranks.items():
             if name == "naive" or name in self.trained:
                 continue
-            lookback, params = self.lookback, {}
+            candidates = [Candidate(name, lookback) for lookback in self.both_lookbacks]
             if "period" in variant(name).parameters and self.season is not None and self.season <= max(self.lookbacks):
-                lookback, params = max(lookback, self.season), {"period": self.season}
-            key = board.enter(Candidate(name, lookback, params), rank)
-            jobs += [(key, block, seconds) for block in range(len(self.blocks))]
+                candidates = [Candidate(name, max(self.lookback, self.season), {"period": self.season})]
+            for key in [board.enter(candidate, rank) for candidate in candidates]:
+                jobs += [(key, block, seconds) for block in range(len(self.blocks))]
         jobs.sort(key=lambda job: self._cost(board.entries[job[0]]))
         self._run(workers, "baselines", self._until(BASELINES), jobs)
 
@@ -141,8 +141,9 @@ class Search:
         names = sorted(self.trained, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
         time_left = (self._until(HALVING) - time.monotonic()) * self.jobs
         of_rung = time_left / RUNGS
-        count = max(MOST_FINALISTS, min(len(names), int(of_rung / SHORTEST)))
-        keys = [self.board.enter(Candidate(name, self.lookback), self.ranks[name]) for name in names[:count]]
+        every = [Candidate(name, lookback) for name in names for lookback in self.both_lookbacks]
+        count = max(MOST_FINALISTS, min(len(every), int(of_rung / SHORTEST)))
+        keys = [self.board.enter(candidate, self.ranks[candidate.variant]) for candidate in every[:count]]
         began = time.monotonic()
         for rung in range(RUNGS):
             if not keys:
@@ -153,6 +154,11 @@ class Search:
             keys = sorted((key for key in keys if self.board.entries[key].losses), key=self.board.error)
             keys = keys[: max(MOST_FINALISTS, math.ceil(len(keys) / KEPT))]
         return keys[:MOST_FINALISTS]
+
+    @property
+    def both_lookbacks(self) -> list[int]:
+        """That of ridge, and the shortest: what a nonlinear model needs to see may be less."""
+        return list(dict.fromkeys([self.lookback, min(self.lookbacks)]))
 
     @staticmethod
     def _cost(entry: Entry) -> tuple[int, bool]:
@@ -165,19 +171,17 @@ class Search:
 
     def _tune(self, workers: Workers) -> None:
         """Search the settings of the best recurrent candidates, in turn, until the time is over."""
-        board, names = self.board, []
-        ready = [key for key in board.complete() if board.entries[key].candidate.variant in self.trained]
-        for key in sorted(ready, key=board.error):
-            if (candidate := board.entries[key].candidate).variant not in names and variant(
-                candidate.variant
-            ).parameters:
-                names.append(candidate.variant)
-        names = names[:2]
-        data = self.blocks[0].with_lookback(self.lookback)
+        board, best = self.board, dict[str, Candidate]()
+        for key in sorted(board.complete(), key=board.error):
+            candidate = board.entries[key].candidate
+            if candidate.variant in self.trained and variant(candidate.variant).parameters:
+                best.setdefault(candidate.variant, candidate)
+        names = list(best)[:2]
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         studies = {}
         for name in names:
             sampler = optuna.samplers.TPESampler(seed=stream_seed(self.seed, f"select {name}") % 2**32)
+            data = self.blocks[0].with_lookback(best[name].lookback)
             studies[name] = search_for(name, data, StudySettings()), optuna.create_study(sampler=sampler)
         waves = 0
         while names and time.monotonic() + self.training_seconds < self._last:
@@ -190,9 +194,8 @@ class Search:
                 point = search.point_of(trial)
                 fit = {key.removeprefix("fit."): value for key, value in trial.params.items() if key.startswith("fit.")}
                 params = {key: point.params[key] for key in trial.params if key in point.params}
-                trials[
-                    board.enter(Candidate(search.variant, self.lookback, params, fit), self.ranks[search.variant])
-                ] = trial
+                candidate = Candidate(search.variant, best[search.variant].lookback, params, fit)
+                trials[board.enter(candidate, self.ranks[search.variant])] = trial
             self._run(workers, "tuning", self._last, [(key, 0, self.training_seconds) for key in trials])
             for key, trial in trials.items():
                 error = board.error_on(key, 0)
