@@ -66,9 +66,12 @@ def test_ctrl_c_keeps_the_best_so_far(prices_csv, tmp_path):
         [*map(str, command), "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=hears_ctrl_c, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
-    time.sleep(12)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "halving" in line:
+            break
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=100)
     assert process.returncode == 0, stderr
     assert "best so far" in stderr and "On the test part" in stdout
     assert (out / "model" / "model.json").exists() and json.loads((out / "selection.json").read_text())["is_stopped"]
@@ -112,6 +115,21 @@ def test_a_random_walk_leaves_naive():
         for key, noise in zip(keys, (0.0, 0.02, 0.05), strict=True):
             board.add(key, block, Score(losses + noise * random.normal(size=100), 1.0))
     assert board.entries[board.pick()].candidate.variant == "naive"
+
+
+@pytest.mark.process
+def test_what_is_known_in_advance_is_used_and_must_be_in_the_file(prices, tmp_path):
+    random = np.random.default_rng(0)
+    prices["promo"] = random.integers(0, 2, len(prices))
+    prices["close"] = 50 + 10 * prices["promo"] + random.normal(size=len(prices))
+    prices[["date", "close", "promo"]].to_csv(tmp_path / "shop.csv", index=False)
+    arguments = ("--targets", "close", "--known", "promo", "--budget", "60s", "--models", "naive,gradient-boosting")
+    ended = run_zoo_here("select", tmp_path / "shop.csv", *arguments, "--out", tmp_path / "pick")
+    assert ended.returncode == 0, ended.stderr
+    about = json.loads((tmp_path / "pick" / "selection.json").read_text())
+    assert about["variant"] == "gradient-boosting" and about["test"]["skill"] > 0.15
+    assert "forecasts.csv was not written: promo must be known for the 1 steps" in ended.stderr
+    assert (tmp_path / "pick" / "model" / "model.json").exists() and not (tmp_path / "pick" / "forecasts.csv").exists()
 
 
 @pytest.mark.process

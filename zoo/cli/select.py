@@ -64,8 +64,9 @@ def select(
             seed=seed,
             started=started,
             command=options.typed_line(),
-            on_progress=lambda progress: _tell(status, progress, started + seconds),
+            on_progress=_Teller(status, started + seconds).tell,
         )
+    options.print_notes(selection.notes)
     if selection.is_stopped:
         options.print_notes(["stopped before the time was over: this is the best so far"])
     if as_json:
@@ -83,13 +84,22 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * UNITS[match[2] or "s"]
 
 
-def _tell(status: "Status", progress: "Progress", end: float) -> None:
-    minutes, seconds = divmod(max(0, round(end - time.monotonic())), 60)
-    gain = 100 * (1 - progress.error)
-    status.update(
-        f"{minutes}:{seconds:02} left, {progress.stage}: {progress.scores} scores, best so far {progress.best}, "
-        f"{gain:.1f} % below naive"
-    )
+class _Teller:
+    """Keeps the line of a terminal up to date; elsewhere it prints a line at the beginning of each stage."""
+
+    def __init__(self, status: "Status", end: float) -> None:
+        self.status, self.end, self.stage = status, end, ""
+
+    def tell(self, progress: "Progress") -> None:
+        """Show what the search has done so far."""
+        minutes, seconds = divmod(max(0, round(self.end - time.monotonic())), 60)
+        text = f"{minutes}:{seconds:02} left, {progress.stage}: {progress.scores} scores, best so far {progress.best}, "
+        text += f"{100 * (1 - progress.error):.1f} % below naive"
+        if sys.stderr.isatty():
+            self.status.update(text)
+        elif progress.stage != self.stage:
+            print(text, file=sys.stderr)
+        self.stage = progress.stage
 
 
 def _summary(selection: "Selection") -> dict[str, Any]:

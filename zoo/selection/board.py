@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zoo.selection.judge import chosen, ratio, standard_error
+from zoo.selection.judge import chosen, ratio
 from zoo.selection.score import Candidate, Score
 
 
@@ -46,10 +46,11 @@ class Board:
 
     def error(self, key: str) -> float:
         """The rmse over naive's on the blocks that it was scored on; infinite where there are none."""
-        losses = self.entries[key].losses
-        if not losses:
+        blocks = sorted(self.entries[key].losses)  # in one order, whichever was scored first
+        if not blocks:
             return float("inf")
-        return ratio(np.concatenate([*losses.values()]), np.concatenate([self.naive[block] for block in losses]))
+        losses = [self.entries[key].losses[block] for block in blocks]
+        return ratio(np.concatenate(losses), np.concatenate([self.naive[block] for block in blocks]))
 
     def error_on(self, key: str, block: int) -> float:
         """The rmse over naive's on one block; infinite where it has no score there."""
@@ -72,8 +73,3 @@ class Board:
     def best(self) -> str:
         """The key of the candidate with the lowest error on all blocks."""
         return min(self.complete(), key=self.error)
-
-    def share_of_error(self, key: str) -> float:
-        """One standard error of the difference to naive's mean loss, as a share of that loss."""
-        naive = np.concatenate(self.naive[::-1])
-        return standard_error(self.whole(key) - naive, self.horizon) / float(naive.mean())

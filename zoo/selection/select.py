@@ -45,7 +45,8 @@ class Selection:
 
     folder: with report.md, rows.jsonl, model, forecasts.csv and selection.json; label, lookback: of the pick; reasons:
     three sentences; table: a row for each candidate that was scored on every block, the lowest error first; row: the
-    pick on the test part; seconds: all in all; is_stopped: Ctrl-C ended the search early.
+    pick on the test part; seconds: all in all; is_stopped: Ctrl-C ended the search early; notes: on the data, and what
+    could not be written.
     """
 
     folder: Path
@@ -56,6 +57,7 @@ class Selection:
     row: AccuracyRow
     seconds: float
     is_stopped: bool
+    notes: tuple[str, ...]
 
     @property
     def model(self) -> SavedModel:
@@ -128,14 +130,15 @@ def select(
     row = next(row for row in run.rows if row.key == cells[0].key)
     report = write_report(folder)
     chosen_cell = cells[0]
+    notes = list(whole.notes)
     if row.error is None:
-        _keep(chosen_cell, suite, folder, row, command)
+        notes += _keep(chosen_cell, suite, folder, row, command)
     lines = [line for each in judged(report.frame) for line in each.lines if row.key in set(line.runs["key"])]
     table = candidates_table(board)
     texts = reasons(board, pick, row, lines[0] if lines else None)
     selection = Selection(
         folder, board.entries[pick].candidate.label, chosen_cell.problem.lookback, tuple(texts), table, row,
-        time.monotonic() - started, is_stopped,
+        time.monotonic() - started, is_stopped, tuple(notes),
     )  # fmt: skip
     write_text(folder / "selection.json", json.dumps(_plain(selection, budget_seconds), indent=1, default=str))
     return selection
@@ -199,8 +202,8 @@ def _cell(suite: Suite, entry: Entry, lookback: int, seconds: float, seed: int) 
     return cell.model_copy(update={"fit": fit, "params": {**cell.params, **params}}).keyed()
 
 
-def _keep(cell: Cell, suite: Suite, folder: Path, row: AccuracyRow, command: str | None) -> None:
-    """Save the pick, trained anew on all rows, and what it forecasts after the last of them."""
+def _keep(cell: Cell, suite: Suite, folder: Path, row: AccuracyRow, command: str | None) -> list[str]:
+    """Save the pick, trained anew on all rows, and what it forecasts after the last of them; returns why it cannot."""
     with torch_threads(THREADS):
         model, data = trained_on_all(cell, suite, row.best_epoch or 0)
     about = {
@@ -212,8 +215,12 @@ def _keep(cell: Cell, suite: Suite, folder: Path, row: AccuracyRow, command: str
     source = suite.data
     table = load(source.source, columns=source.columns, time=source.time)
     assert isinstance(table, Table)
-    forecasts = forecast_next(load_model(folder / "model"), table)
+    try:
+        forecasts = forecast_next(load_model(folder / "model"), table)
+    except InputError as error:  # what is known in advance is not in the file
+        return [f"forecasts.csv was not written: {error}"]
     write_text(folder / "forecasts.csv", forecasts.to_csv(index=False, float_format="%.7g"))
+    return []
 
 
 def _plain(selection: Selection, budget_seconds: float) -> dict[str, object]:
