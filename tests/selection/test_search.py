@@ -9,7 +9,7 @@ import zoo
 from zoo.selection import search as module
 from zoo.selection.blocks import judged_blocks
 from zoo.selection.score import Candidate, Score, score
-from zoo.selection.search import Search, lookbacks_for
+from zoo.selection.search import NORMALISES, Search, lookbacks_for
 
 NAMES = ["naive", "drift", "seasonal-naive", "ridge", "gru", "lstm", "rnn", "ar-lstm", "bilstm"]
 
@@ -41,7 +41,15 @@ def blocks(prices):
 
 def searched(blocks, errors, *, names=NAMES, lookbacks=(7, 14), seconds=20.0, on_progress=lambda _: None):
     search = Search(
-        blocks, names, lookbacks, seconds=seconds, started=time.monotonic(), jobs=2, seed=0, on_progress=on_progress
+        blocks,
+        names,
+        lookbacks,
+        NORMALISES,
+        seconds=seconds,
+        started=time.monotonic(),
+        jobs=2,
+        seed=0,
+        on_progress=on_progress,
     )
     workers = AtOnce(blocks, errors)
     search.run(workers)
@@ -65,6 +73,27 @@ def test_only_the_best_reach_the_earlier_blocks(blocks, monkeypatch):
     assert search.board.entries[search.board.pick()].candidate.variant == "gru"
 
 
+def test_a_level_that_helps_is_kept(blocks, monkeypatch):
+    """ridge decides for linear models, gradient boosting for the others."""
+    monkeypatch.setattr(module, "REPORT", 100.0)
+
+    class Level(AtOnce):
+        def scores(self, jobs, deadline):
+            for job, scored in super().scores(jobs, deadline):
+                is_helped = job.candidate.normalise == "none" and job.candidate.variant != "ridge"
+                yield job, Score(scored.losses / (2 if is_helped else 1), 0.01)
+
+    names = [*NAMES, "gradient-boosting"]
+    search = Search(
+        blocks, names, (7, 14), NORMALISES, seconds=20, started=time.monotonic(), jobs=2, seed=0,
+        on_progress=lambda _: None,
+    )  # fmt: skip
+    search.run(Level(blocks, {}))
+    assert (search.linear, search.nonlinear) == ((7, "last"), (7, "none"))
+    seen = {(entry.candidate.variant, entry.candidate.normalise) for entry in search.board.entries.values()}
+    assert {("gru", "none"), ("gru", "last")} <= seen
+
+
 def test_others_are_tried_with_the_lookback_of_ridge_and_with_the_shortest(blocks, monkeypatch):
     monkeypatch.setattr(module, "REPORT", 100.0)
 
@@ -74,7 +103,15 @@ def test_others_are_tried_with_the_lookback_of_ridge_and_with_the_shortest(block
                 yield job, Score(scored.losses / job.candidate.lookback, 0.01)
 
     search = Search(
-        blocks, NAMES, (7, 14), seconds=20, started=time.monotonic(), jobs=2, seed=0, on_progress=lambda _: None
+        blocks,
+        NAMES,
+        (7, 14),
+        NORMALISES,
+        seconds=20,
+        started=time.monotonic(),
+        jobs=2,
+        seed=0,
+        on_progress=lambda _: None,
     )
     workers = LongIsBetter(blocks, {})
     search.run(workers)
@@ -123,4 +160,4 @@ def test_a_score_is_the_scaled_squared_error_of_each_window(blocks):
     truth, last = data.test.truth()[:, 0, 0], data.test.last()[:, 0]
     np.testing.assert_allclose(measured.losses, ((truth - last) / data.test.units.deviation[0]) ** 2, rtol=1e-4)
     assert "lookback" in score(Candidate("ridge", 500), data, seconds=5).error
-    assert "no such" not in (score(Candidate("lstm", 7, {"hidden_size": 8}), data, seconds=5).error or "")
+    assert "no such" not in (score(Candidate("lstm", 7, params={"hidden_size": 8}), data, seconds=5).error or "")

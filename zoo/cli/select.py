@@ -119,10 +119,10 @@ def _show(selection: "Selection") -> None:
 
     print("\n".join(selection.reasons))
     rows = [
-        [line.label, line.lookback, f"{100 * (1 - line.error_ratio):+.1f} %", f"{line.seconds:.1f}"]
+        [line.label, line.lookback, line.normalise, f"{100 * (1 - line.error_ratio):+.1f} %", f"{line.seconds:.1f}"]
         for line in selection.table.head(SHOWN).itertuples()
     ]
-    heads = ["candidate", "lookback", "below naive, before the test part", "seconds"]
+    heads = ["candidate", "lookback", "normalise", "below naive, before the test part", "seconds"]
     print(f"\n{tabulate(rows, heads, disable_numparse=True)}\n")
     if selection.row.error is None:
         print(f"the model is in {selection.folder}/model, what it forecasts next in {selection.folder}/forecasts.csv,")

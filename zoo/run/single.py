@@ -85,7 +85,8 @@ def trained_on_all(
     """
     has_epochs = best_epoch > 0 and _why_no_refit(cell) is None
     split = [1.0, 0.0, 0.0] if has_epochs else [0.9, 0.1, 0.0]
-    problem = {**suite.problem.model_dump(), "split": split, "lookback": cell.problem.lookback}
+    problem = {**suite.problem.model_dump(), "split": split}
+    problem |= {"lookback": cell.problem.lookback, "normalise": cell.problem.normalise}
     data = prepare_from(suite.data.model_dump(), problem)
     if has_epochs:
         cell = cell.model_copy(update={"fit": {**(cell.fit or {}), "max_epochs": best_epoch}})

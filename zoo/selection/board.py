@@ -30,7 +30,13 @@ class Board:
 
     def enter(self, candidate: Candidate, rank: int) -> str:
         """Its key on the board, where it has no score yet."""
-        fields = [candidate.variant, candidate.lookback, dict(candidate.params), dict(candidate.fit)]
+        fields = [
+            candidate.variant,
+            candidate.lookback,
+            candidate.normalise,
+            dict(candidate.params),
+            dict(candidate.fit),
+        ]
         key = json.dumps(fields, sort_keys=True, default=str)
         self.entries.setdefault(key, Entry(candidate, rank))
         return key

@@ -14,6 +14,7 @@ import numpy as np
 from zoo.data.dataset import Data
 from zoo.errors import message_of
 from zoo.layers.model import Model
+from zoo.problem import Normalise
 from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.timeout import time_limit
@@ -27,10 +28,12 @@ PROBE = 4  # training steps from which the pace is measured
 
 @dataclass(frozen=True)
 class Candidate:
-    """What may be chosen: a variant with its parameters and settings of training, and the lookback that it sees."""
+    """What may be chosen: a variant with its parameters and settings of training, the lookback that it sees, and the
+    level that is removed from it."""
 
     variant: str
     lookback: int
+    normalise: Normalise = "last"
     params: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
 
@@ -63,13 +66,19 @@ def score(candidate: Candidate, data: Data, *, seconds: float, seed: int = 0) ->
     started = time.perf_counter()
     try:
         with time_limit(GRACE * seconds + 1):
-            data = data.with_lookback(candidate.lookback)
+            data = seen(data, candidate)
             model = create(candidate.variant, data.problem, seed=seed, **candidate.params)
             fit(model, data.train, data.valid, _within(seconds, candidate, model, data), seed=seed)
             losses = block_losses(forecast(model, data.test), data)
     except Exception as error:  # a variant may raise anything
         return Score(None, time.perf_counter() - started, message_of(error))
     return Score(losses, time.perf_counter() - started)
+
+
+def seen(data: Data, candidate: Candidate) -> Data:
+    """The data as the candidate sees them."""
+    data = data.with_lookback(candidate.lookback)
+    return replace(data, problem=replace(data.problem, normalise=candidate.normalise))
 
 
 def _within(seconds: float, candidate: Candidate, model: Model, data: Data) -> FitConfig:

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import optuna
 
@@ -11,17 +12,18 @@ from zoo.data.dataset import Data
 from zoo.data.spacing import spacing
 from zoo.errors import InputError
 from zoo.layers.normalised import Solvable
+from zoo.problem import Normalise
 from zoo.registry import create, variant
 from zoo.seeding import stream_seed
 from zoo.selection.board import Board, Entry
 from zoo.selection.judge import chosen
-from zoo.selection.score import Candidate, block_losses
+from zoo.selection.score import Candidate, block_losses, seen
 from zoo.selection.workers import Job, Workers
 from zoo.train.evaluate import forecast
 from zoo.tuning.search import StudySettings, search_for
 
 # When each stage ends at the latest, as shares of the time that is left once the workers have started.
-LOOKBACK, BASELINES, HALVING, FINALISTS = 0.1, 0.25, 0.55, 0.7
+LOOKBACK, BASELINES, BOOSTING, HALVING, FINALISTS = 0.1, 0.2, 0.28, 0.58, 0.72
 REPORT = 5.0  # seconds for the last steps beside training
 TRAININGS = 2  # on the way to the kept model: one is scored on the test part, one learns all rows
 RUNGS, KEPT = 3, 3  # each rung keeps one in three, and gives it three times as long
@@ -29,6 +31,10 @@ SHORTEST = 1.0  # seconds of training below which a rung says little
 MOST_FINALISTS = 3
 MORE_TIME = 1.5  # the last trainings may take so many times as long as those that a candidate was judged by
 LOOKBACKS = (7, 14, 28, 56)
+NORMALISES: tuple[Normalise, ...] = (
+    "last",
+    "none",
+)  # without its level a model cannot tell high from low; with it, it cannot follow a trend
 KINDS = ("naive", "rule", "ridge", "baseline", "recurrent")  # the simplest first; a rule learns nothing
 HOPELESS = 1.1  # times the best error on the newest block: a tuned candidate above it is scored on no other
 # Those that came first over the standard benchmark (results/standard): a short budget tries only some.
@@ -49,12 +55,19 @@ class Progress:
     error: float
 
 
+class View(NamedTuple):
+    """What a model sees of the past: how many steps, and the level that is removed from them."""
+
+    lookback: int
+    normalise: Normalise
+
+
 class Search:
     """Fills a board, and leaves time for the last trainings; seconds: of the whole budget, which ran from `started` on,
     by time.monotonic.
 
-    blocks: see judged_blocks, at the shortest lookback; names: the variants that may be chosen; lookbacks: those that
-    are tried. The recurrent variants come in the order of FIRST.
+    blocks: see judged_blocks, at the shortest lookback; names: the variants that may be chosen; lookbacks, normalises:
+    those that are tried, the first ones where nothing is gained by others. Trained variants come in the order of FIRST.
     """
 
     def __init__(
@@ -62,6 +75,7 @@ class Search:
         blocks: Sequence[Data],
         names: Sequence[str],
         lookbacks: Sequence[int],
+        normalises: Sequence[Normalise],
         *,
         seconds: float,
         started: float,
@@ -69,17 +83,18 @@ class Search:
         seed: int,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.blocks, self.lookbacks, self.seed = blocks, lookbacks, seed
+        self.blocks, self.lookbacks, self.normalises, self.seed = blocks, lookbacks, normalises, seed
         self.end, self.began, self.jobs, self.on_progress = started + seconds, started, jobs, on_progress
         naive = create("naive", blocks[0].problem)
         self.board = Board(
             [block_losses(forecast(naive, each.test), each) for each in blocks], blocks[0].problem.horizon
         )
-        self.lookback, self.scores = min(lookbacks), 0
+        self.linear = self.nonlinear = View(min(lookbacks), normalises[0])
+        self.scores = 0
         self.training_seconds = SHORTEST  # of the last rung: what a candidate was judged with
         self.season = season_of(blocks[0])
         self.ranks, self.trained = _ranks(names, blocks[0])
-        self.naive = self.board.enter(Candidate("naive", self.lookback), 0)
+        self.naive = self.board.enter(self._candidate("naive", self.linear), 0)
         for number, losses in enumerate(self.board.naive):
             self.board.entries[self.naive].losses[number] = losses
 
@@ -111,37 +126,49 @@ class Search:
             self.on_progress(Progress(stage, self.scores, board.entries[best].candidate.label, board.error(best)))
 
     def _baselines(self, workers: Workers) -> None:
-        """Choose the lookback by ridge, and score every baseline that is not trained, the quickest first."""
-        board, seconds = self.board, LOOKBACK * (self.end - self.began)
-        if "ridge" in self.ranks and len(self.lookbacks) > 1:
-            keys = [board.enter(Candidate("ridge", lookback), self.ranks["ridge"]) for lookback in self.lookbacks]
-            numbers = range(len(self.blocks))
-            self._run(
-                workers, "lookback", self._until(LOOKBACK), [(key, block, seconds) for block in numbers for key in keys]
-            )
-            scored = {key: board.whole(key) for key in keys if len(board.entries[key].losses) == len(numbers)}
-            if scored:
-                self.lookback = board.entries[
-                    chosen(scored, {key: place for place, key in enumerate(scored)}, board.horizon)
-                ].candidate.lookback
-        jobs = []
+        """Choose the view by ridge, score every baseline that is not trained, the quickest first, and choose a second
+        view by gradient boosting: a nonlinear model may need less of the past, or the level."""
+        views = [View(lookback, normalise) for lookback in self.lookbacks for normalise in self.normalises]
+        self.linear = self._best_view(workers, "ridge", "lookback", self._until(LOOKBACK), views)
+        seconds, jobs = LOOKBACK * (self.end - self.began), []
         for name, rank in self.ranks.items():
-            if name == "naive" or name in self.trained:
+            if name in ("naive", "gradient-boosting") or name in self.trained:
                 continue
-            candidates = [Candidate(name, lookback) for lookback in self.both_lookbacks]
+            candidate = self._candidate(name, self.linear)
             if "period" in variant(name).parameters and self.season is not None and self.season <= max(self.lookbacks):
-                candidates = [Candidate(name, max(self.lookback, self.season), {"period": self.season})]
-            for key in [board.enter(candidate, rank) for candidate in candidates]:
-                jobs += [(key, block, seconds) for block in range(len(self.blocks))]
-        jobs.sort(key=lambda job: self._cost(board.entries[job[0]]))
+                longer = View(max(self.linear.lookback, self.season), self.linear.normalise)
+                candidate = self._candidate(name, longer, params={"period": self.season})
+            key = self.board.enter(candidate, rank)
+            jobs += [(key, block, seconds) for block in range(len(self.blocks))]
+        jobs.sort(key=lambda job: self._cost(self.board.entries[job[0]]))
         self._run(workers, "baselines", self._until(BASELINES), jobs)
+        lookbacks = dict.fromkeys([min(self.lookbacks), self.linear.lookback])
+        views = [View(lookback, normalise) for lookback in lookbacks for normalise in self.normalises]
+        self.nonlinear = self._best_view(workers, "gradient-boosting", "baselines", self._until(BOOSTING), views)
+
+    def _best_view(self, workers: Workers, name: str, stage: str, until: float, views: Sequence[View]) -> View:
+        """The view with which a variant does best, by all blocks; of nearly equal ones the first."""
+        if name not in self.ranks:
+            return views[0]
+        board, seconds = self.board, until - time.monotonic()
+        keys = [board.enter(self._candidate(name, view), self.ranks[name]) for view in views]
+        numbers = range(len(self.blocks))
+        self._run(workers, stage, until, [(key, block, seconds) for block in numbers for key in keys])
+        scored = {key: place for place, key in enumerate(keys) if len(board.entries[key].losses) == len(numbers)}
+        if not scored:
+            return views[0]
+        return views[scored[chosen({key: board.whole(key) for key in scored}, scored, board.horizon)]]
+
+    def _candidate(self, name: str, view: View, **settings: Mapping[str, Any]) -> Candidate:
+        return Candidate(name, view.lookback, view.normalise, **settings)
 
     def _halved(self, workers: Workers) -> list[str]:
         """The trained candidates that survive successive halving on the newest block (Jamieson & Talwalkar 2016)."""
         names = sorted(self.trained, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
         time_left = (self._until(HALVING) - time.monotonic()) * self.jobs
         of_rung = time_left / RUNGS
-        every = [Candidate(name, lookback) for name in names for lookback in self.both_lookbacks]
+        views = dict.fromkeys([self.nonlinear, self.linear])
+        every = [self._candidate(name, view) for name in names for view in views]
         count = max(MOST_FINALISTS, min(len(every), int(of_rung / SHORTEST)))
         keys = [self.board.enter(candidate, self.ranks[candidate.variant]) for candidate in every[:count]]
         began = time.monotonic()
@@ -154,11 +181,6 @@ class Search:
             keys = sorted((key for key in keys if self.board.entries[key].losses), key=self.board.error)
             keys = keys[: max(MOST_FINALISTS, math.ceil(len(keys) / KEPT))]
         return keys[:MOST_FINALISTS]
-
-    @property
-    def both_lookbacks(self) -> list[int]:
-        """That of ridge, and the shortest: what a nonlinear model needs to see may be less."""
-        return list(dict.fromkeys([self.lookback, min(self.lookbacks)]))
 
     @staticmethod
     def _cost(entry: Entry) -> tuple[int, bool]:
@@ -181,7 +203,7 @@ class Search:
         studies = {}
         for name in names:
             sampler = optuna.samplers.TPESampler(seed=stream_seed(self.seed, f"select {name}") % 2**32)
-            data = self.blocks[0].with_lookback(best[name].lookback)
+            data = seen(self.blocks[0], best[name])
             studies[name] = search_for(name, data, StudySettings()), optuna.create_study(sampler=sampler)
         waves = 0
         while names and time.monotonic() + self.training_seconds < self._last:
@@ -194,7 +216,7 @@ class Search:
                 point = search.point_of(trial)
                 fit = {key.removeprefix("fit."): value for key, value in trial.params.items() if key.startswith("fit.")}
                 params = {key: point.params[key] for key in trial.params if key in point.params}
-                candidate = Candidate(search.variant, best[search.variant].lookback, params, fit)
+                candidate = replace(best[search.variant], params=params, fit=fit)
                 trials[board.enter(candidate, self.ranks[search.variant])] = trial
             self._run(workers, "tuning", self._last, [(key, 0, self.training_seconds) for key in trials])
             for key, trial in trials.items():

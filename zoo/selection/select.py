@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from zoo.data.table import Table
 from zoo.errors import InputError
 from zoo.files import write_text
 from zoo.inline import IN_MEMORY
+from zoo.problem import Normalise
 from zoo.registry import variant
 from zoo.report.evidence import judged
 from zoo.report.folder import write_report
@@ -26,7 +28,8 @@ from zoo.run.serving import THREADS
 from zoo.run.single import trained_on_all
 from zoo.selection.blocks import judged_blocks
 from zoo.selection.board import Board, Entry
-from zoo.selection.search import KINDS, MORE_TIME, Progress, Search, lookbacks_for
+from zoo.selection.score import Candidate
+from zoo.selection.search import KINDS, MORE_TIME, NORMALISES, Progress, Search, lookbacks_for
 from zoo.selection.words import reasons
 from zoo.selection.workers import Workers
 from zoo.space import resolve
@@ -109,8 +112,9 @@ def select(
         whole, lambda split: prepare_from(settings, {**problem, "lookback": lookbacks[0], "split": split})
     )
     count = jobs or default_jobs("cpu")
+    normalises = (cast(Normalise, suite.problem.normalise),) if suite.problem.normalise else NORMALISES
     search = Search(
-        blocks, chosen_models(suite.run), lookbacks,
+        blocks, chosen_models(suite.run), lookbacks, normalises,
         seconds=budget_seconds, started=started, jobs=count, seed=seed, on_progress=on_progress,
     )  # fmt: skip
     is_stopped = False
@@ -122,8 +126,8 @@ def select(
     board = search.board
     pick = board.pick()
     on_progress(Progress("test and report", search.scores, board.entries[pick].candidate.label, board.error(pick)))
-    lookback = board.entries[pick].candidate.lookback
-    cells = [_cell(suite, board.entries[key], lookback, search.training_seconds, seed) for key in _shown(board, pick)]
+    like = board.entries[pick].candidate
+    cells = [_cell(suite, board.entries[key], like, search.training_seconds, seed) for key in _shown(board, pick)]
     run = run_suite(suite, folder, jobs=count, command=command, expanded=(cells, whole))
     if run.is_stopped:
         raise KeyboardInterrupt
@@ -151,8 +155,10 @@ def check_folder(folder: Path) -> None:
 
 
 def candidates_table(board: Board) -> pd.DataFrame:
-    """A row for each candidate that was scored on every block: label, variant, lookback, kind, error_ratio (rmse over
-    naive's), seconds (of the longest training)."""
+    """A row for each candidate that was scored on every block.
+
+    Columns: label, variant, lookback, normalise, kind, error_ratio (rmse over naive's), seconds (of its longest run).
+    """
     entries = [board.entries[key] for key in sorted(board.complete(), key=board.error)]
     errors = sorted(board.error(key) for key in board.complete())
     return pd.DataFrame(
@@ -160,6 +166,7 @@ def candidates_table(board: Board) -> pd.DataFrame:
             "label": [entry.candidate.label for entry in entries],
             "variant": [entry.candidate.variant for entry in entries],
             "lookback": [entry.candidate.lookback for entry in entries],
+            "normalise": [entry.candidate.normalise for entry in entries],
             "kind": [KINDS[entry.rank] for entry in entries],
             "error_ratio": errors,
             "seconds": [entry.seconds for entry in entries],
@@ -185,11 +192,13 @@ def _shown(board: Board, pick: str) -> list[str]:
     return list(dict.fromkeys([pick, *(key for key in best if key is not None)]))
 
 
-def _cell(suite: Suite, entry: Entry, lookback: int, seconds: float, seed: int) -> Cell:
-    """The candidate's cell, on the suite's own split; lookback: of the pick, for naive, which does not depend on it."""
-    candidate = entry.candidate if entry.rank else replace(entry.candidate, lookback=lookback)
+def _cell(suite: Suite, entry: Entry, pick: Candidate, seconds: float, seed: int) -> Cell:
+    """The candidate's cell, on the suite's own split; naive, for which it is no matter, sees what the pick sees."""
+    candidate = entry.candidate
+    if not entry.rank:
+        candidate = replace(candidate, lookback=pick.lookback, normalise=pick.normalise)
     changes = {
-        "problem": suite.problem.model_copy(update={"lookback": candidate.lookback}),
+        "problem": suite.problem.model_copy(update={"lookback": candidate.lookback, "normalise": candidate.normalise}),
         "run": suite.run.model_copy(update={"models": [candidate.variant], "tags": None, "seeds": [seed]}),
         "models": {candidate.variant: dict(candidate.params)},
     }
@@ -229,6 +238,7 @@ def _plain(selection: Selection, budget_seconds: float) -> dict[str, object]:
         "pick": selection.label,
         "variant": selection.row.variant,
         "lookback": selection.lookback,
+        "normalise": selection.row.problem.normalise,
         "params": selection.row.params,
         "fit": selection.row.fit,
         "reasons": list(selection.reasons),
