@@ -3,6 +3,7 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,6 +46,14 @@ def test_verdict_stands_before_any_table_and_every_figure_has_its_place(tmp_path
     assert text.index(verdict(judged(rows)[0])[0]) < text.index("<table")
     places = re.findall(r'<div class="plot" id="([^"]+)"', page)
     assert places == list(figures_of(page)) and len(places) >= 3
+
+
+@pytest.mark.parametrize("name", ["narma", "mackey-glass"])
+def test_the_page_of_a_committed_run_can_be_mailed(name):
+    """More than thirteen variants, all charts, and the library that draws them."""
+    folder = Path(__file__).parents[3] / "results" / name
+    assert len(set(results(folder)["variant"])) >= 13
+    assert len(html_page(results(folder)).encode()) < 2_000_000
 
 
 def test_same_input_gives_the_same_page_and_requests_nothing_elsewhere(tmp_path):

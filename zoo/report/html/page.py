@@ -19,6 +19,8 @@ from zoo.report.speed import speed_section
 from zoo.report.text_table import table_of
 from zoo.run.predictions import Stored
 
+# plotly.js without the kinds of charts that no page has; a newer one: npm pack plotly.js-basic-dist-min
+LIBRARY = "plotly-basic.min.js"
 EXTREMES = 5  # windows that a table shows of the largest errors, and of the smallest
 
 
@@ -82,10 +84,9 @@ def extreme_windows(stored: Mapping[str, Stored]) -> Captioned | None:
 
 def _rendered(title: str, sections: Sequence[Section]) -> str:
     from jinja2 import Environment, StrictUndefined
-    from plotly.offline import get_plotlyjs
 
     assets = {name: files("zoo.report.html").joinpath(name).read_text(encoding="utf-8")
-              for name in ("page.html.j2", "page.css", "page.js")}  # fmt: skip
+              for name in ("page.html.j2", "page.css", "page.js", LIBRARY)}  # fmt: skip
     charts = [block for section in sections for block in section.blocks if isinstance(block, Chart)]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters["sort_value"] = sort_value
@@ -95,7 +96,7 @@ def _rendered(title: str, sections: Sequence[Section]) -> str:
         figures={f"figure-{number}": plotly(chart) for number, chart in enumerate(charts, start=1)},
         style=assets["page.css"],
         script=assets["page.js"],
-        library=get_plotlyjs().replace("</script", "<\\/script") if charts else "",
+        library=assets[LIBRARY].replace("</script", "<\\/script") if charts else "",
     )
 
 
