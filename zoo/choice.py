@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import InputError, expect
-from zoo.inline import is_watched, plain_value, source_of
+from zoo.inline import IN_MEMORY, is_watched, plain_value, source_of
 from zoo.selection.search import Progress
-from zoo.selection.select import Selection, check_folder
+from zoo.selection.select import Selection
 from zoo.selection.select import select as select_model
 from zoo.suite import Suite, suite_of
 
@@ -42,7 +42,8 @@ def select(
     """
     expect("data", data, (str, Path, pd.DataFrame, pd.Series, np.ndarray), "a path, a name, a DataFrame or an array")
     folder = Path(out)
-    check_folder(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: choose another out")
     chosen = {"channels": channels and list(channels), "time": time, "missing": missing}
     settings: dict[str, Mapping[str, Any]] = {
         "data": {name: each for name, each in chosen.items() if each is not None},
@@ -59,7 +60,7 @@ def select(
         whole = {**settings, "name": "select", "data": {**settings["data"], "source": source, "targets": named}}
         return _selected(suite_of(whole, "zoo.select"), folder, budget_seconds, jobs, seed, progress)
     except InputError:
-        if is_new:
+        if is_new and not any(path.name != IN_MEMORY for path in folder.glob("*")):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

@@ -11,14 +11,16 @@ from zoo.errors import InputError
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model sees of one series: scaled float32 [rows, C], the values of its channels [rows, channels], the times
-    of the rows, and of the known rows that follow."""
+    """What a model sees of one series: scaled float32 [rows, C], the values of its channels and which of them were
+    filled in [rows, channels], the times of the rows, and of the known rows that follow."""
 
     source: str
     scaled: np.ndarray
     values: np.ndarray
+    is_filled: np.ndarray
     time: pd.DatetimeIndex | None
     later: pd.DatetimeIndex | None
+    is_interpolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,13 @@ class FrameNames:
 
 
 def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
-    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it."""
+    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it, and
+    for one where a fill knows what came later."""
     rows = len(inputs.scaled)
+    if origin is not None and inputs.is_interpolated:
+        raise InputError(
+            "an interpolated gap knows the value behind it, so no earlier origin can be honest: choose --missing ffill"
+        )
     if origin is None:
         return np.array([rows])
     if origin == "all":
@@ -45,6 +52,8 @@ def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) ->
         moment = pd.Timestamp(origin)
     except ValueError as error:
         raise InputError(f"origin must be a time such as {inputs.time[-1]}, or 'all', got '{origin}'") from error
+    if moment.tzinfo is not None:  # as the times of tables are: UTC, without a zone
+        moment = moment.tz_convert("UTC").tz_localize(None)
     end = int((inputs.time <= moment).sum())
     if end < lookback or moment > inputs.time[-1]:
         raise InputError(
@@ -64,7 +73,8 @@ def frame_of(
     forecasts_kTDQ: np.ndarray, ends: np.ndarray, inputs: Inputs, origin: object, names: FrameNames
 ) -> pd.DataFrame:
     """A row for each origin and step. Columns: origin (where one is named), step, time (where the rows are spaced), the
-    targets with their quantiles, and with an origin their actual values, NaN where there are none yet."""
+    targets with their quantiles, and with an origin their actual values, NaN where there are none yet or one was
+    filled in."""
     rows, horizon = len(inputs.values), forecasts_kTDQ.shape[1]
     levels = names.levels or (0.5,)
     ending = "_up" if names.task == "direction" else ""
@@ -77,7 +87,8 @@ def frame_of(
     if origin is not None:
         for name, target in zip(names.targets, names.positions, strict=True):
             actual = inputs.values[np.minimum(places, rows - 1), target]
-            frame[f"{name}_actual"] = np.where(places < rows, actual, np.nan)
+            is_measured = (places < rows) & ~inputs.is_filled[np.minimum(places, rows - 1), target]
+            frame[f"{name}_actual"] = np.where(is_measured, actual, np.nan)
     times = next_times(inputs.time, horizon) if inputs.later is None else inputs.later[:horizon]
     if inputs.time is not None and times is not None:
         whole = inputs.time.append(times)

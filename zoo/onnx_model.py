@@ -14,6 +14,7 @@ from zoo.files import read_input
 from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
 
 METADATA = "lstm-zoo"
+BATCH = 1024  # windows
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class OnnxModel:
         try:
             self.session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of a file that is no model
-            raise InputError(f"{name} is no ONNX model that can run here") from error
+            raise InputError(f"{name} is not an ONNX model that ONNX Runtime can load") from error
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
         if text is None:
             raise InputError(f"{name} was not written by zoo export")
@@ -80,11 +81,13 @@ class OnnxModel:
                 f"too few rows: {table.source} has {len(cleaned.values)}, the model's lookback is {about.lookback}"
             )
         time = table.time[cleaned.is_used] if table.time is not None else None
-        inputs = Inputs(table.source, cleaned.values, cleaned.values, time, None)
+        is_interpolated = (missing or about.missing) == "interpolate" and bool(cleaned.is_filled.any())
+        inputs = Inputs(table.source, cleaned.values, cleaned.values, cleaned.is_filled, time, None, is_interpolated)
         ends = ends_of(inputs, origin, about.lookback)
-        windows = windows_before(cleaned.values, ends, about.lookback)
-        parts = [self.forecasts(windows[first : first + 1024]) for first in range(0, len(windows), 1024)]
-        forecasts = np.concatenate(parts)
+        parts = [ends[first : first + BATCH] for first in range(0, len(ends), BATCH)]
+        forecasts = np.concatenate(
+            [self.forecasts(windows_before(cleaned.values, part, about.lookback)) for part in parts]
+        )
         if not np.isfinite(forecasts).all():
             raise Diverged("the model's forecasts are not finite numbers")
         forecasts_kTDQ = forecasts if about.quantiles else forecasts[..., None]

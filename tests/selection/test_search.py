@@ -137,7 +137,7 @@ def test_the_best_variants_are_tuned_until_the_time_is_over(blocks, monkeypatch)
     tuned = [name for name, _, _, is_tuned in workers.asked if is_tuned]
     assert set(tuned) == {"gru", "lstm"}
     assert told[-1].scores == search.scores == len(workers.asked) and told[-1].stage == "tuning"
-    settings = {entry.candidate.settings for entry in search.board.entries.values() if entry.candidate.fit}
+    settings = {str(entry.candidate.params) for entry in search.board.entries.values() if entry.candidate.fit}
     assert len(settings) > 4
 
 

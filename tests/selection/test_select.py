@@ -87,6 +87,8 @@ def test_ctrl_c_keeps_the_best_so_far(prices_csv, tmp_path):
         (["--models", "lsmt"], "did you mean 'lstm'"),
         (["--split", "0.8,0.2,0"], "leaves no test rows"),
         (["--targets", "clos"], "did you mean 'close'"),
+        (["--seed", "-1"], "seed must be >= 0, got -1"),
+        (["--split", "0.8,0,0.2"], "split leaves no validation rows to stop training"),
     ],
 )
 def test_a_wrong_request_leaves_nothing(prices_csv, tmp_path, arguments, message):
@@ -115,6 +117,54 @@ def test_a_random_walk_leaves_naive():
         for key, noise in zip(keys, (0.0, 0.02, 0.05), strict=True):
             board.add(key, block, Score(losses + noise * random.normal(size=100), 1.0))
     assert board.entries[board.pick()].candidate.variant == "naive"
+
+
+@pytest.mark.process
+def test_a_variant_that_fails_is_named_with_the_reason(prices_csv, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\nfrom zoo.registry import register\n\n"
+        "@register('mine', summary='fails', source='none')\nclass Mine(nn.Module):\n"
+        "    def __init__(self, problem):\n        super().__init__()\n"
+        "        self.map = nn.Linear(problem.channels, 1)\n"
+        "    def forward(self, x):\n        raise RuntimeError('no forecast today')\n"
+    )
+    arguments = ("--targets", "close", "--budget", "60s", "--models", f"naive,{tmp_path / 'mine.py'}")
+    ended = run_zoo_here("select", prices_csv, *arguments, "--out", tmp_path / "pick")
+    assert ended.returncode == 0, ended.stderr
+    assert "mine could not be used" in ended.stderr and "no forecast today" in ended.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("models", ["naive", "naive,ridge"])
+def test_few_rows_and_a_long_horizon_keep_a_model(tmp_path, models):
+    """The newest tenth of the rows is shorter than the horizon, and a channel is constant in older rows."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"value": random.normal(size=100).cumsum(), "late": np.r_[np.zeros(45), random.normal(size=55)]}
+    )
+    frame.to_csv(tmp_path / "short.csv", index=False)
+    arguments = (
+        "--targets",
+        "value",
+        "--horizon",
+        "12",
+        "--split",
+        "0.6,0.2,0.2",
+        "--budget",
+        "60s",
+        "--models",
+        models,
+    )
+    ended = run_zoo_here("select", tmp_path / "short.csv", *arguments, "--out", tmp_path / "pick")
+    assert ended.returncode == 0, ended.stderr
+    assert len(pd.read_csv(tmp_path / "pick" / "forecasts.csv")) == 12
+
+
+def test_a_suite_with_settings_of_its_own_is_refused(tmp_path, prices_csv):
+    suite = f'name = "mine"\n[data]\nsource = "{prices_csv}"\ntargets = ["close"]\n[fit]\nloss = "mse"\n'
+    (tmp_path / "mine.toml").write_text(suite)
+    ended = run_zoo_here("select", tmp_path / "mine.toml", "--out", tmp_path / "pick")
+    assert ended.returncode == 2 and "leave [fit] and [models] out" in ended.stderr
 
 
 @pytest.mark.process

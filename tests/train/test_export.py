@@ -16,7 +16,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 TASKS = {
     "two targets": {"targets": ["close", "open"], "horizon": 3},
-    "logarithms": {"targets": ["close"], "scaler": "log"},
+    "logarithms": {"targets": ["close"], "scaler": "log", "large": 1000.0},
     "instance": {"targets": ["close"], "normalise": "instance"},
     "interval": {"targets": ["close"], "quantiles": (0.1, 0.5, 0.9), "horizon": 2},
     "direction": {"targets": ["close"], "direction": True},
@@ -24,6 +24,7 @@ TASKS = {
 
 
 def kept(prices, folder, name="gru", hidden_size=8, **how):
+    prices[["open", "high", "low", "close"]] *= how.pop("large", 1.0)
     data = zoo.prepare(zoo.load(prices), **{"targets": ["close"], **how})
     model = zoo.create(name, data.problem, hidden_size=hidden_size)
     zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2))
@@ -33,7 +34,7 @@ def kept(prices, folder, name="gru", hidden_size=8, **how):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_onnx_gives_the_forecasts_of_the_model_after_every_row(prices, tmp_path, task):
-    saved = kept(prices, tmp_path / "model", **TASKS[task])
+    saved = kept(prices, tmp_path / "model", **dict(TASKS[task]))
     exported = export(saved, tmp_path / "model.onnx")
     assert exported.difference <= 1e-5 and exported.bytes == (tmp_path / "model.onnx").stat().st_size
     table = zoo.load(prices)
@@ -85,7 +86,7 @@ def test_what_cannot_be_exported_says_why_and_leaves_no_file(prices, prices_csv,
     assert ended.returncode == 2 and "onnx or pt2, got 'tflite'" in ended.stderr
     assert not (tmp_path / "m.onnx").exists()
     (tmp_path / "no.onnx").write_text("no model")
-    for name, message in (("no.onnx", "is no ONNX model"), ("absent.onnx", "cannot be read")):
+    for name, message in (("no.onnx", "is not an ONNX model"), ("absent.onnx", "cannot be read")):
         ended = run_zoo_here("predict", tmp_path / name, prices_csv)
         assert ended.returncode == 2 and message in ended.stderr and ended.stderr.count("\n") == 1
 

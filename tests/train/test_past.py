@@ -81,6 +81,26 @@ def test_intervals_and_directions_have_origins_too(prices, tmp_path):
         assert list(every.columns) == ["origin", "step", "time", *columns, "close_actual"]
 
 
+def test_a_filled_value_is_no_actual_value_and_an_interpolated_gap_no_past(tmp_path, prices):
+    prices.loc[100:104, "close"] = np.nan
+    table = zoo.load(prices)
+    for policy in ("ffill", "interpolate"):
+        data = zoo.prepare(table, targets=["close"], missing=policy)
+        zoo.save(zoo.create("naive", data.problem), tmp_path / policy, data, variant="naive")
+    every = zoo.forecast_next(zoo.load_model(tmp_path / "ffill"), table, origin="all")
+    assert every.loc[every["close_actual"].isna(), "origin"].tolist() == [*table.time[99:104], table.time[-1]]
+    with pytest.raises(zoo.InputError, match="choose --missing ffill"):
+        zoo.forecast_next(zoo.load_model(tmp_path / "interpolate"), table, origin="all")
+
+
+def test_an_origin_may_have_a_time_zone(saved, prices):
+    kept, _, _ = saved
+    one, other = (
+        zoo.forecast_next(kept, zoo.load(prices), origin=f"2020-05-04{zone}") for zone in ("", "T02:00+02:00")
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
 @pytest.mark.parametrize(
     ("origin", "message"),
     [

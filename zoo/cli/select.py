@@ -29,7 +29,20 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
     )
 )
 @takes_data(
-    without=["folds", "sliding", "case", "label", "test", "series", "quantiles", "interval", "conformal", "direction"]
+    without=[
+        "lookback",
+        "normalise",
+        "folds",
+        "sliding",
+        "case",
+        "label",
+        "test",
+        "series",
+        "quantiles",
+        "interval",
+        "conformal",
+        "direction",
+    ]
 )
 def select(
     source: options.Source,
@@ -37,6 +50,11 @@ def select(
     changes: dict[str, dict[str, Any]],
     budget: Annotated[str, option(options.RUN, "The time that it may take: 60s, 10m or 2h.")] = "10m",
     models: Annotated[str | None, option(options.MODELS, "Variants to choose from: lstm,ridge (default: all).")] = None,
+    lookback: Annotated[int | None, option(options.FORECAST, "Steps that models see (default: tries several).")] = None,
+    normalise: Annotated[
+        str | None,
+        option(options.FORECAST, "Level of each window: last, none, instance (default: tries last and none)."),
+    ] = None,
     seed: Annotated[int, option(options.MODELS, "Seed of the search and of every training.")] = 0,
     jobs: Annotated[int | None, option(options.RUN, "Worker processes (default: one for each core).")] = None,
     out: Annotated[Path | None, option(options.OUTPUT, "Output folder (default: results/NAME-select).")] = None,
@@ -53,6 +71,7 @@ def select(
     from zoo.selection.select import select as select_model
 
     changes["run"] = {"models": options.names_in(models)}
+    changes["problem"] |= {"lookback": lookback, "normalise": normalise}
     suite = options.suite_from(source, changes, [])
     folder = out or Path("results") / f"{suite.name}-select"
     with Console(stderr=True).status("reading") as status:
@@ -70,7 +89,7 @@ def select(
     if selection.is_stopped:
         options.print_notes(["stopped before the time was over: this is the best so far"])
     if as_json:
-        options.print_json({**_summary(selection), "candidates": selection.table.to_dict(orient="records")})
+        options.print_json({**selection.fields, "folder": str(selection.folder)})
     else:
         _show(selection)
     sys.exit(1 if selection.row.error else 0)
@@ -102,18 +121,6 @@ class _Teller:
         self.stage = progress.stage
 
 
-def _summary(selection: "Selection") -> dict[str, Any]:
-    metrics = selection.row.metrics
-    return {
-        "pick": selection.label,
-        "lookback": selection.lookback,
-        "reasons": list(selection.reasons),
-        "test": metrics.model_dump() if metrics is not None else None,
-        "seconds": round(selection.seconds, 1),
-        "folder": str(selection.folder),
-    }
-
-
 def _show(selection: "Selection") -> None:
     from tabulate import tabulate
 
@@ -124,6 +131,12 @@ def _show(selection: "Selection") -> None:
     ]
     heads = ["candidate", "lookback", "normalise", "below naive, before the test part", "seconds"]
     print(f"\n{tabulate(rows, heads, disable_numparse=True)}\n")
-    if selection.row.error is None:
-        print(f"the model is in {selection.folder}/model, what it forecasts next in {selection.folder}/forecasts.csv,")
-        print(f"and report.md with the test part in {selection.folder}")
+    parts = {
+        "model": "the model",
+        "forecasts.csv": "what it forecasts next",
+        "report.md": "the report on the test part",
+        "selection.json": "the settings of the pick, and all candidates",
+    }
+    for name, what in parts.items():
+        if (selection.folder / name).exists():
+            print(f"{what}: {selection.folder / name}")

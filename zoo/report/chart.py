@@ -79,6 +79,7 @@ class Chart:
     y_names: Sequence[str] = ()
     x_names: Sequence[str] = ()
     is_unified: bool = False  # on the page one box shows the values of all series at x
+    opens_on: int | None = None  # on the page so many of the last points are shown first
     width: float = 7.5
     height: float = 4.2
     note: str = ""

@@ -28,6 +28,8 @@ ACTUAL, NAIVE = "actual", "naive (the value before)"
 LEVEL: dict[str, Any] = {"colour": "grey", "dash": "dash", "width": 1.0}
 NAIVE_LOOK: dict[str, Any] = {"colour": "grey", "dash": "dot"}
 TOGGLE = "Of each variant's first seed. Click a name in the legend to show or hide it, double-click to see it alone."
+STEPS_SHOWN = 60  # of the forecasts on the page, at first
+ALL_STEPS = "The last 60 steps; double-click the picture for all."
 
 
 def board_figures(boards: Sequence[Board]) -> dict[str, Figure]:
@@ -102,7 +104,8 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
         actual = Series(ACTUAL, _when(shared)[rows], shared.truth[rows, 0, place], colour="ink")
         series = [actual, *_over_time(board, stored, place, rows, 0.0, is_naive_shown=last is not None)]
         title = f"Forecasts of {target}, one step ahead"
-        charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=TOGGLE))
+        opens_on, note = (STEPS_SHOWN, f"{TOGGLE} {ALL_STEPS}") if len(actual.x) > STEPS_SHOWN else (None, TOGGLE)
+        charts.append(Chart(title, "", target, series, is_unified=True, height=2.8, note=note, opens_on=opens_on))
     return charts
 
 

@@ -81,10 +81,11 @@ def trained_on_all(
     """A cell's model trained anew on every row of the suite's data, and these data.
 
     What gradient descent trains learns all rows, for `best_epoch` epochs. Anything else that needs validation rows, and
-    what is solved, learns the oldest 90 % and takes the others for validation.
+    what is solved, learns the oldest 90 % and takes the others, at least a horizon of them, for validation.
     """
     has_epochs = best_epoch > 0 and _why_no_refit(cell) is None
-    split = [1.0, 0.0, 0.0] if has_epochs else [0.9, 0.1, 0.0]
+    newest = max(0.1, (cell.problem.horizon + 1) / cell.data.rows)
+    split = [1.0, 0.0, 0.0] if has_epochs else [1 - newest, newest, 0.0]
     problem = {**suite.problem.model_dump(), "split": split}
     problem |= {"lookback": cell.problem.lookback, "normalise": cell.problem.normalise}
     data = prepare_from(suite.data.model_dump(), problem)

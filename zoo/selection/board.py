@@ -12,12 +12,13 @@ from zoo.selection.score import Candidate, Score
 @dataclass
 class Entry:
     """A candidate and its losses on each block that it was scored on; rank: how simple it is, 0 is the simplest;
-    seconds: of its longest run; error: why it has no score."""
+    seconds, epochs: of its longest run; error: why it has no score."""
 
     candidate: Candidate
     rank: int
     losses: dict[int, np.ndarray] = field(default_factory=dict)
     seconds: float = 0.0
+    epochs: int = 1
     error: str | None = None
 
 
@@ -44,7 +45,7 @@ class Board:
     def add(self, key: str, block: int, score: Score) -> None:
         """Note a score; the last one of a block counts, which had the most time."""
         entry = self.entries[key]
-        entry.seconds = max(entry.seconds, score.seconds)
+        entry.seconds, entry.epochs = max(entry.seconds, score.seconds), max(entry.epochs, score.epochs)
         if score.losses is None:
             entry.error = score.error
         else:

@@ -43,5 +43,7 @@ def chosen(losses: Mapping[Name, np.ndarray], ranks: Mapping[Name, int], horizon
 
 
 def ratio(losses: np.ndarray, naive: np.ndarray) -> float:
-    """The rmse over naive's."""
-    return float(np.sqrt(losses.mean() / naive.mean())) if naive.mean() > 0 else math.nan
+    """The rmse over naive's; where naive makes no error, 1 for one that makes none either, else infinite."""
+    if naive.mean() > 0:
+        return float(np.sqrt(losses.mean() / naive.mean()))
+    return math.inf if losses.mean() > 0 else 1.0

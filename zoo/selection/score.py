@@ -1,6 +1,7 @@
 """Score: a candidate is trained once, and its errors on one block are measured; worker processes answer with it."""
 
 import copy
+import math
 import pickle
 import time
 from collections.abc import Mapping
@@ -42,23 +43,17 @@ class Candidate:
         """Its variant, and whether its settings were searched."""
         return f"{self.variant}, tuned" if self.fit else self.variant
 
-    @property
-    def settings(self) -> str:
-        """What departs from the defaults."""
-        every = {**self.params, **{f"fit.{name}": value for name, value in self.fit.items()}}
-        return ", ".join(
-            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in every.items()
-        )
-
 
 @dataclass(frozen=True)
 class Score:
     """losses: squared errors of each window of the block in time order, in deviations of the training rows, means over
-    steps and targets; None where it failed, which `error` explains. seconds: of training and forecasting."""
+    steps and targets; None where it failed, which `error` explains. seconds: of training and forecasting; epochs: the
+    most that training could take in its time."""
 
     losses: np.ndarray | None
     seconds: float
     error: str | None = None
+    epochs: int = 1
 
 
 def score(candidate: Candidate, data: Data, *, seconds: float, seed: int = 0) -> Score:
@@ -68,11 +63,12 @@ def score(candidate: Candidate, data: Data, *, seconds: float, seed: int = 0) ->
         with time_limit(GRACE * seconds + 1):
             data = seen(data, candidate)
             model = create(candidate.variant, data.problem, seed=seed, **candidate.params)
-            fit(model, data.train, data.valid, _within(seconds, candidate, model, data), seed=seed)
+            config = _within(seconds, candidate, model, data)
+            fit(model, data.train, data.valid, config, seed=seed)
             losses = block_losses(forecast(model, data.test), data)
     except Exception as error:  # a variant may raise anything
         return Score(None, time.perf_counter() - started, message_of(error))
-    return Score(losses, time.perf_counter() - started)
+    return Score(losses, time.perf_counter() - started, epochs=config.max_epochs)
 
 
 def seen(data: Data, candidate: Candidate) -> Data:
@@ -89,7 +85,9 @@ def _within(seconds: float, candidate: Candidate, model: Model, data: Data) -> F
         return config
     probe, few = copy.deepcopy(model), replace(config, max_epochs=1, max_batches=PROBE)
     pace = sum(epoch.seconds for epoch in fit(probe, data.train, None, few, seed=0).epochs) / PROBE
-    return replace(config, max_batches=max(PROBE, int(seconds / pace)))
+    batches = max(PROBE, int(seconds / pace))
+    in_epoch = len(data.train.split(data.train.order(), min(int(config.batch_size), len(data.train))))
+    return replace(config, max_batches=batches, max_epochs=min(config.max_epochs, math.ceil(batches / in_epoch)))
 
 
 def block_losses(forecasts: np.ndarray, data: Data) -> np.ndarray:

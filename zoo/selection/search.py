@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import optuna
+from optuna.trial import TrialState
 
 from zoo.data.dataset import Data
 from zoo.data.spacing import spacing
@@ -17,7 +18,7 @@ from zoo.registry import create, variant
 from zoo.seeding import stream_seed
 from zoo.selection.board import Board, Entry
 from zoo.selection.judge import chosen
-from zoo.selection.score import Candidate, block_losses, seen
+from zoo.selection.score import GRACE, Candidate, block_losses, seen
 from zoo.selection.workers import Job, Workers
 from zoo.train.evaluate import forecast
 from zoo.tuning.search import StudySettings, search_for
@@ -36,6 +37,7 @@ NORMALISES: tuple[Normalise, ...] = (
     "none",
 )  # without its level a model cannot tell high from low; with it, it cannot follow a trend
 KINDS = ("naive", "rule", "ridge", "baseline", "recurrent")  # the simplest first; a rule learns nothing
+MOST_REASONS = 5
 HOPELESS = 1.1  # times the best error on the newest block: a tuned candidate above it is scored on no other
 # Those that came first over the standard benchmark (results/standard): a short budget tries only some.
 FIRST = (
@@ -67,7 +69,7 @@ class Search:
     by time.monotonic.
 
     blocks: see judged_blocks, at the shortest lookback; names: the variants that may be chosen; lookbacks, normalises:
-    those that are tried, the first ones where nothing is gained by others. Trained variants come in the order of FIRST.
+    those that are tried, the earliest among nearly equal ones. Trained variants come in the order of FIRST.
     """
 
     def __init__(
@@ -85,15 +87,18 @@ class Search:
     ) -> None:
         self.blocks, self.lookbacks, self.normalises, self.seed = blocks, lookbacks, normalises, seed
         self.end, self.began, self.jobs, self.on_progress = started + seconds, started, jobs, on_progress
-        naive = create("naive", blocks[0].problem)
-        self.board = Board(
-            [block_losses(forecast(naive, each.test), each) for each in blocks], blocks[0].problem.horizon
-        )
+        spare = (1 - FINALISTS) * seconds - REPORT
+        self.longest = max(
+            SHORTEST, spare / (TRAININGS * MORE_TIME * GRACE)
+        )  # of a training, so that the last ones fit
+        naive = [forecast(create("naive", each.problem), each.test) for each in blocks]  # their channels may differ
+        of_naive = [block_losses(own, each) for own, each in zip(naive, blocks, strict=True)]
+        self.board = Board(of_naive, blocks[0].problem.horizon)
         self.linear = self.nonlinear = View(min(lookbacks), normalises[0])
         self.scores = 0
         self.training_seconds = SHORTEST  # of the last rung: what a candidate was judged with
         self.season = season_of(blocks[0])
-        self.ranks, self.trained = _ranks(names, blocks[0])
+        self.ranks, self.trained, self.unfit = _ranks(names, blocks[0])
         self.naive = self.board.enter(self._candidate("naive", self.linear), 0)
         for number, losses in enumerate(self.board.naive):
             self.board.entries[self.naive].losses[number] = losses
@@ -104,6 +109,20 @@ class Search:
         self._baselines(workers)
         self._finalists(workers, self._halved(workers))
         self._tune(workers)
+
+    def failures(self) -> list[str]:
+        """A note on the variants that could not be used or have no score, each with the reason."""
+        reasons = dict(self.unfit)
+        scored = {entry.candidate.variant for entry in self.board.entries.values() if entry.losses}
+        for entry in self.board.entries.values():
+            if entry.candidate.variant not in scored and entry.error is not None:
+                reasons[entry.candidate.variant] = entry.error
+        notes = [f"{name} could not be used: {reason}" for name, reason in list(reasons.items())[:MOST_REASONS]]
+        if len(reasons) > MOST_REASONS:
+            notes.append(f"nor could {', '.join(list(reasons)[MOST_REASONS:])}")
+        if scored == {"naive"} and self.scores == 0 and len(self.ranks) > 1:
+            notes.append("the time was over before anything was scored: give it a larger --budget")
+        return notes
 
     def _until(self, share: float) -> float:
         return self.began + share * (self.end - self.began)
@@ -118,8 +137,8 @@ class Search:
         """Score (key, block, seconds) until a stage ends."""
         board = self.board
         keys = {(id(board.entries[key].candidate), block): key for key, block, _ in jobs}
-        asked = [Job(board.entries[key].candidate, block, seconds) for key, block, seconds in jobs]
-        for job, score in workers.scores(asked, until):
+        requested = [Job(board.entries[key].candidate, block, seconds) for key, block, seconds in jobs]
+        for job, score in workers.scores(requested, until):
             board.add(keys[id(job.candidate), job.block], job.block, score)
             self.scores += 1
             best = min(board.entries, key=board.error)
@@ -175,7 +194,7 @@ class Search:
         for rung in range(RUNGS):
             if not keys:
                 break
-            self.training_seconds = max(SHORTEST, of_rung / max(len(keys), self.jobs))
+            self.training_seconds = min(self.longest, max(SHORTEST, of_rung / max(len(keys), self.jobs)))
             end = began + (self._until(HALVING) - began) * (rung + 1) / RUNGS
             self._run(workers, f"halving, {len(keys)} models", end, [(key, 0, self.training_seconds) for key in keys])
             keys = sorted((key for key in keys if self.board.entries[key].losses), key=self.board.error)
@@ -221,7 +240,10 @@ class Search:
             self._run(workers, "tuning", self._last, [(key, 0, self.training_seconds) for key in trials])
             for key, trial in trials.items():
                 error = board.error_on(key, 0)
-                study.tell(trial, error if math.isfinite(error) else None, skip_if_finished=True)
+                if math.isfinite(error):
+                    study.tell(trial, error)
+                else:
+                    study.tell(trial, state=TrialState.FAIL)
             least = min(board.error_on(key, 0) for key in board.complete())
             good = [key for key in trials if board.error_on(key, 0) < HOPELESS * least]
             further = [(key, block, self.training_seconds) for key in good for block in range(1, len(self.blocks))]
@@ -248,16 +270,20 @@ def season_of(data: Data) -> int | None:
     return usual.season if usual is not None else None
 
 
-def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str]]:
-    """How simple each variant is that can be used here, its place in KINDS, and those that gradient descent trains."""
+def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str], dict[str, str]]:
+    """How simple each variant is that can be used here, its place in KINDS; those that gradient descent trains; and why
+    others cannot be used."""
     ranks: dict[str, int] = {}
     trained: list[str] = []
+    unfit: dict[str, str] = {}
     for name in names:
-        try:
-            model = create(name, data.problem) if variant(name).is_here else None
-        except InputError:
+        if not variant(name).is_here:
+            unfit[name] = f"it needs {variant(name).needs}"
             continue
-        if model is None:
+        try:
+            model = create(name, data.problem)
+        except InputError as error:
+            unfit[name] = str(error)
             continue
         is_baseline, learns = (
             "baseline" in variant(name).tags,
@@ -266,4 +292,4 @@ def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str]]
         kind = "recurrent" if not is_baseline else "baseline" if learns else "rule"
         ranks[name] = KINDS.index(name if name in KINDS else kind)
         trained += [name] if model.is_trainable else []
-    return ranks, trained
+    return ranks, trained, unfit

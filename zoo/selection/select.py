@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from zoo.cell import AccuracyRow, Cell
+from zoo.data.cases import Cases
 from zoo.data.dataset import Data
 from zoo.data.sources import load
 from zoo.data.table import Table
-from zoo.errors import InputError
+from zoo.errors import Diverged, InputError
 from zoo.files import write_text
 from zoo.inline import IN_MEMORY
 from zoo.problem import Normalise
@@ -69,8 +71,31 @@ class Selection:
 
     @property
     def forecasts(self) -> pd.DataFrame:
-        """What it forecasts after the last row, as zoo.forecast_next gives it."""
-        return pd.read_csv(self.folder / "forecasts.csv")
+        """What it forecasts after the last row, as zoo.forecast_next gives it; raises InputError where it cannot."""
+        path = self.folder / "forecasts.csv"
+        if not path.exists():
+            raise InputError("; ".join(self.notes) or f"{path} is missing")
+        frame = pd.read_csv(path)
+        return frame.assign(time=pd.to_datetime(frame["time"])) if "time" in frame else frame
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What selection.json holds."""
+        metrics, table = self.row.metrics, self.table.astype(object).where(np.isfinite(self.table["error_ratio"]), None)
+        return {
+            "pick": self.label,
+            "variant": self.row.variant,
+            "lookback": self.lookback,
+            "normalise": self.row.problem.normalise,
+            "params": self.row.params,
+            "fit": self.row.fit,
+            "reasons": list(self.reasons),
+            "test": metrics.model_dump() if metrics is not None else None,
+            "candidates": table.to_dict(orient="records"),
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+            "is_stopped": self.is_stopped,
+        }
 
     def __str__(self) -> str:
         return "\n".join([*self.reasons, "", self.table.to_string(index=False)])
@@ -102,7 +127,15 @@ def select(
         raise InputError(f"budget must be >= {SHORTEST_BUDGET:g} seconds, got {budget_seconds:g}")
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
+    if seed < 0:
+        raise InputError(f"seed must be >= 0, got {seed}")
+    if suite.fit or suite.models:
+        raise InputError("zoo select chooses settings itself: leave [fit] and [models] out of the suite")
     check_folder(folder)
+    if suite.data.case is not None or suite.data.test is not None or isinstance(_table_of(suite), Cases):
+        raise InputError(
+            f"zoo select chooses among forecasts so far, and {suite.data.source} holds sequences to classify"
+        )
     settings, problem = suite.data.model_dump(), suite.problem.model_dump()
     given, needs = suite.problem.lookback, suite.problem.horizon if suite.problem.calendar or suite.problem.known else 1
     whole = prepare_from(settings, {**problem, "lookback": given or max(7, needs)})
@@ -133,18 +166,23 @@ def select(
         raise KeyboardInterrupt
     row = next(row for row in run.rows if row.key == cells[0].key)
     report = write_report(folder)
-    chosen_cell = cells[0]
-    notes = list(whole.notes)
-    if row.error is None:
-        notes += _keep(chosen_cell, suite, folder, row, command)
     lines = [line for each in judged(report.frame) for line in each.lines if row.key in set(line.runs["key"])]
-    table = candidates_table(board)
-    texts = reasons(board, pick, row, lines[0] if lines else None)
     selection = Selection(
-        folder, board.entries[pick].candidate.label, chosen_cell.problem.lookback, tuple(texts), table, row,
-        time.monotonic() - started, is_stopped, tuple(notes),
-    )  # fmt: skip
-    write_text(folder / "selection.json", json.dumps(_plain(selection, budget_seconds), indent=1, default=str))
+        folder=folder,
+        label=board.entries[pick].candidate.label,
+        lookback=like.lookback,
+        reasons=tuple(reasons(board, pick, row, lines[0] if lines else None)),
+        table=candidates_table(board),
+        row=row,
+        seconds=time.monotonic() - started,
+        is_stopped=is_stopped,
+        notes=(*whole.notes, *search.failures()),
+    )
+    _write(selection, budget_seconds)  # before the last training, which may fail or be stopped
+    if row.error is None:
+        notes = _keep(cells[0], suite, folder, row, command)
+        selection = replace(selection, seconds=time.monotonic() - started, notes=(*selection.notes, *notes))
+        _write(selection, budget_seconds)
     return selection
 
 
@@ -152,6 +190,10 @@ def check_folder(folder: Path) -> None:
     """Raise InputError for an output folder that holds anything but data in memory."""
     if folder.exists() and (not folder.is_dir() or any(path.name != IN_MEMORY for path in folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: choose another --out")
+
+
+def _table_of(suite: Suite) -> Table | Cases:
+    return load(suite.data.source, columns=suite.data.columns, time=suite.data.time)
 
 
 def candidates_table(board: Board) -> pd.DataFrame:
@@ -178,9 +220,11 @@ def _check(whole: Data, suite: Suite) -> None:
     if whole.problem.task != "forecast":
         raise InputError(f"zoo select chooses among point forecasts so far, and the task is {whole.problem.task}")
     if whole.panel is not None:
-        raise InputError("zoo select chooses for one series so far: take one of them out of the file")
+        raise InputError("zoo select chooses for one series so far: write one series to a file of its own")
     if suite.problem.folds > 1:
         raise InputError("zoo select has blocks of its own: leave folds out")
+    if whole.valid is None:
+        raise InputError(f"split leaves no validation rows to stop training, got {suite.problem.split}")
     if not len(whole.test):
         raise InputError(f"split leaves no test rows, so the choice cannot be scored, got {suite.problem.split}")
 
@@ -193,7 +237,7 @@ def _shown(board: Board, pick: str) -> list[str]:
 
 
 def _cell(suite: Suite, entry: Entry, pick: Candidate, seconds: float, seed: int) -> Cell:
-    """The candidate's cell, on the suite's own split; naive, for which it is no matter, sees what the pick sees."""
+    """The candidate's cell, on the suite's own split; naive gets the pick's view, on which it does not depend."""
     candidate = entry.candidate
     if not entry.rank:
         candidate = replace(candidate, lookback=pick.lookback, normalise=pick.normalise)
@@ -202,49 +246,39 @@ def _cell(suite: Suite, entry: Entry, pick: Candidate, seconds: float, seed: int
         "run": suite.run.model_copy(update={"models": [candidate.variant], "tags": None, "seeds": [seed]}),
         "models": {candidate.variant: dict(candidate.params)},
     }
-    (cell, *_), _ = expand(suite.model_copy(update=changes))
+    (cell, *_), _ = expand(suite.model_copy(update=changes), device="cpu")  # as it was judged
     fit = None
     if cell.fit is not None:
         longest = MORE_TIME * max(seconds, entry.seconds)
-        fit = FitConfig.of({"device": "cpu", **candidate.fit, "max_seconds": longest}).settings()
+        own = {"device": "cpu", **candidate.fit, "max_seconds": longest, "max_epochs": entry.epochs}
+        fit = FitConfig.of(own).settings()
     params = resolve(variant(candidate.variant).build, dict(candidate.params), f"variant '{candidate.variant}'")
     return cell.model_copy(update={"fit": fit, "params": {**cell.params, **params}}).keyed()
 
 
 def _keep(cell: Cell, suite: Suite, folder: Path, row: AccuracyRow, command: str | None) -> list[str]:
     """Save the pick, trained anew on all rows, and what it forecasts after the last of them; returns why it cannot."""
-    with torch_threads(THREADS):
-        model, data = trained_on_all(cell, suite, row.best_epoch or 0)
+    try:
+        with torch_threads(THREADS):
+            model, data = trained_on_all(cell, suite, row.best_epoch or 0)
+    except (InputError, Diverged) as error:
+        return [f"no model was kept, since training on all rows failed: {error}"]
     about = {
         "variant": cell.variant, "seed": cell.seed, "fit": cell.fit, "split": list(cell.problem.split),
         "metrics": row.metrics.model_dump() if row.metrics is not None else None, "notes": list(data.notes),
         "rows_learned": data.split.train_end, "rows": data.rows, "commit": environment.commit(), "command": command,
     }  # fmt: skip
     save(model, folder / "model", data, variant=cell.variant, params=cell.params, about=about)
-    source = suite.data
-    table = load(source.source, columns=source.columns, time=source.time)
+    table = _table_of(suite)
     assert isinstance(table, Table)
     try:
         forecasts = forecast_next(load_model(folder / "model"), table)
-    except InputError as error:  # what is known in advance is not in the file
+    except (InputError, Diverged) as error:  # what is known in advance is not in the file
         return [f"forecasts.csv was not written: {error}"]
     write_text(folder / "forecasts.csv", forecasts.to_csv(index=False, float_format="%.7g"))
     return []
 
 
-def _plain(selection: Selection, budget_seconds: float) -> dict[str, object]:
-    metrics = selection.row.metrics
-    return {
-        "pick": selection.label,
-        "variant": selection.row.variant,
-        "lookback": selection.lookback,
-        "normalise": selection.row.problem.normalise,
-        "params": selection.row.params,
-        "fit": selection.row.fit,
-        "reasons": list(selection.reasons),
-        "test": metrics.model_dump() if metrics is not None else None,
-        "candidates": selection.table.to_dict(orient="records"),
-        "budget_seconds": budget_seconds,
-        "seconds": round(selection.seconds, 2),
-        "is_stopped": selection.is_stopped,
-    }
+def _write(selection: Selection, budget_seconds: float) -> None:
+    text = json.dumps({**selection.fields, "budget_seconds": budget_seconds}, indent=1, default=str)
+    write_text(selection.folder / "selection.json", text)

@@ -1,5 +1,7 @@
 """Words: why a candidate was chosen, in three sentences."""
 
+import math
+
 from zoo.cell import AccuracyRow
 from zoo.report.board import Line
 from zoo.selection.board import Board
@@ -10,9 +12,10 @@ def reasons(board: Board, pick: str, row: AccuracyRow, line: Line | None) -> lis
     entry, best = board.entries[pick], board.best()
     name, lowest = entry.candidate.label, board.entries[best].candidate.label
     tried = f"{len({each.candidate.variant for each in board.entries.values() if each.losses})} variants"
-    gap = _percent(1 - board.error(best) / board.error(pick))
+    gap = _percent(1 - _over(board.error(best), board.error(pick)))
     if name == "naive":
-        first = f"Keep naive, which repeats the last value: of {tried} none was better by more than a standard error."
+        first = f"Keep naive, which repeats the last value: none of {tried} was better by more than a standard error "
+        first += "and 0.5 %."
         second = f"Before the test part the lowest error was that of {lowest}, {gap} below naive's."
         if best == pick:
             second = "Before the test part its error was the lowest."
@@ -22,10 +25,10 @@ def reasons(board: Board, pick: str, row: AccuracyRow, line: Line | None) -> lis
         second = (
             f"Of {tried} {lowest} had the lowest error, {gap} below that of {name}, which is simpler and within one "
         )
-        second += "standard error."
+        second += "standard error or 0.5 %."
         if best == pick:
             other = sorted(board.complete(), key=board.error)[1]
-            further = _percent(board.error(other) / board.error(pick) - 1)
+            further = _percent(_over(board.error(other), board.error(pick)) - 1)
             second = (
                 f"That is the lowest of {tried}; {board.entries[other].candidate.label} was next, {further} higher."
             )
@@ -46,6 +49,11 @@ def _test_text(row: AccuracyRow, line: Line | None) -> str:
         if interval is not None:
             text += f" (interval {_percent(interval[0])} to {_percent(interval[1])})"
     return f"{text}; one training took {row.train_seconds:.1f} s."
+
+
+def _over(error: float, other: float) -> float:
+    """One error over another, 1 where that is none."""
+    return error / other if other > 0 and math.isfinite(error) else 1.0
 
 
 def _percent(share: float) -> str:

@@ -29,7 +29,7 @@ class Job:
 
 
 class Workers:
-    """So many worker processes, each served by a thread of this one; a context manager that ends them."""
+    """`count` worker processes, each served by a thread of this one; a context manager that ends them."""
 
     def __init__(self, blocks: Sequence[Data], count: int, *, seed: int) -> None:
         self.count, self.seed = count, seed
@@ -44,8 +44,12 @@ class Workers:
         self.pool = ThreadPoolExecutor(count)
 
     def __enter__(self) -> Self:
-        for warm in [self.pool.submit(self._warm, worker) for worker in self.every]:
-            warm.result()
+        try:
+            for warm in [self.pool.submit(self._warm, worker) for worker in self.every]:
+                warm.result()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         for worker in self.every:
             self.free.put(worker)
         return self
@@ -60,7 +64,7 @@ class Workers:
 
     def scores(self, jobs: Sequence[Job], deadline: float) -> Iterator[tuple[Job, Score]]:
         """The scores of jobs as they end, until `deadline` (of time.monotonic); those that have not begun by then are
-        left out, and those that run are given up."""
+        left out, and no running one is waited for."""
         futures: dict[Future[Score | None], Job] = {self.pool.submit(self._score, job, deadline): job for job in jobs}
         waiting = set(futures)
         try:

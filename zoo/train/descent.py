@@ -65,7 +65,7 @@ class History:
         norms = [epoch.gradient_norm for epoch in self.epochs]
         if norms and max(norms) > EXPLODED:
             seen = f"their mean norm was {max(norms):.3g} in epoch {norms.index(max(norms)) + 1}"
-            return f"gradients exploded: {seen}; lower learning_rate, or clip_norm"
+            return f"gradients exploded: {seen}; lower learning_rate, or set a lower clip_norm"
         if norms and max(norms) < VANISHED:
             seen = f"their mean norm was never above {max(norms):.3g}"
             return f"gradients vanished, so that hardly anything was learned: {seen}; shorten the lookback"
@@ -158,7 +158,7 @@ def _check_losses(number: int, train_loss: float, valid_loss: float | None, step
             rate = step.optimizer.learning_rate
             raise Diverged(
                 f"training diverged in epoch {number}: the {name} loss is {loss} at learning_rate {rate:g}; "
-                f"lower it, or lower clip_norm ({step.config.clip_norm:g})"
+                f"lower it, or {'lower' if step.config.clip_norm else 'set'} clip_norm ({step.config.clip_norm:g})"
             )
 
 

@@ -106,7 +106,9 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
         raise
     except Exception as error:  # an exporter may raise anything
         raise InputError(f"{saved.file.variant} cannot be exported to {to}: {first_line(error)}") from error
-    unit = 1.0 if model.is_direction or model.is_log else model.scale
+    if model.is_log:
+        actual, expected = actual.log(), expected.log()
+    unit = 1.0 if model.is_direction else model.scale
     difference = float(((actual - expected) / unit).abs().max())
     if not difference <= CLOSE:
         raise InputError(

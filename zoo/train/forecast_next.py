@@ -12,7 +12,7 @@ from zoo.errors import Diverged, InputError, expect
 from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
 from zoo.layers.direction import Direction
 from zoo.train.fit import resolve_device
-from zoo.train.predict import predict
+from zoo.train.predict import EVALUATION_BATCH, predict
 from zoo.train.store import ModelScaler, SavedModel, scaler_of
 
 
@@ -31,7 +31,7 @@ def forecast_next(
 
     origin: a time, to forecast as if the rows after it were not there, or "all", to forecast after every row that has a
     lookback before it; each forecast then has the time (or number) of the last row that it saw, `origin`, and beside
-    each target its actual value, `close_actual`, NaN where there is none yet. The model itself may have learned from
+    each target its actual value, `close_actual`, NaN where there is none. The model itself may have learned from
     these rows: only those after its training are a test.
 
     A model with inputs known in advance needs `horizon` further rows, in which only these have values.
@@ -102,7 +102,9 @@ def _inputs_of(
     if saved.file.masked:
         marks = cleaned.is_filled[:, [names.index(name) for name in saved.file.masked]]
         parts.append(marks.astype(np.float32))
-    return Inputs(table.source, np.concatenate(parts, axis=1), values, time, later)
+    is_interpolated = (missing or saved.file.missing) == "interpolate" and bool(cleaned.is_filled.any())
+    whole = np.concatenate(parts, axis=1)
+    return Inputs(table.source, whole, values, cleaned.is_filled, time, later, is_interpolated)
 
 
 def _frame(
@@ -112,8 +114,9 @@ def _frame(
     problem = saved.model.problem
     ends = ends_of(inputs, origin, problem.lookback)
     where = resolve_device(device)
-    batches = torch.from_numpy(windows_before(inputs.scaled, ends, problem.lookback)).split(1024)
-    forecast = predict(saved.model.to(where), (x.to(where) for x in batches)).cpu().double().numpy()
+    parts = (ends[first : first + EVALUATION_BATCH] for first in range(0, len(ends), EVALUATION_BATCH))
+    batches = (torch.from_numpy(windows_before(inputs.scaled, part, problem.lookback)).to(where) for part in parts)
+    forecast = predict(saved.model.to(where), batches).cpu().double().numpy()
     forecast_kTDQ = forecast if problem.quantiles else forecast[..., None]
     targets = list(problem.targets)
     restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_kTDQ, -1, 0), targets), 0, -1)

@@ -36,12 +36,26 @@ def plotly(chart: Chart) -> dict[str, Any]:
     for axis, ends, is_log in ((x_axis, chart.x_ends, chart.log_x), (y_axis, chart.y_ends, chart.log_y)):
         if ends is not None:
             axis["range"] = [_digits(math.log10(end) if is_log else end) for end in ends]
+    if chart.opens_on is not None:
+        _open_on(chart, x_axis, y_axis, chart.opens_on)
     layout = {
         "xaxis": x_axis,
         "yaxis": y_axis,
         "hovermode": "x unified" if chart.is_unified else "closest",
     }
     return {"data": traces, "layout": layout}
+
+
+def _open_on(chart: Chart, x_axis: dict[str, Any], y_axis: dict[str, Any], count: int) -> None:
+    """Set the axes to the last points of the first series, where it has more of them."""
+    x = _values(chart.series[0].x)
+    if len(x) <= count:
+        return
+    shown = [np.asarray(series.y, dtype=float)[-count:] for series in chart.series if series.is_shown]
+    values = np.concatenate(shown)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = 0.05 * (high - low or 1.0)
+    x_axis["range"], y_axis["range"] = [x[-count], x[-1]], [_digits(low - room), _digits(high + room)]
 
 
 def _traces(series: Series, sides: list[str], *, is_listed: bool) -> Iterator[dict[str, Any]]:

@@ -47,15 +47,18 @@ def _all_problems(boards: Sequence[Board]) -> Section:
 def _with_charts(board: Board) -> Section:
     """The section of a board with its charts, and with the windows in which its best line errs most and least."""
     stored, section = first_seeds(board), board_section(board)
-    blocks = [
+    first, blocks = (
         skill(board),
-        *forecasts(board, stored),
-        *residuals(board, stored),
-        *by_step(board, stored),
-        extreme_windows(stored) if not board.classes else None,
-        learning(board, stored),
-    ]
-    return replace(section, blocks=[*section.blocks, *(block for block in blocks if block is not None)])
+        [
+            *forecasts(board, stored),
+            *residuals(board, stored),
+            *by_step(board, stored),
+            extreme_windows(stored) if not board.classes else None,
+            learning(board, stored),
+        ],
+    )
+    every = [first, *section.blocks, *blocks]
+    return replace(section, blocks=[block for block in every if block is not None])
 
 
 def extreme_windows(stored: Mapping[str, Stored]) -> Captioned | None:
