@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,20 @@ def test_nothing_but_tables_scrolls_sideways(page, width):
     widths = page.execute_script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert widths[0] <= widths[1]
+
+
+def test_the_table_of_a_committed_run_is_whole_in_a_window_of_1280_pixels(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(html_page(results(Path(__file__).parents[3] / "results" / "narma")), encoding="utf-8")
+    size = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(path.as_uri())
+    table = "document.querySelector('#table-1').parentElement"
+    widths = browser.execute_script(f"return [{table}.scrollWidth, {table}.clientWidth]")
+    order = browser.execute_script(
+        "return [...document.querySelectorAll('.verdict, .plot, table')].map(e => e.className.split(' ')[0])"
+    )
+    winner = browser.execute_script("return document.querySelector('tr.winner').cells[0].textContent")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert widths[0] <= widths[1]
+    assert order[:3] == ["verdict", "plot", ""] and winner == "hybrid-lstm"
