@@ -15,7 +15,10 @@ from zoo.cli.app import app
 from zoo.cli.options import typed_line
 from zoo.cli.progress import left_text
 
-COMMANDS = ["list", "show", "data", "new", "check", "bench", "tune", "speed", "report", "compare", "fit", "predict"]
+COMMANDS = [
+    "list", "show", "data", "new", "check", "select", "bench", "tune", "speed", "report", "compare", "fit", "predict",
+    "export",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -184,7 +184,9 @@ def _write(forecasts: "DataFrame", out: Path | None, *, as_json: bool) -> None:
         print(text, end="")
 
 
-@app.command(epilog=examples("zoo export models/close --to onnx --out close.onnx", "zoo predict close.onnx prices.csv"))
+@app.command(
+    epilog=examples("zoo export models/close --out close.onnx", "zoo export models/close --to pt2 --out close.pt2")
+)
 def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
     out: Annotated[Path, option(options.OUTPUT, "File to write.")],

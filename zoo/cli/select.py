@@ -25,7 +25,7 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 @app.command(
     epilog=examples(
         "zoo select prices.csv --targets close --budget 10m",
-        "zoo select sunspots --targets sunspots --budget 60s --out results/sunspots-pick",
+        "zoo select sunspots --targets SUNACTIVITY --budget 60s",
     )
 )
 @takes_data(
