@@ -36,6 +36,8 @@ def test_a_file_becomes_a_kept_model_within_the_time(prices_csv, tmp_path):
     assert (out / "report.md").exists()
     forecasts = pd.read_csv(out / "forecasts.csv")
     saved = zoo.load_model(out / "model")
+    assert saved.file.problem.normalise == about["normalise"] and saved.file.problem.lookback == about["lookback"]
+    assert saved.file.about["rows"] == 300  # it has seen the rows of the test part too
     pd.testing.assert_frame_equal(
         forecasts, zoo.forecast_next(saved, zoo.load(prices_csv)).astype({"time": str}), check_dtype=False, rtol=1e-5
     )

@@ -63,6 +63,15 @@ def assert_alike(pairs, **tolerance):
 TRAINED = ["lstm", "stacked-lstm", "bilstm", "attention-lstm", "cnn-lstm", "ar-lstm", "proj-lstm", "linear"]
 
 
+def test_stacked_models_train_on_augmented_windows(data):
+    losses = []
+    for settings in ({}, {"masking": 0.5}):
+        pairs, kinds = both_ways(data, "lstm", [zoo.FitConfig(**CONFIG, **settings)] * 3)
+        assert kinds == ["stacked"]
+        losses.append([history.epochs[0].train_loss for history, *_ in pairs])
+    assert not set(losses[0]) & set(losses[1])
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_seeds_stacked_learn_what_each_learns_alone(data, name):
     pairs, kinds = both_ways(data, name, [zoo.FitConfig(**CONFIG)] * 3)

@@ -1,7 +1,7 @@
 """Board: the scores of all candidates, and which of them is chosen."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -31,14 +31,7 @@ class Board:
 
     def enter(self, candidate: Candidate, rank: int) -> str:
         """Its key on the board, where it has no score yet."""
-        fields = [
-            candidate.variant,
-            candidate.lookback,
-            candidate.normalise,
-            dict(candidate.params),
-            dict(candidate.fit),
-        ]
-        key = json.dumps(fields, sort_keys=True, default=str)
+        key = json.dumps(asdict(candidate), sort_keys=True)
         self.entries.setdefault(key, Entry(candidate, rank))
         return key
 

@@ -22,6 +22,7 @@ from zoo.selection.score import GRACE, Candidate, block_losses, seen
 from zoo.selection.workers import Job, Workers
 from zoo.train.evaluate import forecast
 from zoo.tuning.search import StudySettings, search_for
+from zoo.tuning.study import quiet
 
 # When each stage ends at the latest, as shares of the time that is left once the workers have started.
 LOOKBACK, BASELINES, BOOSTING, HALVING, FINALISTS = 0.1, 0.2, 0.28, 0.58, 0.72
@@ -32,10 +33,8 @@ SHORTEST = 1.0  # seconds of training below which a rung says little
 MOST_FINALISTS = 3
 MORE_TIME = 1.5  # the last trainings may take so many times as long as those that a candidate was judged by
 LOOKBACKS = (7, 14, 28, 56)
-NORMALISES: tuple[Normalise, ...] = (
-    "last",
-    "none",
-)  # without its level a model cannot tell high from low; with it, it cannot follow a trend
+# Without the level high and low look the same to a model; with it, it follows no trend beyond its training rows.
+NORMALISES: tuple[Normalise, ...] = ("last", "none")
 KINDS = ("naive", "rule", "ridge", "baseline", "recurrent")  # the simplest first; a rule learns nothing
 MOST_REASONS = 5
 HOPELESS = 1.1  # times the best error on the newest block: a tuned candidate above it is scored on no other
@@ -108,7 +107,8 @@ class Search:
         self.began = time.monotonic()
         self._baselines(workers)
         self._finalists(workers, self._halved(workers))
-        self._tune(workers)
+        with quiet():
+            self._tune(workers)
 
     def failures(self) -> list[str]:
         """A note on the variants that could not be used or have no score, each with the reason."""
@@ -218,7 +218,6 @@ class Search:
             if candidate.variant in self.trained and variant(candidate.variant).parameters:
                 best.setdefault(candidate.variant, candidate)
         names = list(best)[:2]
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
         studies = {}
         for name in names:
             sampler = optuna.samplers.TPESampler(seed=stream_seed(self.seed, f"select {name}") % 2**32)
@@ -285,11 +284,8 @@ def _ranks(names: Sequence[str], data: Data) -> tuple[dict[str, int], list[str],
         except InputError as error:
             unfit[name] = str(error)
             continue
-        is_baseline, learns = (
-            "baseline" in variant(name).tags,
-            model.is_trainable or isinstance(model.variant, Solvable),
-        )
-        kind = "recurrent" if not is_baseline else "baseline" if learns else "rule"
+        learns = model.is_trainable or isinstance(model.variant, Solvable)
+        kind = "recurrent" if "baseline" not in variant(name).tags else "baseline" if learns else "rule"
         ranks[name] = KINDS.index(name if name in KINDS else kind)
         trained += [name] if model.is_trainable else []
     return ranks, trained, unfit

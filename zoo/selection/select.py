@@ -201,8 +201,8 @@ def candidates_table(board: Board) -> pd.DataFrame:
 
     Columns: label, variant, lookback, normalise, kind, error_ratio (rmse over naive's), seconds (of its longest run).
     """
-    entries = [board.entries[key] for key in sorted(board.complete(), key=board.error)]
-    errors = sorted(board.error(key) for key in board.complete())
+    keys = sorted(board.complete(), key=board.error)
+    entries = [board.entries[key] for key in keys]
     return pd.DataFrame(
         {
             "label": [entry.candidate.label for entry in entries],
@@ -210,7 +210,7 @@ def candidates_table(board: Board) -> pd.DataFrame:
             "lookback": [entry.candidate.lookback for entry in entries],
             "normalise": [entry.candidate.normalise for entry in entries],
             "kind": [KINDS[entry.rank] for entry in entries],
-            "error_ratio": errors,
+            "error_ratio": [board.error(key) for key in keys],
             "seconds": [entry.seconds for entry in entries],
         }
     )
@@ -262,7 +262,7 @@ def _keep(cell: Cell, suite: Suite, folder: Path, row: AccuracyRow, command: str
         with torch_threads(THREADS):
             model, data = trained_on_all(cell, suite, row.best_epoch or 0)
     except (InputError, Diverged) as error:
-        return [f"no model was kept, since training on all rows failed: {error}"]
+        return [f"no model was saved, since training on all rows failed: {error}"]
     about = {
         "variant": cell.variant, "seed": cell.seed, "fit": cell.fit, "split": list(cell.problem.split),
         "metrics": row.metrics.model_dump() if row.metrics is not None else None, "notes": list(data.notes),

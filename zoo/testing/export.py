@@ -1,11 +1,7 @@
 """Checks of torch.compile and ONNX; where one does not work, a limit gives the reason."""
 
-import contextlib
 import importlib.util
 import io
-import logging
-import warnings
-from collections.abc import Iterator
 
 import torch
 
@@ -19,10 +15,10 @@ from zoo.testing.helpers import (
     shaken,
     windows,
 )
+from zoo.train.export import PACKAGES, quiet
 
 CLOSE = 1e-3
 STEPS = 3  # of lookback (a first, a middle, a last one): a loop over steps becomes as many copies in a trace
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def compiles(name: str) -> None:
@@ -34,7 +30,7 @@ def compiles(name: str) -> None:
     cause += declaration("compile")
     torch._dynamo.reset()
     try:
-        with expecting("a traced forward and backward pass", cause), _quiet():
+        with expecting("a traced forward and backward pass", cause), quiet():
             # Not inductor: its C++ compiler may be missing, and it compiles the same trace.
             forecast = torch.compile(model, backend="aot_eager", dynamic=False)(x)
             if model.is_trainable:
@@ -56,7 +52,7 @@ def exports(name: str) -> None:
     x = windows(model.problem, batch=7, seed=1)
     cause = "a shape read as a Python number in forward, or an operator that ONNX lacks; " + declaration("onnx")
     buffer = io.BytesIO()
-    with expecting("an ONNX model that runs", cause), _quiet(), torch.no_grad():
+    with expecting("an ONNX model that runs", cause), quiet(), torch.no_grad():
         shapes = ({0: torch.export.Dim("batch")},)
         program = torch.onnx.export(model, (example,), dynamo=True, verbose=False, dynamic_shapes=shapes)
         assert program is not None
@@ -67,16 +63,3 @@ def exports(name: str) -> None:
         (forecast,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     expected = model(x).detach()
     require_same(torch.from_numpy(forecast), expected, "the same forecast from ONNX Runtime", cause, tolerance=CLOSE)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Inside, the compiler's own warnings and log lines, which are about its internals, are dropped."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

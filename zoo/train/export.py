@@ -88,7 +88,7 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
     shapes = ({0: torch.export.Dim("batch")},)
     buffer = io.BytesIO()
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             if to == "pt2":
                 program = torch.export.export(model, (x,), dynamic_shapes=shapes)
                 actual = program.module()(x)
@@ -158,7 +158,7 @@ def _about(saved: SavedModel) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Inside, the exporter's own warnings and log lines, which are about its internals, are dropped."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
