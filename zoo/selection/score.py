@@ -58,16 +58,17 @@ class Score:
 
 def score(candidate: Candidate, data: Data, *, seconds: float, seed: int = 0) -> Score:
     """Train a candidate for so many seconds at most, and measure it on the test part of `data`, which is a block."""
-    started = time.perf_counter()
+    started, limit = time.perf_counter(), GRACE * seconds + 1
     try:
-        with time_limit(GRACE * seconds + 1):
+        with time_limit(limit):
             data = seen(data, candidate)
             model = create(candidate.variant, data.problem, seed=seed, **candidate.params)
             config = _within(seconds, candidate, model, data)
             fit(model, data.train, data.valid, config, seed=seed)
             losses = block_losses(forecast(model, data.test), data)
     except Exception as error:  # a variant may raise anything
-        return Score(None, time.perf_counter() - started, message_of(error))
+        seconds = time.perf_counter() - started
+        return Score(None, seconds, message_of(error) if seconds < limit else f"it took longer than {limit:.1f} s")
     return Score(losses, time.perf_counter() - started, epochs=config.max_epochs)
 
 

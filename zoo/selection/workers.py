@@ -91,7 +91,7 @@ class Workers:
             score: Score = worker.ask(request, lambda _: None, timeout=limit)["score"]
         except WorkerDied as error:
             seconds = time.monotonic() - began
-            reason = f"took longer than {limit:.0f} s" if seconds >= limit else str(error)
+            reason = f"it took longer than {limit:.1f} s" if seconds >= limit else str(error)
             return Score(None, seconds, reason)
         finally:
             self.free.put(worker)
