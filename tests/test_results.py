@@ -35,6 +35,7 @@ RESULTS = sorted(
 )
 SPEED = ("speed", "speed-modes")
 FOR_EVERY_VARIANT = ("sp500", "sea-temperature")  # the other suites and the speeds need not have all
+OWN_ROWS = ("recurrence", "together-h100", "cells", "select", "tune-folds")  # of commands in benchmarks/
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 
 
@@ -57,7 +58,7 @@ def test_report_is_what_its_rows_say(folder):
 def test_committed_rows_keep_to_the_schema(path):
     """Each key once, known variants, and every line a row; some folders hold rows of their own commands."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    if path.parent.name.startswith("defaults") or path.parent.name in ("recurrence", "together-h100", "cells"):
+    if path.parent.name.startswith("defaults") or path.parent.name in OWN_ROWS:
         rows = [row for row in map(json.loads, lines) if "cell" not in row]
         assert {row.get("model", row.get("variant")) for row in rows} <= set(list_models())
         return
