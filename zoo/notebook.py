@@ -178,7 +178,8 @@ def bench(
     where sequences are classified (case, label: as zoo.load takes them); models: names, or ["all"]; fit:
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
     an interruption (default: one that lasts as long as the results); problem: further settings of a suite's
-    [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar, known, folds and sliding.
+    [problem], such as split, scaler, normalise, quantiles, conformal, adaptive, direction, calendar, known, folds
+    and sliding.
 
     Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
     """

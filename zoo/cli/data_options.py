@@ -44,6 +44,9 @@ PROBLEM: dict[str, Any] = {
     "conformal": Annotated[
         bool, option(options.FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")
     ],
+    "adaptive": Annotated[
+        bool, option(options.FORECAST, "Let the quantiles follow their own hits and misses.", "--adaptive")
+    ],
     "direction": Annotated[bool, option(options.FORECAST, "Forecast the probability of a rise.", "--direction")],
     "calendar": Annotated[
         str | None,

@@ -41,6 +41,7 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
         "quantiles",
         "interval",
         "conformal",
+        "adaptive",
         "direction",
     ]
 )

@@ -79,9 +79,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         problem = replace(problem, channels=scaled.shape[1], plain=tuple(range(len(chosen), scaled.shape[1])))
     if levels := request.levels:
         shape = (*problem.output_shape, len(levels))
-        problem = replace(
-            problem, task="quantile", quantiles=levels, is_conformal=request.conformal, output_shape=shape
-        )
+        problem = replace(problem, task="quantile", quantiles=levels, output_shape=shape)
+        problem = replace(problem, is_conformal=request.conformal, is_adaptive=request.adaptive)
     if request.direction:
         problem = replace(problem, task="direction")
     train, valid, test = parts_of(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
