@@ -122,7 +122,7 @@ def test_data_describes_a_file(zoo_command, prices, tmp_path):
     assert facts["columns"]["flat"]["constant"]
     assert facts["columns"]["close"]["max"] == prices["close"].max()
     code, out, _ = zoo_command("data", path)
-    assert f"try: zoo bench {path} --targets close --lookback 7 --missing ffill" in out
+    assert f"try: zoo bench {path} --targets close --lookback 14 --normalise none --missing ffill" in out
     code, out, _ = zoo_command("data")
     assert "sp500" in out
 
