@@ -61,6 +61,7 @@ def fit_and_save(
         "seed": cell.seed,
         "fit": cell.fit,
         "split": list(cell.problem.split),
+        "split_of_each": list(cell.problem.split_of_each),
         "metrics": metrics,
         "notes": [*data.notes, *filter(None, [history.warning])],
         "train_seconds": history.seconds,
