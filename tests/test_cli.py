@@ -17,7 +17,7 @@ from zoo.cli.progress import left_text
 
 COMMANDS = [
     "list", "show", "data", "new", "check", "select", "bench", "tune", "speed", "report", "compare", "fit", "predict",
-    "export",
+    "export", "explain",
 ]  # fmt: skip
 
 
