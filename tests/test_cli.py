@@ -128,6 +128,28 @@ def test_data_describes_a_file(zoo_command, prices, tmp_path):
 
 
 @pytest.mark.process
+def test_bench_takes_the_settings_that_data_advises_where_no_flag_says(prices_csv, tmp_path):
+    arguments = [
+        "--targets",
+        "close",
+        "--advised",
+        "--lookback",
+        "5",
+        "--models",
+        "naive,ridge",
+        "--out",
+        tmp_path / "o",
+    ]
+    ended = run_zoo_here("bench", prices_csv, *arguments)
+    assert ended.returncode == 0 and "note: --normalise none: it returns to its level" in ended.stderr
+    assert "--lookback" not in ended.stderr
+    rows = zoo.results(tmp_path / "o")
+    assert set(rows["normalise"]) == {"none"} and set(rows["lookback"]) == {5}
+    refused = run_zoo_here("bench", "benchmarks/suites/smoke.toml", "--advised")
+    assert refused.returncode == 2 and "--advised is for data without a suite" in refused.stderr
+
+
+@pytest.mark.process
 def test_bench_report_and_json_on_an_own_file(prices_csv, tmp_path):
     out = tmp_path / "mine"
     arguments = ["bench", prices_csv, "--targets", "close", "--models", "lstm,bilstm,naive", "--seeds", "2"]

@@ -1,9 +1,12 @@
 """Advice is right where the truth is known, and the test part has no say in it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from zoo.data.advice import advice_on, autoregressive_order, season_strength
+import zoo
+from zoo.data.advice import advice_on, advised_settings, autoregressive_order, season_strength
+from zoo.errors import InputError
 
 SEEDS = range(5)
 
@@ -78,3 +81,15 @@ def test_few_or_constant_rows_get_no_advice():
     assert advice_on(np.ones(500), 7) == []
     assert advice_on(np.arange(20.0), 7) == []
     assert advice_on(np.full(100, np.nan), None)[0].option == "missing"
+
+
+def test_settings_suit_the_whole_table():
+    growth = 100 * np.exp(np.random.default_rng(0).normal(0.01, 0.02, size=1000).cumsum())
+    table = pd.DataFrame({"close": growth, "volume": np.arange(1000.0), "open": growth})
+    table.loc[3, "open"] = np.nan
+    alone, reasons = advised_settings(zoo.load(table), "CLOSE", ["close"], 1)
+    assert alone["scaler"] == "log" and "missing" not in alone and set(alone) <= set(reasons)
+    whole, _ = advised_settings(zoo.load(table), "close", None, 12)
+    assert "scaler" not in whole and whole["missing"] == "ffill" and whole["lookback"] == 12
+    with pytest.raises(InputError, match="unknown column 'high'"):
+        advised_settings(zoo.load(table), "high", None, 1)

@@ -27,6 +27,9 @@ PROBLEM: dict[str, Any] = {
     "targets": Annotated[str | None, option(options.FORECAST, "Columns to forecast: close or high,low.")],
     "lookback": Annotated[int | None, option(options.FORECAST, "Steps that the model sees (default: 7).")],
     "horizon": Annotated[int | None, option(options.FORECAST, "Steps that it forecasts (default: 1).")],
+    "advised": Annotated[
+        bool, option(options.FORECAST, "Where no flag says: lookback and others as zoo data advises.", "--advised")
+    ],
     "split": Annotated[
         str | None,
         option(options.FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),

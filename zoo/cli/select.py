@@ -40,6 +40,7 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
         "series",
         "quantiles",
         "interval",
+        "advised",
         "conformal",
         "adaptive",
         "direction",

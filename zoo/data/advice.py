@@ -1,11 +1,15 @@
 """Advice: which settings a series asks for, each with its reason."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
+from zoo.data.spacing import spacing
+from zoo.data.table import Table, match_columns
 from zoo.problem import LOOKBACK
 
 LOOKED_AT = 0.8  # of the rows: the usual test part gives no advice
@@ -45,6 +49,34 @@ def advice_on(values: np.ndarray, season: int | None) -> list[Advice]:
     growth = _growth(known)
     series = np.log(newest) if growth else newest
     return [*found, *growth, _level(series, season), _lookback(series, season, len(values)), *_drift(values)]
+
+
+def advised_settings(
+    table: Table, target: str, channels: Sequence[str] | None, horizon: int
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a table's target asks for, lookback, normalise, scaler and missing by name, and why.
+
+    A logarithm is left out where a channel has values that have none, a lookback is at least the horizon, and how to
+    treat missing values is advised for all channels where some have gaps. Raises InputError for a column that the
+    table does not have, or that holds text.
+    """
+    (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
+    usable = [name for name in table.columns if name not in table.unusable]
+    inputs = match_columns(channels, (*table.columns, *table.unusable), table.source) if channels else usable
+    usual = spacing(table.time)
+    found = advice_on(table.select([target])[:, 0], usual.season if usual else None)
+    settings: dict[str, Any] = {each.option: each.value for each in found if each.option}
+    reasons = {each.option: each.reason for each in found}
+    if "lookback" in settings:
+        settings["lookback"] = max(int(settings["lookback"]), horizon)
+    values = table.select(inputs)
+    if "scaler" in settings and not np.nanmin(values) > 0:
+        del settings["scaler"]
+    if "missing" not in settings and np.isnan(values).any():
+        settings["missing"], reasons["missing"] = "ffill", "other channels have gaps: their last value stands in"
+    if table.missing != "refuse":  # the source says it already
+        settings.pop("missing", None)
+    return settings, reasons
 
 
 def season_strength(series: np.ndarray, season: int) -> float:
