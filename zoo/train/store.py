@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, NaiveDatetime, ValidationError, model_validator
 
 from zoo.data.dataset import Data
 from zoo.data.scaling import Scaler, ScalerName
@@ -86,7 +86,7 @@ class ModelFile(Record):
     series: dict[str, ModelScaler] = Field(default={})
     known_series: dict[str, ModelScaler] = Field(default={})
     classes: tuple[str, ...] = ()
-    seen: str | int | None = None
+    seen: NaiveDatetime | int | None = None
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -107,6 +107,8 @@ class ModelFile(Record):
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
         if shape.output_shape[2:] != ((len(shape.quantiles),) if shape.quantiles else ()):
             raise ValueError("problem.output_shape must end with the number of problem.quantiles")
+        if shape.is_adaptive and (0.5 not in shape.quantiles or self.seen is None):
+            raise ValueError("adaptive quantiles need 0.5 among problem.quantiles, and what the model has seen")
         if self.targets != tuple(self.channels[position] for position in shape.targets):
             raise ValueError("targets must be the channels at the positions problem.targets")
         return self
