@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,5 +39,5 @@ def plain_value(value: Any) -> Any:
 
 
 def is_watched() -> bool:
-    """Whether somebody looks on: in a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    """Whether somebody looks on: in a terminal, or in a notebook that can show a bar."""
+    return sys.stderr.isatty() or ("ipykernel" in sys.modules and find_spec("ipywidgets") is not None)
