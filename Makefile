@@ -39,9 +39,9 @@ fuzz: $(READY)
 kill: $(READY)
 	ZOO_KILLS=50 $(BIN)/python -m pytest --timeout 0 tests/run/test_kills.py
 
-# The documentation as a site: open site/index.html, or with search: python -m http.server --directory site
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open site/index.html; with search: python3 -m http.server --directory site"
 
 lint: $(READY)
 	$(BIN)/ruff check .
