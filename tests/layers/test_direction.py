@@ -57,8 +57,24 @@ def test_a_value_that_stays_did_not_rise():
 def test_naive_forecasts_the_usual_share_of_rises(prices):
     data = prepared(prices, horizon=2)
     chances = zoo.forecast(fitted("naive", data), data.test)
-    expected = data.train.truth().mean(axis=0)
-    np.testing.assert_allclose(chances, np.broadcast_to(expected, chances.shape), rtol=1e-5)
+    assert np.ptp(chances, axis=0).max() == 0
+    before, after = data.train.truth().mean(axis=0), data.valid.truth().mean(axis=0)
+    assert ((chances[0] - before) * (chances[0] - after) <= 0).all()  # between the two
+    alone = prepared(prices, horizon=2, split=(0.8, 0, 0.2))
+    chances = zoo.forecast(fitted("naive", alone), alone.test)
+    np.testing.assert_allclose(chances, np.broadcast_to(alone.train.truth().mean(axis=0), chances.shape), rtol=1e-5)
+
+
+def test_nobody_gains_by_a_share_of_rises_that_has_changed():
+    """Rises become half as frequent after the training part, and nothing else can be forecast."""
+    random = np.random.default_rng(0)
+    is_up = random.random(4000) < np.where(np.arange(4000) < 2400, 0.7, 0.35)
+    data = prepared(pd.DataFrame({"close": 1000 + np.where(is_up, 1.0, -1.0).cumsum()}))
+    naive = fitted("naive", data)
+    for name in ("gru", "ridge"):
+        scores = zoo.evaluate(fitted(name, data, zoo.FitConfig(max_epochs=10, device="cpu")), data.test, naive=naive)
+        assert scores["skill"] < 0.01
+        assert scores["brier"] < 0.25  # 0.2275 is the least
 
 
 def test_the_slope_is_that_of_a_logistic_regression(prices):
@@ -73,7 +89,7 @@ def test_the_slope_is_that_of_a_logistic_regression(prices):
     change, is_up = torch.cat(change).numpy(), torch.cat(is_up).numpy()
     unit = np.sqrt((change**2).mean())
     slopes = np.linspace(0, 5, 5001)
-    odds = model.usual_TD.item() + slopes[:, None] * change / unit
+    odds = model.usual_TD.item() + slopes[:, None] * change / unit  # given the usual log-odds that it ended with
     likelihood = np.where(is_up == 1, -np.logaddexp(0, -odds), -np.logaddexp(0, odds)).sum(axis=1) - slopes**2 / 2
     assert model.slope_TD.item() * unit == pytest.approx(slopes[likelihood.argmax()], abs=2e-3)
     assert model.slope_TD.item() > 0

@@ -14,6 +14,7 @@ from zoo.layers.plain import normalised
 from zoo.problem import Problem
 
 NEWTON_STEPS = 30
+PRIOR = 100  # windows
 
 
 class Direction(nn.Module):
@@ -23,8 +24,10 @@ class Direction(nn.Module):
 
     A variant that gradient descent trains learns the change as log-odds, by cross-entropy. Any other (one that is
     solved, a committee) forecasts values, and the slope is that of a logistic regression on the validation part (Platt
-    1999, Probabilistic outputs for support vector machines), shrunk towards zero and never negative. naive forecasts no
-    change, and so the usual share of rises: the majority class.
+    1999, Probabilistic outputs for support vector machines), shrunk towards zero and never negative. For every variant
+    alike the same regression moves the usual log-odds to where they are in the validation part, shrunk as if that of
+    the training part counted for PRIOR of its windows: where rises become rarer, a variant gains nothing by knowing
+    that. naive forecasts no change, and so the usual share of rises: the majority class.
     """
 
     learns_by = "cross-entropy"
@@ -75,21 +78,27 @@ class Direction(nn.Module):
 
     @torch.no_grad()
     def finish(self, windows: Windows, batch_size: int) -> None:
-        """Where gradient descent did not train the variant, fit the slope to the directions of these windows."""
-        if self.is_trained:
-            return
+        """Fit the usual log-odds to the directions of these windows, and where gradient descent did not train the
+        variant the slope too."""
         self.eval()
         pairs = [(self._change(x), y) for x, y in windows.batches(batch_size)]
         change_nTD, is_up_nTD = (torch.cat(parts).double() for parts in zip(*pairs, strict=True))
         unit_TD = change_nTD.square().mean(dim=0).sqrt().clamp(min=1e-12)
-        inputs_nTD, usual_TD = change_nTD / unit_TD, self.usual_TD.double()
-        slope_TD = torch.zeros_like(unit_TD)
+        inputs_nTD, slope_TD = change_nTD / unit_TD, self.slope_TD * unit_TD
+        usual_TD = learned_TD = self.usual_TD.double()
         for _ in range(NEWTON_STEPS):
-            odds_nTD = (usual_TD + slope_TD * inputs_nTD).sigmoid()
-            gradient_TD = ((is_up_nTD - odds_nTD) * inputs_nTD).sum(dim=0) - slope_TD
-            curvature_TD = (odds_nTD * (1 - odds_nTD) * inputs_nTD.square()).sum(dim=0) + 1
+            chance_nTD = (usual_TD + slope_TD * inputs_nTD).sigmoid()
+            moves_TD = (is_up_nTD - chance_nTD).sum(dim=0) - PRIOR / 4 * (usual_TD - learned_TD)
+            usual_TD = usual_TD + moves_TD / ((chance_nTD * (1 - chance_nTD)).sum(dim=0) + PRIOR / 4)
+            if self.is_trained:
+                continue
+            chance_nTD = (usual_TD + slope_TD * inputs_nTD).sigmoid()
+            gradient_TD = ((is_up_nTD - chance_nTD) * inputs_nTD).sum(dim=0) - slope_TD
+            curvature_TD = (chance_nTD * (1 - chance_nTD) * inputs_nTD.square()).sum(dim=0) + 1
             slope_TD = (slope_TD + gradient_TD / curvature_TD).clamp(min=0.0)
-        self.slope_TD.copy_(slope_TD / unit_TD)
+        self.usual_TD.copy_(usual_TD)
+        if not self.is_trained:
+            self.slope_TD.copy_(slope_TD / unit_TD)
 
     @staticmethod
     def restored(log_odds: np.ndarray, _: Units) -> np.ndarray:

@@ -73,7 +73,7 @@ TASKS = {
         legend="a forecast is the probability that the target lies above its last value. brier: its mean squared "
         "error; log loss: of what happened; lower is better. accuracy: directions with the larger probability; "
         "balanced: mean of that among rises and among the others; auc: 0.5 is chance. skill: 1 - brier / naive's "
-        "brier; naive always forecasts the usual share of rises in the training part.",
+        "brier; naive always forecasts the usual share of rises, by the training and validation parts.",
         naive="always forecasting the usual share of rises",
         title="direction of {what}",
     ),
