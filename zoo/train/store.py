@@ -119,6 +119,12 @@ class SavedModel:
     file: ModelFile
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        shape = self.file.problem
+        what = ", ".join(self.targets)
+        steps = "" if self.file.classes else f", {shape.output_shape[0]} ahead from the last {shape.lookback}"
+        return f"SavedModel({self.file.variant}: {what} of {self.file.source}{steps})"
+
     @property
     def channels(self) -> tuple[str, ...]:
         """Column names of the inputs, in the model's order."""
