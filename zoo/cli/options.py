@@ -73,9 +73,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     changes: values by section and key, None where unchanged. Raises InputError.
     """
     from zoo.data.sources import NAMES
-    from zoo.registry import named
-    from zoo.space import scalar
-    from zoo.suite import read_suite, suite_of
+    from zoo.suite import read_suite
 
     if source.endswith(".toml"):
         base = read_suite(Path(source)).model_dump(exclude_unset=True)
@@ -93,6 +91,17 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             table = load(source, **how)
             if isinstance(table, Table):
                 raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
+    return changed_suite(base, changes, settings, source)
+
+
+def changed_suite(
+    base: dict[str, Any], changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str], where: str
+) -> "Suite":
+    """The suite of nested settings `base`, changed by options and `--set` settings; `where` names it in errors."""
+    from zoo.registry import named
+    from zoo.space import scalar
+    from zoo.suite import suite_of
+
     for section, values in changes.items():
         changed = _given(values)
         if changed:
@@ -110,7 +119,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             raise InputError(f"--set takes VARIANT.PARAMETER=VALUE or fit.SETTING=VALUE, got '{setting}'")
         tables = base if owner == "fit" else base.setdefault("models", {})
         tables.setdefault(owner, {})[parameter] = scalar(value.strip())
-    return suite_of(base, source)
+    return suite_of(base, where)
 
 
 def suites_from(

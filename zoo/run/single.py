@@ -29,14 +29,16 @@ def fit_and_save(
     tuned: Path | None = None,
     refit: bool = False,
     command: str | None = None,
+    fingerprint: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> dict[str, Any]:
     """Train the suite's one cell, save the model in `folder`, and return the figures of training and test.
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
     so that both give the same model. tuned: a folder that zoo tune wrote, whose settings are used. refit: train once
-    more, on all rows, for as many epochs as served validation best; the figures are those of the first training. Raises
-    InputError before training for a folder that cannot be used.
+    more, on all rows, for as many epochs as served validation best; the figures are those of the first training.
+    fingerprint: of the data that the settings were chosen on; a note says where they are others. Raises InputError
+    before training for a folder that cannot be used.
     """
     cells, data = expand(suite, device=device, needs_test=False)
     if len(cells) > 1:
@@ -47,6 +49,8 @@ def fit_and_save(
         data = data.with_lookback(cell.problem.lookback)
     if refit and (why := _why_no_refit(cell)) is not None:
         raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
+    is_changed = fingerprint is not None and fingerprint != data.fingerprint
+    changed = "the data differ from those of the run that the settings come from" if is_changed else None
     check_model_folder(folder)
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
@@ -62,7 +66,7 @@ def fit_and_save(
         "fit": cell.fit,
         "split": list(cell.problem.split),
         "metrics": metrics,
-        "notes": [*data.notes, *filter(None, [history.warning])],
+        "notes": [*data.notes, *filter(None, [history.warning, changed])],
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
