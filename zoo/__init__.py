@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.backtest import Backtest
     from zoo.choice import select
     from zoo.data.cases import Cases, cases
     from zoo.data.dataset import Data
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import load
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
+    from zoo.forecaster import Forecaster
     from zoo.notebook import Results, bench
     from zoo.onnx_model import OnnxModel
     from zoo.problem import Problem
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
+    "zoo.backtest": ("Backtest",),
     "zoo.choice": ("select",),
     "zoo.data.cases": ("Cases", "cases"),
     "zoo.data.dataset": ("Data",),
@@ -42,6 +45,7 @@ _NAMES = {
     "zoo.data.sources": ("load",),
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),
+    "zoo.forecaster": ("Forecaster",),
     "zoo.notebook": ("Results", "bench"),
     "zoo.onnx_model": ("OnnxModel",),
     "zoo.problem": ("Problem",),

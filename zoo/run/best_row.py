@@ -86,7 +86,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
     if source is not None:
         whole["test"] = None
         if not problem.split_of_each:
-            split = _shares(problem.split)
+            split = shares_of(problem.split)
     return {
         "name": row.suite,
         "data": {**_given(whole), "source": source or data.source}
@@ -109,7 +109,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
     }
 
 
-def _shares(split: tuple[int, int, int]) -> list[float]:
+def shares_of(split: tuple[int, int, int]) -> list[float]:
     """The shares of a split in rows; of as many rows they give the same split."""
     rows, train, before_test = sum(split), split[0], split[0] + split[1]
     first, second = (math.ceil(1e9 * count / rows) / 1e9 for count in (train, before_test))
