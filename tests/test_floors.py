@@ -8,7 +8,7 @@ import pytest
 ROOMS = [
     "errors", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
     "inline", "frames", "onnx_model", "metrics",
-    "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed",
+    "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "throughput",
     "tuning", "report", "selection", "notebook", "choice", "backtest", "forecaster", "testing", "learn", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"
