@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.backtest import Backtest
     from zoo.choice import select
+    from zoo.compared import Compared, compare
     from zoo.data.cases import Cases, cases
     from zoo.data.dataset import Data
     from zoo.data.prepare import prepare
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.run.results import results
     from zoo.selection.select import Selection
     from zoo.space import Choice, Float, Int
+    from zoo.timed import SpeedResults, speed
     from zoo.train.classify import classify
     from zoo.train.config import FitConfig
     from zoo.train.descent import Epoch, History
@@ -39,6 +41,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "zoo.backtest": ("Backtest",),
     "zoo.choice": ("select",),
+    "zoo.compared": ("Compared", "compare"),
     "zoo.data.cases": ("Cases", "cases"),
     "zoo.data.dataset": ("Data",),
     "zoo.data.prepare": ("prepare",),
@@ -53,6 +56,7 @@ _NAMES = {
     "zoo.run.results": ("results",),
     "zoo.selection.select": ("Selection",),
     "zoo.space": ("Choice", "Float", "Int"),
+    "zoo.timed": ("SpeedResults", "speed"),
     "zoo.train.classify": ("classify",),
     "zoo.train.config": ("FitConfig",),
     "zoo.train.evaluate": ("evaluate", "forecast"),

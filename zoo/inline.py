@@ -1,15 +1,21 @@
-"""Inline: data in memory become a source that worker processes can load."""
+"""Inline: what a program needs that the command does not: data in memory, folders that go, and who looks on."""
 
 import os
+import shutil
 import sys
+import tempfile
+import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from zoo.data.sources import NAMES, in_memory
+from zoo.errors import InputError
 from zoo.files import write_text
 
+T = TypeVar("T")
 IN_MEMORY = "data.csv"  # the file in the output folder that data in memory become
 
 
@@ -24,6 +30,29 @@ def source_of(data: Any, folder: Path) -> tuple[str, list[str] | None]:
     path = folder / IN_MEMORY
     write_text(path, frame.to_csv(index=has_times, index_label="time" if has_times else None))
     return str(path.resolve()), list(map(str, frame.columns))
+
+
+def in_folder(out: str | Path | None, measure: Callable[[Path], T]) -> T:
+    """What `measure` gives for the folder `out`, or for one that lasts as long as the result.
+
+    Where it refuses the request, a folder that is new goes again.
+    """
+    if out is not None:
+        is_new = not Path(out).exists()
+        try:
+            return measure(Path(out))
+        except InputError:
+            if is_new:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
+    folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-"))
+    try:
+        measured = measure(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(measured, shutil.rmtree, folder, ignore_errors=True)
+    return measured
 
 
 def plain_value(value: Any) -> Any:

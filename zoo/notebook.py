@@ -1,9 +1,5 @@
 """zoo.bench: a benchmark from Python, with its results as a table, sentences, forecasts and pictures."""
 
-import html
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +13,7 @@ from zoo.data.cases import Cases
 from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
-from zoo.inline import is_watched, plain_value, source_of
+from zoo.inline import in_folder, is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
 from zoo.report.evidence import judged, stored_of
@@ -25,6 +21,7 @@ from zoo.report.formats import as_text
 from zoo.report.pictures import board_figures
 from zoo.report.summary import summary_frame
 from zoo.report.tables import accuracy_table
+from zoo.report.text_table import html_table, html_text, plain_text
 from zoo.report.verdict import verdict
 from zoo.run.bench import run_suite
 from zoo.run.executor import Event
@@ -125,20 +122,11 @@ class Results:
         return path
 
     def __repr__(self) -> str:
-        table = accuracy_table(self.board)
-        widths = [max(len(row[place].text) for row in (*table.rows,)) for place in range(len(table.header))]
-        widths = [max(width, len(name)) for width, name in zip(widths, table.header, strict=True)]
-        lines = [table.header, *([cell.text for cell in row] for row in table.rows)]
-        text = ["  ".join(str(cell).rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([self.board.title, "", verdict(self.board)[0], "", *text])
+        text = plain_text(accuracy_table(self.board))
+        return "\n".join([self.board.title, "", verdict(self.board)[0], "", text])
 
     def _repr_html_(self) -> str:
-        table = accuracy_table(self.board)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
-        rows = ["".join(f"<td>{html.escape(cell.text)}</td>" for cell in row) for row in table.rows]
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        title, answer = html.escape(self.board.title), html.escape(verdict(self.board)[0])
-        return f"<p><b>{title}</b><br>{answer}</p><table><tr>{head}</tr>{body}</table>"
+        return html_text(self.board.title, verdict(self.board)[0]) + html_table(accuracy_table(self.board))
 
 
 def _classes_of(label: str, seed: Any, stored: Stored) -> pd.DataFrame:
@@ -197,22 +185,7 @@ def bench(
         "fit": dict(fit or {}),
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
-    if out is not None:
-        is_new = not Path(out).exists()
-        try:
-            return _bench(data, targets, Path(out), models, seeds, settings, jobs, progress)
-        except InputError:
-            if is_new:
-                shutil.rmtree(out, ignore_errors=True)
-            raise
-    folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-bench-"))
-    try:
-        measured = _bench(data, targets, folder, models, seeds, settings, jobs, progress)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    weakref.finalize(measured, shutil.rmtree, folder, ignore_errors=True)
-    return measured
+    return in_folder(out, lambda folder: _bench(data, targets, folder, models, seeds, settings, jobs, progress))
 
 
 def _bench(
