@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.train.store import SavedModel, load_model, save
     from zoo.tuning.result import StudyResult
     from zoo.tuning.study import tune
+    from zoo.window_regressor import WindowRegressor, make_windows
 
 __version__ = "0.1.0"
 
@@ -67,6 +68,7 @@ _NAMES = {
     "zoo.train.store": ("SavedModel", "load_model", "save"),
     "zoo.tuning.result": ("StudyResult",),
     "zoo.tuning.study": ("tune",),
+    "zoo.window_regressor": ("WindowRegressor", "make_windows"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted([*_HOME, "__version__"])
