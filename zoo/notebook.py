@@ -1,6 +1,6 @@
 """zoo.bench: a benchmark from Python, with its results as a table, sentences, forecasts and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,6 +157,7 @@ def bench(
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    on_event: Callable[[Event], None] | None = None,
     **problem: Any,
 ) -> Results:
     """Train and score variants on data, each on several seeds in worker processes, as the command zoo bench does.
@@ -165,8 +166,10 @@ def bench(
     columns], or what zoo.cases returns; targets: what to forecast, needed where there are several columns, and none
     where sequences are classified (case, label: as zoo.load takes them); models: names, or ["all"]; fit:
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
-    an interruption (default: one that lasts as long as the results); problem: further settings of a suite's
-    [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar, known, folds and sliding.
+    an interruption (default: one that lasts as long as the results); on_event: called with an Event when a run begins,
+    with each of its epochs (event.epoch: its number, train_loss and valid_loss) and with its row; problem: further
+    settings of a suite's [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar, known,
+    folds and sliding.
 
     Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
     """
@@ -185,7 +188,8 @@ def bench(
         "fit": dict(fit or {}),
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
-    return in_folder(out, lambda folder: _bench(data, targets, folder, models, seeds, settings, jobs, progress))
+    how = {"jobs": jobs, "progress": progress, "on_event": on_event}
+    return in_folder(out, lambda folder: _bench(data, targets, folder, models, seeds, settings, **how))
 
 
 def _bench(
@@ -195,8 +199,10 @@ def _bench(
     models: Sequence[str],
     seeds: int,
     settings: dict[str, Any],
-    jobs: int | None,
-    progress: bool,
+    *,
+    jobs: Any,
+    progress: Any,
+    on_event: Any,
 ) -> Results:
     source, columns = source_of(data, folder)
     if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
@@ -216,16 +222,20 @@ def _bench(
     from rich.progress import Progress
 
     with Progress(disable=not (progress and is_watched())) as bar:
-        run = run_suite(suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan))
+        run = run_suite(
+            suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan, on_event)
+        )
     if run.is_stopped:
         raise KeyboardInterrupt
     return Results(folder, frozenset(row.key for row in run.rows))
 
 
-def _listener(bar: Any, plan: Any) -> Any:
+def _listener(bar: Any, plan: Any, on_event: Any) -> Any:
     task = bar.add_task("zoo.bench", total=len(plan.waiting))
 
     def listen(event: Event) -> None:
         bar.update(task, description=f"{event.cell.variant} seed {event.cell.seed}", advance=int(event.row is not None))
+        if on_event is not None:
+            on_event(event)
 
     return listen
