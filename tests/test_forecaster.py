@@ -135,7 +135,7 @@ def test_what_is_shown_of_it_is_one_line(prices):
     shown = "Forecaster('lstm', lookback=9, targets='close', fit={'max_epochs': 3}, hidden_size=8)"
     assert repr(own) == f"{shown}, not fitted"
     skill = own.fit(prices).scores["skill"]
-    assert repr(own) == f"{shown}, fitted on DataFrame, {100 * skill:+.2f} % better than naive on test"
+    assert repr(own) == f"{shown}, fitted on DataFrame, test skill {100 * skill:+.2f} %"
 
 
 @pytest.mark.process

@@ -265,8 +265,8 @@ class Forecaster:
         if self._saved is None:
             return f"{text}, not fitted"
         skill = (self.scores or {}).get("skill")
-        of = f", {100 * skill + 0.0:+.2f} % better than naive on test" if skill is not None else ""
-        return f"{text}, fitted on {self._saved.file.source}{of}"
+        test = f", test skill {round(100 * skill, 2) + 0.0:+.2f} %" if skill is not None else ""
+        return f"{text}, fitted on {self._saved.file.source}{test}"
 
     def _loaded(self, data: Any) -> Table | Cases:
         if isinstance(data, Table | Cases):

@@ -66,8 +66,14 @@ def test_what_cannot_be_compared_is_not_considered(tmp_path):
             best_row(tmp_path, names)
     with pytest.raises(zoo.InputError, match="no accuracy rows in .*rows.jsonl: run zoo bench DATA --out"):
         best_row(tmp_path / "absent")
-    with pytest.raises(zoo.InputError, match="holds several problems .forecast close of prices.csv, 1 ahead.*2 ahead"):
-        best_row(written(tmp_path / "two", [row("ridge", 0.1), row("ridge", 0.1, problem={"horizon": 2})]))
+    for number, change in enumerate(
+        ({"horizon": 2}, {"task": "quantile", "quantiles": [0.1, 0.5, 0.9]}, {"split": [1, 1, 1]})
+    ):
+        rows = [row("ridge", 0.1), row("ridge", 0.1, problem=change)]
+        with pytest.raises(
+            zoo.InputError, match="holds several problems .forecast of close of prices.csv, 1 ahead, sp"
+        ):
+            best_row(written(tmp_path / f"two{number}", rows))
 
 
 STOCKS = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") for number in range(2)])
@@ -129,11 +135,12 @@ def test_fit_takes_the_best_of_a_run_by_its_validation_rows(prices_csv, tmp_path
     assert other["about"]["split"] == [300, 60, 90] and other["about"]["fit"]["max_epochs"] == 3
 
 
-def test_a_wrong_request_is_one_line(tmp_path):
+def test_a_wrong_request_is_one_line(prices_csv, tmp_path):
     for arguments, rule in (
         ((), "name a variant and data, as in zoo fit lstm prices.csv, or take both from a run: --from OUT"),
         (("lstm",), "name a variant and data"),
         (("--from", tmp_path / "absent"), "no accuracy rows in"),
+        ((prices_csv, "--from", tmp_path), f"zoo fit best {prices_csv} --from {tmp_path}"),
         (("--from", tmp_path, "--tuned", tmp_path), "--from and --tuned each say where the settings come from"),
     ):
         ended = run_zoo_here("fit", *arguments, "--out", tmp_path / "model")

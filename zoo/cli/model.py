@@ -116,6 +116,8 @@ def _suite_of_best(
     from zoo.registry import named
     from zoo.run.best_row import best_row, suite_settings
 
+    if name is not None and source is None and not name.endswith(".py") and Path(name).exists():
+        raise InputError(f"{name} is a file of data: name the variant before it, or zoo fit best {name} --from {run}")
     best = best_row(run, None if name is None or name == "best" else named(name))
     options.print_notes(best.notes)
     changes["run"] = {"seeds": None if seed is None else [seed]}

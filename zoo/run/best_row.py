@@ -14,9 +14,9 @@ from zoo.registry import is_registered, variant
 from zoo.run.store import NAME, read_rows
 
 SAME_PROBLEM = ("task", "targets", "horizon", "split", "split_of_each", "quantiles", "is_conformal", "folds", "classes")
-MOST_NAMES = 5  # in a sentence
-UNKNOWN = "no skill on validation rows was stored"
 SAME_DATA = ("source", "rows", "first", "last", "series")
+UNKNOWN = "no skill on validation rows was stored"
+MOST_NAMES = 5  # in a sentence
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ def best_row(folder: Path, names: Sequence[str] | None = None) -> BestRow:
         rows = [row for row in rows if row.variant in names]
         if not rows:
             raise InputError(f"{folder} has no rows of {', '.join(names)}, only of {', '.join(ran)}")
-    problems = {_problem_text(row): _problem_of(row) for row in rows}
-    if len({*problems.values()}) > 1:
-        raise InputError(f"{folder} holds several problems ({'; '.join(problems)}): name a folder that holds one")
+    problems = {_problem_of(row): _problem_text(row) for row in rows}
+    if len(problems) > 1:
+        texts = "; ".join(problems.values())
+        raise InputError(f"{folder} holds several problems ({texts}): name a folder that holds one")
     groups: dict[str, list[AccuracyRow]] = {}
     for row in rows:
         groups.setdefault(_settings_of(row), []).append(row)
@@ -68,9 +69,10 @@ def best_row(folder: Path, names: Sequence[str] | None = None) -> BestRow:
     seeds = {seed: _mean([row for row in best if row.seed == seed]) for seed in dict.fromkeys(row.seed for row in best)}
     seed = max(seeds, key=lambda each: seeds[each])
     row = next(row for row in best if row.seed == seed)
+    percent = f"{round(100 * skill, 2) + 0.0:+.2f} %"  # + 0.0: no -0.00
     note = (
-        f"{row.variant}, seed {seed}, from {folder}: the highest skill on validation rows ({100 * skill + 0.0:+.2f} %, "
-        f"mean of {len(best)}) of {len(candidates)} settings; test rows decided nothing"
+        f"{row.variant}, seed {seed}, from {folder}: the highest skill on validation rows ({percent}, mean of "
+        f"{len(best)}) of {len(candidates)} settings; test rows decided nothing"
     )
     return BestRow(row, (note, *([f"not considered: {'; '.join(reasons)}"] if reasons else [])))
 
@@ -134,7 +136,8 @@ def _problem_of(row: AccuracyRow) -> tuple[Any, ...]:
 def _problem_text(row: AccuracyRow) -> str:
     split = "/".join(map(str, row.problem.split))
     what = f"{', '.join(row.problem.targets)} of {Path(row.data.source).name}"
-    return f"{row.problem.task} {what}, {row.problem.horizon} ahead, split {split}"
+    levels = f", quantiles {'/'.join(map(str, row.problem.quantiles))}" if row.problem.quantiles else ""
+    return f"{row.problem.task} of {what}, {row.problem.horizon} ahead{levels}, split {split}"
 
 
 def _settings_of(row: AccuracyRow) -> str:
