@@ -17,7 +17,7 @@ from zoo.cli.progress import left_text
 
 COMMANDS = [
     "list", "show", "data", "new", "check", "select", "bench", "tune", "speed", "report", "compare", "fit", "predict",
-    "export",
+    "export", "explain",
 ]  # fmt: skip
 
 
@@ -122,9 +122,31 @@ def test_data_describes_a_file(zoo_command, prices, tmp_path):
     assert facts["columns"]["flat"]["constant"]
     assert facts["columns"]["close"]["max"] == prices["close"].max()
     code, out, _ = zoo_command("data", path)
-    assert f"try: zoo bench {path} --targets close --lookback 10 --missing ffill" in out
+    assert f"try: zoo bench {path} --targets close --lookback 14 --normalise none --missing ffill" in out
     code, out, _ = zoo_command("data")
     assert "sp500" in out
+
+
+@pytest.mark.process
+def test_bench_takes_the_settings_that_data_advises_where_no_flag_says(prices_csv, tmp_path):
+    arguments = [
+        "--targets",
+        "close",
+        "--advised",
+        "--lookback",
+        "5",
+        "--models",
+        "naive,ridge",
+        "--out",
+        tmp_path / "o",
+    ]
+    ended = run_zoo_here("bench", prices_csv, *arguments)
+    assert ended.returncode == 0 and "note: --normalise none: it returns to its level" in ended.stderr
+    assert "--lookback" not in ended.stderr
+    rows = zoo.results(tmp_path / "o")
+    assert set(rows["normalise"]) == {"none"} and set(rows["lookback"]) == {5}
+    refused = run_zoo_here("bench", "benchmarks/suites/smoke.toml", "--advised")
+    assert refused.returncode == 2 and "--advised is for data without a suite" in refused.stderr
 
 
 @pytest.mark.process

@@ -20,11 +20,23 @@ def quick(name="lstm", **settings):
 
 
 def test_it_is_the_command_bit_for_bit(prices_csv, tmp_path):
-    how = ["--targets", "close", "--lookback", "9", "--horizon", "2", "--interval", "80", "--scaler", "log"]
+    how = [
+        "--targets",
+        "close",
+        "--lookback",
+        "9",
+        "--horizon",
+        "2",
+        "--scaler",
+        "log",
+        "--interval",
+        "80",
+        "--adaptive",
+    ]
     sets = ["--set", "fit.max_epochs=3", "--set", "gru.hidden_size=16", "--seed", "3", "--refit"]
     ended = run_zoo_here("fit", "gru", prices_csv, *how, *sets, "--out", tmp_path / "command")
     assert ended.returncode == 0, ended.stderr
-    own = quick("gru", lookback=9, horizon=2, quantiles=(0.1, 0.5, 0.9), scaler="log", hidden_size=16)
+    own = quick("gru", lookback=9, horizon=2, quantiles=(0.1, 0.5, 0.9), adaptive=True, scaler="log", hidden_size=16)
     own.fit(prices_csv, seed=3, refit=True).save(tmp_path / "own")
     weights = [(tmp_path / folder / "weights.safetensors").read_bytes() for folder in ("command", "own")]
     assert weights[0] == weights[1]

@@ -35,7 +35,15 @@ RESULTS = sorted(
 )
 SPEED = ("speed", "speed-modes")
 FOR_EVERY_VARIANT = ("sp500", "sea-temperature")  # the other suites and the speeds need not have all
-OWN_ROWS = ("recurrence", "together-h100", "cells", "select", "tune-folds")  # of commands in benchmarks/
+OWN_ROWS = (
+    "recurrence",
+    "together-h100",
+    "cells",
+    "select",
+    "tune-folds",
+    "adaptive",
+    "advice",
+)  # of commands in benchmarks/
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 
 

@@ -124,6 +124,7 @@ def test_a_bench_of_directions_ends_in_rows_and_a_report(prices_csv, tmp_path):
         (["--quantiles", "0.1,0.9"], "quantiles must contain 0.5"),
         (["--quantiles", "0.5,2"], "quantiles must lie between 0 and 1"),
         (["--conformal"], "conformal calibrates quantiles"),
+        (["--adaptive"], "adaptive moves quantiles"),
         (["--interval", "80", "--conformal", "--split", "0.8,0,0.2"], "the split leaves it empty"),
         (["--interval", "80", "--set", "fit.loss=mse"], "fit.loss must be left out"),
         (["--direction", "--interval", "80"], "quantiles or directions, not both"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import load
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
+    from zoo.explanation.explain import Explanation, explain
     from zoo.forecaster import Forecaster
     from zoo.notebook import Results, bench
     from zoo.onnx_model import OnnxModel
@@ -49,6 +50,7 @@ _NAMES = {
     "zoo.data.sources": ("load",),
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),
+    "zoo.explanation.explain": ("Explanation", "explain"),
     "zoo.forecaster": ("Forecaster",),
     "zoo.notebook": ("Results", "bench"),
     "zoo.onnx_model": ("OnnxModel",),

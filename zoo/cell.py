@@ -73,6 +73,7 @@ class TaskFields(Record):
     normalise: str
     quantiles: tuple[float, ...] = Field(default=(), exclude_if=operator.not_)
     is_conformal: bool = Field(default=False, exclude_if=operator.not_)
+    is_adaptive: bool = Field(default=False, exclude_if=operator.not_)
     folds: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
     fold: int = Field(default=0, ge=0, exclude_if=operator.not_)
     is_sliding: bool = Field(default=False, exclude_if=operator.not_)

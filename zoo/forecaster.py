@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 LAST = 60  # actual values that a picture shows, at least
 DATA = ("channels", "time", "series", "case", "label", "missing")
-USUAL = {"horizon": 1, "scaler": "standard", "conformal": False, "direction": False}
+USUAL = {"horizon": 1, "scaler": "standard", "conformal": False, "adaptive": False, "direction": False}
 
 
 class Forecaster:
@@ -66,6 +66,7 @@ class Forecaster:
         normalise: str | None = None,
         quantiles: Sequence[float] = (),
         conformal: bool = False,
+        adaptive: bool = False,
         direction: bool = False,
         calendar: str | Sequence[str] = (),
         known: str | Sequence[str] = (),
@@ -90,8 +91,8 @@ class Forecaster:
         self.data_settings = {**of_data, "missing": missing, "targets": _listed(targets)}
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
-            "quantiles": quantiles, "conformal": conformal, "direction": direction, "calendar": _listed(calendar),
-            "known": _listed(known),
+            "quantiles": quantiles, "conformal": conformal, "adaptive": adaptive, "direction": direction,
+            "calendar": _listed(calendar), "known": _listed(known),
         }  # fmt: skip
         self.table: Table | Cases | None = None
         self._fitted: Fitted | None = None
@@ -103,12 +104,14 @@ class Forecaster:
         saved = load_model(folder)
         file, problem, about = saved.file, saved.file.problem, saved.file.about
         split: Any = about.get("split")
+        shares = shares_of(tuple(split)) if isinstance(split, list) else None
         fit: Any = about.get("fit")
         settings: dict[str, Any] = {
             "channels": list(file.channels), "series": file.series_column, "scaler": file.scaler.name,
             "normalise": problem.normalise, "quantiles": problem.quantiles, "conformal": problem.is_conformal,
-            "direction": problem.task == "direction", "fit": fit if isinstance(fit, Mapping) else None,
-            "split": shares_of(tuple(split)) if isinstance(split, list) else None, **file.params,
+            "adaptive": problem.is_adaptive, "direction": problem.task == "direction",
+            "fit": fit if isinstance(fit, Mapping) else None, "split": about.get("split_of_each") or shares,
+            **file.params,
         }  # fmt: skip
         if not file.classes:
             settings |= {

@@ -168,8 +168,8 @@ def bench(
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
     an interruption (default: one that lasts as long as the results); on_event: called with an Event when a run begins,
     with each of its epochs (event.epoch: its number, train_loss and valid_loss) and with its row; problem: further
-    settings of a suite's [problem], such as split, scaler, normalise, quantiles, conformal, direction, calendar, known,
-    folds and sliding.
+    settings of a suite's [problem], such as split, scaler, normalise, quantiles, conformal, adaptive, direction,
+    calendar, known, folds and sliding.
 
     Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
     """

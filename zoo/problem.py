@@ -16,7 +16,8 @@ class Problem:
     among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q) for quantiles;
     normalise: the level that the wrapper of every variant removes from each window and restores in its forecast;
     task: forecast, quantile, direction or classify; quantiles: the Q levels of the task quantile, rising; is_conformal:
-    whether they are calibrated on the validation part; plain: positions of channels that normalising leaves as they
+    whether they are calibrated on the validation part; is_adaptive: whether they follow their own hits and misses, from
+    forecast to forecast; plain: positions of channels that normalising leaves as they
     are: a calendar, which holds in each row what is known of the row `horizon` steps later, and marks of values that
     were missing.
 
@@ -32,6 +33,7 @@ class Problem:
     task: str = "forecast"
     quantiles: tuple[float, ...] = ()
     is_conformal: bool = False
+    is_adaptive: bool = False
     plain: tuple[int, ...] = ()
     shortest: int | None = None
 
@@ -54,7 +56,8 @@ class Problem:
             return replace(self, targets=(0,) * self.output_shape[1], normalise="none", task="forecast", shortest=None)
         targets = tuple(target for target in self.targets for _ in range(copies))
         shape = (self.horizon, len(targets))
-        return replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=(), is_conformal=False)
+        points = replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=())
+        return replace(points, is_conformal=False, is_adaptive=False)
 
 
 EXAMPLE = Problem(lookback=7, channels=5, targets=(3,), output_shape=(1, 1))  # the next close of daily prices

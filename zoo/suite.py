@@ -61,9 +61,9 @@ class ProblemSettings(Record):
     """[problem]: what is forecast from what.
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
-    direction: forecast whether the target rises; calendar: periods whose position is a further input; known: columns
-    whose coming values are known; folds: blocks of the test part, before each of which models are trained anew;
-    sliding: on as many rows each time. None: the default of zoo.prepare.
+    adaptive: they follow their own hits and misses; direction: forecast whether the target rises; calendar: periods
+    whose position is a further input; known: columns whose coming values are known; folds: blocks of the test part,
+    before each of which models are trained anew; sliding: on as many rows each time. None: the default of zoo.prepare.
     """
 
     lookback: int | None = None
@@ -73,6 +73,7 @@ class ProblemSettings(Record):
     normalise: str | None = None
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
+    adaptive: bool = False
     direction: bool = False
     calendar: list[str] = Field(default=[])
     known: list[str] = Field(default=[])
@@ -347,6 +348,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
         normalise=problem["normalise"],
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
+        adaptive=problem.get("adaptive", problem.get("is_adaptive", False)),
         direction=problem.get("direction", problem.get("task") == "direction"),
         calendar=tuple(problem.get("calendar", ())),
         known=tuple(problem.get("known", ())),
@@ -388,6 +390,7 @@ def task_of(data: Data) -> TaskFields:
         normalise=data.problem.normalise,
         quantiles=data.problem.quantiles,
         is_conformal=data.problem.is_conformal,
+        is_adaptive=data.problem.is_adaptive,
         folds=data.fold.count,
         fold=data.fold.number,
         is_sliding=data.fold.is_sliding,

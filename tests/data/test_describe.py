@@ -6,6 +6,7 @@ import pytest
 
 import zoo
 from zoo.data.describe import describe, lines
+from zoo.errors import InputError
 
 
 def frame(freq="h", rows=400, **columns):
@@ -18,7 +19,9 @@ def frame(freq="h", rows=400, **columns):
     ("freq", "lookback", "season"), [("h", 24, 24), ("D", 7, 7), ("B", 10, 5), ("MS", 12, 12), ("YS", 7, None)]
 )
 def test_spacing_suggests_season_and_lookback(freq, lookback, season):
-    facts = describe(zoo.load(frame(freq, rows=150 if freq == "YS" else 400)))
+    table = frame(freq, rows=150 if freq == "YS" else 400)
+    table["load"] += 9 * np.sin(2 * np.pi * np.arange(len(table)) / season) if season else 0
+    facts = describe(zoo.load(table))
     assert (facts["season"], facts["suggestion"]) == (season, {"targets": "load", "lookback": lookback})
 
 
@@ -38,11 +41,28 @@ def test_suggested_command_runs_on_a_table_with_text_gaps_and_constants():
     table = frame(place=["n/a?", *map(str, range(399))], flat=1.0)
     table.loc[7, "load"] = np.nan
     suggestion = describe(zoo.load(table))["suggestion"]
-    assert suggestion == {"targets": "load", "lookback": 24, "channels": "load,flat", "missing": "ffill"}
+    assert suggestion == {"targets": "load", "lookback": 7, "channels": "load,flat", "missing": "ffill"}
     data = zoo.prepare(
         zoo.load(table), targets=["load"], channels=["load", "flat"], lookback=suggestion["lookback"], missing="ffill"
     )
     assert data.channels == ("load",)
+
+
+def test_advice_is_on_the_target_that_is_named():
+    table = frame(wave=np.sin(2 * np.pi * np.arange(400) / 24) + np.random.default_rng(1).normal(size=400))
+    facts = describe(zoo.load(table), "WAVE")
+    assert facts["suggestion"] == {"targets": "wave", "lookback": 24, "normalise": "none"}
+    told = lines(facts)
+    assert any(line.startswith("  --normalise none: it returns to its level (ADF p = 0.0") for line in told)
+    assert told[-1].endswith("--targets wave --lookback 24 --normalise none")
+    with pytest.raises(InputError, match="unknown column 'tide'"):
+        describe(zoo.load(table), "tide")
+
+
+def test_channels_without_a_logarithm_are_left_out_where_growth_is_suggested():
+    growth = 100 * np.exp(np.random.default_rng(0).normal(0.01, 0.02, size=1000).cumsum())
+    suggestion = describe(zoo.load(pd.DataFrame({"close": growth, "volume": np.arange(1000.0)})))["suggestion"]
+    assert suggestion["scaler"] == "log" and suggestion["channels"] == "close"
 
 
 def test_figures_are_explained_once_and_jumps_only_where_there_are_some():

@@ -59,5 +59,7 @@ def test_series_of_different_size_are_restored_by_their_own_scaler(prices):
 
 
 def test_a_value_that_has_no_logarithm_is_refused(prices):
-    with pytest.raises(InputError, match="the scaler log needs values above 0, and a channel holds 0: choose another"):
+    with pytest.raises(
+        InputError, match="the scaler log needs values above 0, and 'volume' of DataFrame holds 0: choose"
+    ):
         zoo.prepare(zoo.load(prices.assign(volume=prices["volume"].where(prices.index > 5, 0))), **HOW)

@@ -84,7 +84,7 @@ STOCKS = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") fo
     "settings",
     [
         {"split": (205, 35, 60), "horizon": 2, "lookback": 9, "scaler": "log", "normalise": "instance"},
-        {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "channels": ["close", "open"]},
+        {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "adaptive": True, "channels": ["close", "open"]},
         {"direction": True, "calendar": ["weekday"], "known": ["volume"]},
         {"series": "symbol"},
         {"folds": 2},
@@ -141,6 +141,7 @@ def test_a_wrong_request_is_one_line(prices_csv, tmp_path):
         (("lstm",), "name a variant and data"),
         (("--from", tmp_path / "absent"), "no accuracy rows in"),
         ((prices_csv, "--from", tmp_path), f"zoo fit best {prices_csv} --from {tmp_path}"),
+        (("--from", tmp_path, "--advised"), "--from takes the settings of a run, and --advised those of zoo data"),
         (("--from", tmp_path, "--tuned", tmp_path), "--from and --tuned each say where the settings come from"),
     ):
         ended = run_zoo_here("fit", *arguments, "--out", tmp_path / "model")

@@ -2,7 +2,7 @@
 
 # Each registers its commands, in the order of `zoo --help`.
 # isort: off
-from zoo.cli import look, contract, select, bench, tune, speed, report, compare, model  # noqa: F401
+from zoo.cli import look, contract, select, bench, tune, speed, report, compare, model, explain  # noqa: F401
 
 # isort: on
 from zoo.cli.app import main

@@ -27,6 +27,9 @@ PROBLEM: dict[str, Any] = {
     "targets": Annotated[str | None, option(options.FORECAST, "Columns to forecast: close or high,low.")],
     "lookback": Annotated[int | None, option(options.FORECAST, "Steps that the model sees (default: 7).")],
     "horizon": Annotated[int | None, option(options.FORECAST, "Steps that it forecasts (default: 1).")],
+    "advised": Annotated[
+        bool, option(options.FORECAST, "Where no flag says: lookback and others as zoo data advises.", "--advised")
+    ],
     "split": Annotated[
         str | None,
         option(options.FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),
@@ -43,6 +46,9 @@ PROBLEM: dict[str, Any] = {
     ],
     "conformal": Annotated[
         bool, option(options.FORECAST, "Calibrate the quantiles on the validation part.", "--conformal")
+    ],
+    "adaptive": Annotated[
+        bool, option(options.FORECAST, "Let the quantiles follow their own hits and misses.", "--adaptive")
     ],
     "direction": Annotated[bool, option(options.FORECAST, "Forecast the probability of a rise.", "--direction")],
     "calendar": Annotated[

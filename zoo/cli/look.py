@@ -129,11 +129,12 @@ def _weights(v: "Variant") -> "list[Counted]":
     return counted(create(v.name, EXAMPLE).variant)
 
 
-@app.command("data", epilog=examples("zoo data", "zoo data prices.csv", "zoo data sp500 --json"))
+@app.command("data", epilog=examples("zoo data", "zoo data prices.csv --target close", "zoo data sp500 --json"))
 def data_command(
     source: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="A data file or a built-in data set (default: list those).")
     ] = None,
+    target: Annotated[str | None, typer.Option(help="The column to advise on (default: the likeliest).")] = None,
     columns: Columns = None,
     time: Time = None,
     case: Case = None,
@@ -143,7 +144,7 @@ def data_command(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the built-in data sets, or describe a file: columns, spacing, gaps, outliers, a benchmark to try."""
+    """List the built-in data sets, or describe a file: columns, spacing, gaps, and settings to try, with reasons."""
     facts: dict[str, Any]
     if source is None:
         from zoo.data.builtin import BUILT_IN
@@ -164,10 +165,14 @@ def data_command(
         if draw is not None:
             _draw(table, draw)
         if isinstance(table, Cases):
+            if target is not None:
+                raise InputError(
+                    f"{table.source} holds sequences to classify, which have no target: leave out --target"
+                )
             facts = describe_cases(table)
             text = case_lines(facts, typed)
         else:
-            facts = describe(table)
+            facts = describe(table, target)
             text = lines(facts, typed)
     if as_json:
         print_json(facts)

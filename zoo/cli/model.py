@@ -65,6 +65,10 @@ def fit(
     if run is not None:
         if tuned is not None:
             raise InputError("--from and --tuned each say where the settings come from: leave one of them out")
+        if changes["problem"].pop("advised", None):
+            raise InputError(
+                "--from takes the settings of a run, and --advised those of zoo data: leave one of them out"
+            )
         suite, fingerprint = _suite_of_best(run, name, source, changes, settings or [], seed)
     elif name is None or source is None:
         raise InputError("name a variant and data, as in zoo fit lstm prices.csv, or take both from a run: --from OUT")

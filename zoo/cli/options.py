@@ -75,23 +75,29 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     from zoo.data.sources import NAMES
     from zoo.suite import read_suite
 
+    wanted = {section: dict(values) for section, values in changes.items()}
+    is_advised = wanted["problem"].pop("advised", None)
     if source.endswith(".toml"):
+        if is_advised:
+            raise InputError(f"--advised is for data without a suite, and {source} has settings: leave it out")
         base = read_suite(Path(source)).model_dump(exclude_unset=True)
     else:
-        if changes["data"].get("source") is not None:
+        if wanted["data"].get("source") is not None:
             raise InputError(f"--data names the file of a suite, and {source} is data itself: leave one of them out")
         name = _slug(Path(source))
         # The suites of the project have the names of the built-in data, and committed results.
         base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
-        if changes["data"].get("targets") is None:
+        if wanted["data"].get("targets") is None:
             from zoo.data.sources import load
             from zoo.data.table import Table
 
-            how = {name: changes["data"].get(name) for name in ("columns", "time", "series", "case", "label", "test")}
+            how = {name: wanted["data"].get(name) for name in ("columns", "time", "series", "case", "label", "test")}
             table = load(source, **how)
             if isinstance(table, Table):
                 raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
-    return changed_suite(base, changes, settings, source)
+        if is_advised:
+            _advise(source, wanted)
+    return changed_suite(base, wanted, settings, source)
 
 
 def changed_suite(
@@ -120,6 +126,25 @@ def changed_suite(
         tables = base if owner == "fit" else base.setdefault("models", {})
         tables.setdefault(owner, {})[parameter] = scalar(value.strip())
     return suite_of(base, where)
+
+
+def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:
+    """Fill in what the first target asks for where nothing else is said, and print why."""
+    from zoo.data.advice import advised_settings
+    from zoo.data.sources import load
+    from zoo.data.table import Table
+
+    data, problem = changes["data"], changes["problem"]
+    how = {name: data.get(name) for name in ("columns", "time", "series", "case", "label", "test")}
+    table = load(source, **how)
+    if not isinstance(table, Table) or table.series is not None:
+        raise InputError(f"--advised takes one series, and {source} is read as several: leave it out")
+    found, reasons = advised_settings(table, data["targets"][0], data.get("channels"), problem.get("horizon") or 1)
+    for name, value in found.items():
+        section = data if name == "missing" else problem
+        if section.get(name) is None:
+            section[name] = value
+            print_notes([f"--{name} {value}: {reasons[name]}"])
 
 
 def suites_from(

@@ -40,7 +40,9 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
         "series",
         "quantiles",
         "interval",
+        "advised",
         "conformal",
+        "adaptive",
         "direction",
     ]
 )

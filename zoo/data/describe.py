@@ -1,18 +1,19 @@
-"""What is in a table: columns, time span, spacing, gaps, outliers, and a command to try on it."""
+"""What is in a table: columns, time span, spacing, gaps, outliers, and settings to try on it, with their reasons."""
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from zoo.data.advice import Advice, advice_on
 from zoo.data.spacing import spacing, stamp
-from zoo.data.table import Table, class_values
-from zoo.problem import LOOKBACK
+from zoo.data.table import Table, class_values, match_columns
 
 JUMP = 10  # interquartile ranges of the usual step
 LIKELY_TARGETS = ("close", "target", "y", "value", "price")
-WINDOWS = 10  # lookbacks that the rows must hold at least, for a suggested one
+DEFAULTS = {"normalise": "last", "scaler": "standard"}
 LEGEND = "each column: least .. mean .. largest value"
 JUMP_LEGEND = (
     f"a jump: a step to the next row more than {JUMP} interquartile ranges of all steps away from their median; an "
@@ -20,13 +21,14 @@ JUMP_LEGEND = (
 )
 
 
-def describe(table: Table) -> dict[str, Any]:
-    """Facts of a table, as plain values.
+def describe(table: Table, target: str | None = None) -> dict[str, Any]:
+    """Facts of a table, as plain values; target: the column to advise on (default: the likeliest).
 
     Per column: least, mean and largest value, missing and infinite counts, class (the two whole numbers that it holds,
     where it holds no others) and jumps: steps from one row to the next that lie more than 10 interquartile ranges of
-    all steps from their median. season: steps of the season that the spacing suggests. suggestion: settings of a first
-    benchmark, null where no column can be a target.
+    all steps from their median. season: steps of the season that the spacing suggests. advice: settings that the
+    target asks for, each with its reason. suggestion: the settings of a first benchmark, null where no column can be a
+    target. Raises InputError for a target that the table does not have, or that holds text.
     """
     usual = spacing(table.time)
     columns = {
@@ -35,6 +37,12 @@ def describe(table: Table) -> dict[str, Any]:
         if name not in table.unusable
     }
     season = usual.season if usual else None
+    if target is None:
+        target = _likely_target(columns)
+    else:
+        (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
+        table.select([target])
+    found = advice_on(table.select([target])[:, 0], season) if target is not None else []
     return {
         "source": table.source,
         "rows": len(table),
@@ -47,7 +55,8 @@ def describe(table: Table) -> dict[str, Any]:
         "columns": columns,
         "unusable": dict(table.unusable),
         "notes": list(table.notes),
-        "suggestion": _suggestion(table, columns, season),
+        "advice": [asdict(each) for each in found],
+        "suggestion": _suggestion(table, columns, target, found) if target is not None else None,
     }
 
 
@@ -75,28 +84,39 @@ def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
     text += [f"note: {note}" for note in facts["notes"]]
     text += [f"not usable: {reason}" for name, reason in facts["unusable"].items() if "holds text" in reason]
     if facts["suggestion"]:
+        text.append(f"what {facts['suggestion']['targets']} asks for, by the rows before the usual test part:")
+        for each in facts["advice"]:
+            text.append(
+                f"  --{each['option']} {each['value']}: {each['reason']}" if each["option"] else f"  {each['reason']}"
+            )
         chosen = [part for name, value in facts["suggestion"].items() for part in (f"--{name}", str(value))]
         text.append(f"try: {shlex.join(['zoo', 'bench', facts['source'], *chosen, *options])}")
     return text
 
 
-def _suggestion(table: Table, columns: dict[str, dict[str, Any]], season: int | None) -> dict[str, Any] | None:
-    """Options of zoo bench by name: the likeliest target, a lookback of whole seasons, and what the table needs.
-
-    A target named like one wins, else the last column that varies and does not look like a class.
-    """
+def _likely_target(columns: dict[str, dict[str, Any]]) -> str | None:
+    """A column named like a target, else the last one that varies and does not look like a class."""
     varying = [name for name, column in columns.items() if column["min"] is not None and not column["constant"]]
     likely = [name for name in varying if not columns[name]["class"]] or varying
     if not likely:
         return None
-    target = next((name for name in likely if name.casefold() in LIKELY_TARGETS), likely[-1])
+    return next((name for name in likely if name.casefold() in LIKELY_TARGETS), likely[-1])
+
+
+def _suggestion(
+    table: Table, columns: dict[str, dict[str, Any]], target: str, found: Sequence[Advice]
+) -> dict[str, Any]:
+    """Options of zoo bench by name: the target, what it asks for beside the defaults, and what the table needs."""
+    wanted = {each.option: each.value for each in found if each.option}
     chosen: dict[str, Any] = {"targets": target}
-    lookback = season * -(-LOOKBACK // season) if season else LOOKBACK
-    chosen["lookback"] = lookback if lookback * WINDOWS <= len(table) else LOOKBACK
-    if len(columns) < len(table.columns):  # zoo bench would refuse the others
-        chosen["channels"] = ",".join(columns)
+    if "lookback" in wanted:
+        chosen["lookback"] = int(wanted["lookback"])
+    chosen |= {name: wanted[name] for name, usual in DEFAULTS.items() if wanted.get(name, usual) != usual}
+    usable = [name for name in columns if chosen.get("scaler") != "log" or columns[name]["min"] > 0]
+    if len(usable) < len(table.columns):  # zoo bench would refuse the others
+        chosen["channels"] = ",".join(usable)
     if table.missing == "refuse" and any(column["missing"] for column in columns.values()):
-        chosen["missing"] = "ffill"
+        chosen["missing"] = wanted.get("missing", "ffill")
     return chosen
 
 

@@ -10,7 +10,7 @@ from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data, Unusable, check_parts, parts_of
 from zoo.data.known import known_channels, match_known, split_future
 from zoo.data.request import Request
-from zoo.data.scaling import fit_scaler, fit_units
+from zoo.data.scaling import check_positive, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
@@ -51,6 +51,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         data = one_series(table, replace(request, targets=target_names, channels=varying), drops_constant=True)
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
+    if request.scaler == "log":
+        check_positive(values, [f"'{name}' of {table.source}" for name in chosen])
     fitted = fit_scaler(request.scaler, train_values)
     units = fit_units(target_names, positions, fitted, first_values)
     scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
@@ -79,9 +81,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         problem = replace(problem, channels=scaled.shape[1], plain=tuple(range(len(chosen), scaled.shape[1])))
     if levels := request.levels:
         shape = (*problem.output_shape, len(levels))
-        problem = replace(
-            problem, task="quantile", quantiles=levels, is_conformal=request.conformal, output_shape=shape
-        )
+        problem = replace(problem, task="quantile", quantiles=levels, output_shape=shape)
+        problem = replace(problem, is_conformal=request.conformal, is_adaptive=request.adaptive)
     if request.direction:
         problem = replace(problem, task="direction")
     train, valid, test = parts_of(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)

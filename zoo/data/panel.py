@@ -26,6 +26,8 @@ def prepare_panel(table: Table, request: Request) -> Data:
     Series are in the order of their names, and so are the windows of a part. A series that is too short, or whose
     target is constant, is left out, with a note. Raises InputError where none is left.
     """
+    if request.adaptive:
+        raise InputError("adaptive quantiles follow one series: leave out adaptive, or choose one series")
     usable: dict[str, Data] = {}
     left_out: dict[str, Unusable] = {}
     for name, series in table.of_each_series().items():

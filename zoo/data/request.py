@@ -25,6 +25,7 @@ class Request:
     missing: str | None
     levels: tuple[float, ...]
     conformal: bool
+    adaptive: bool
     direction: bool
     calendar: tuple[str, ...]
     known: tuple[str, ...]
@@ -42,7 +43,7 @@ class Request:
         check_count("horizon", self.horizon)
         if self.normalise not in NORMALISE:
             raise unknown("normalise", self.normalise, NORMALISE)
-        for name in ("conformal", "direction"):
+        for name in ("conformal", "adaptive", "direction"):
             expect(name, getattr(self, name), bool, "True or False")
         expect_names("calendar", self.calendar)
         check_calendar(self.calendar)
@@ -54,10 +55,11 @@ class Request:
             )
         if self.levels and self.direction:
             raise InputError("a task forecasts quantiles or directions, not both: leave one of them out")
-        if self.conformal and not self.levels:
-            raise InputError(
-                "conformal calibrates quantiles: name them too, with --interval 80 or --quantiles 0.1,0.5,0.9"
-            )
+        for name, does in (("conformal", "calibrates"), ("adaptive", "moves")):
+            if getattr(self, name) and not self.levels:
+                raise InputError(
+                    f"{name} {does} quantiles: name them too, with --interval 80 or --quantiles 0.1,0.5,0.9"
+                )
 
 
 def checked_levels(quantiles: Any) -> tuple[float, ...]:

@@ -47,12 +47,18 @@ class Scaler:
 
 def logarithms(values: np.ndarray) -> np.ndarray:
     """The natural logarithms of values [rows, columns]; raises InputError for one that is not above 0."""
-    if values.size and not (least := float(values.min())) > 0:
-        raise InputError(
-            f"the scaler log needs values above 0, and a channel holds {least:g}: choose another scaler, or leave that "
-            "channel out with --channels"
-        )
+    check_positive(values, ["a channel"] * values.shape[1])
     return np.asarray(np.log(values))
+
+
+def check_positive(values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError, with a column's name, for values [rows, columns] that have no logarithm."""
+    for name, column in zip(names, values.T, strict=True):
+        if column.size and not (least := float(column.min())) > 0:
+            raise InputError(
+                f"the scaler log needs values above 0, and {name} holds {least:g}: choose another scaler, or leave "
+                "that channel out with --channels"
+            )
 
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:

@@ -22,7 +22,8 @@ UNSET = {f"fit.{name}": value for name, value in asdict(FitConfig()).items()}  #
 PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normalise")
 
 OPTIONAL = (  # further ones, which not all rows have
-    "quantiles", "is_conformal", "folds", "split_of_each", "calendar", "known", "is_sliding", "classes", "shortest",
+    "quantiles", "is_conformal", "is_adaptive", "folds", "split_of_each", "calendar", "known", "is_sliding", "classes",
+    "shortest",
 )  # fmt: skip
 
 Settings = tuple[tuple[str, Any], ...]
@@ -173,7 +174,8 @@ class Board:
         steps = counted(self.horizon, "step")
         panel = f", {self.series} series by {self.first['data.series']}" if self.series > 1 else ""
         text = f"{', '.join(self.targets)} of {source}{panel}: {steps} ahead from the last {self.lookback}"
-        kind = "conformal quantiles" if value_of(self.first, "is_conformal") else "quantiles"
+        kinds = [kind for kind in ("conformal", "adaptive") if value_of(self.first, f"is_{kind}")]
+        kind = " ".join([*kinds, "quantiles"])
         text += f", {kind} {', '.join(f'{level:g}' for level in self.levels)}" if self.levels else ""
         calendar = self.first.get("calendar")
         text += f", with {' and '.join(calendar)}" if isinstance(calendar, tuple) else ""

@@ -44,7 +44,8 @@ def summary_frame(boards: Sequence[Board]) -> pd.DataFrame:
 def _problem(board: Board) -> dict[str, Any]:
     fields = {name: value_of(board.first, name) for name in PROBLEM}
     if board.levels:
-        fields |= {"quantiles": list(board.levels), "is_conformal": bool(value_of(board.first, "is_conformal"))}
+        fields["quantiles"] = list(board.levels)
+        fields |= {name: bool(value_of(board.first, name)) for name in ("is_conformal", "is_adaptive")}
     return {**fields, "lookback": board.lookback}
 
 

@@ -160,9 +160,9 @@ def _coverage(board: Board) -> list[str]:
     if abs(share - nominal) <= COVERAGE_POINTS:
         return [f"{text}."]
     text += ": it is too narrow." if share < nominal else ": it is too wide."
-    if value_of(best.first, "is_conformal"):
+    if value_of(best.first, "is_adaptive"):
         return [text]
-    return [f"{text} --conformal calibrates what learns its quantiles."]
+    return [f"{text} With --adaptive quantiles follow their own hits and misses."]
 
 
 def _folds(board: Board) -> list[str]:

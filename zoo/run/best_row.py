@@ -13,7 +13,10 @@ from zoo.errors import InputError
 from zoo.registry import is_registered, variant
 from zoo.run.store import NAME, read_rows
 
-SAME_PROBLEM = ("task", "targets", "horizon", "split", "split_of_each", "quantiles", "is_conformal", "folds", "classes")
+SAME_PROBLEM = (
+    "task", "targets", "horizon", "split", "split_of_each", "quantiles", "is_conformal", "is_adaptive", "folds",
+    "classes",
+)  # fmt: skip
 SAME_DATA = ("source", "rows", "first", "last", "series")
 UNKNOWN = "no skill on validation rows was stored"
 MOST_NAMES = 5  # in a sentence
@@ -100,6 +103,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
             "normalise": problem.normalise,
             "quantiles": list(problem.quantiles),
             "conformal": problem.is_conformal,
+            "adaptive": problem.is_adaptive,
             "direction": problem.task == "direction",
             "calendar": list(problem.calendar),
             "known": list(problem.known),

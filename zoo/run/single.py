@@ -95,6 +95,7 @@ def fitted(
         "seed": cell.seed,
         "fit": cell.fit,
         "split": list(cell.problem.split),
+        "split_of_each": list(cell.problem.split_of_each),
         "metrics": metrics,
         "notes": [*data.notes, *filter(None, [history.warning, changed])],
         "train_seconds": history.seconds,

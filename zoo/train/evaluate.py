@@ -7,10 +7,12 @@ import numpy as np
 
 from zoo.data.dataset import Samples
 from zoo.data.scaling import Units
+from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.model import WITH_TASK, Model
 from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, quantile_metrics
 from zoo.problem import Problem
+from zoo.train.adaptive import adapted
 from zoo.train.predict import check_windows, predict_windows
 
 
@@ -18,8 +20,8 @@ def forecast(model: Model, windows: Samples) -> np.ndarray:
     """Forecasts of every window, float64 [n, *output_shape] in the data's units, of directions the probabilities of a
     rise, of classes those of each class; the model is left in eval mode.
 
-    Runs where the model's parameters lie. Raises InputError for no windows, Diverged when a
-    forecast is not a finite number.
+    Adaptive quantiles follow the actual values of the earlier windows. Runs where the model's parameters lie. Raises
+    InputError for no windows, Diverged when a forecast is not a finite number.
     """
     check_windows(model, windows, "windows")
     if len(windows) == 0:
@@ -31,6 +33,9 @@ def forecast(model: Model, windows: Samples) -> np.ndarray:
     restored = model.restored(scaled, units) if isinstance(model, WITH_TASK) else units.restore(scaled)
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
+    if model.problem.is_adaptive:
+        assert isinstance(windows, Windows)
+        return adapted(restored, windows.truth(), windows.target_rows(), model.problem.quantiles)
     return restored
 
 

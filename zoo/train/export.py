@@ -126,6 +126,8 @@ def _check(saved: SavedModel, to: str) -> None:
         "known": "has inputs that are known in advance", "calendar": "has a calendar among its inputs",
         "masked": "has marks of missing values among its inputs", "series": "is of several series",
     }  # fmt: skip
+    if saved.model.problem.is_adaptive:
+        raise InputError("adaptive quantiles follow past forecasts, which an exported model does not know: fit without")
     for name, value in further.items():
         if value:
             raise InputError(f"the model {reasons[name]}, and export takes models of one series' own columns so far")

@@ -11,6 +11,7 @@ from zoo.data.table import Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
 from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
 from zoo.layers.direction import Direction
+from zoo.train.adaptive import adapted
 from zoo.train.fit import resolve_device
 from zoo.train.predict import EVALUATION_BATCH, predict
 from zoo.train.store import ModelScaler, SavedModel, scaler_of
@@ -36,8 +37,9 @@ def forecast_next(
 
     A model with inputs known in advance needs `horizon` further rows, in which only these have values.
 
-    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close. A
-    model of directions gives the probability of a rise: close_up.
+    A model of quantiles gives the median under the target's name, with the others around it: close_q10, close.
+    Adaptive ones follow the actual values of the rows since the model's training; a table without these rows moves
+    nothing. A model of directions gives the probability of a rise: close_up.
 
     Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
     policy of the fit). Raises InputError.
@@ -113,6 +115,17 @@ def _frame(
     """Forecasts of one series from one origin, or from all, a row for each step."""
     problem = saved.model.problem
     ends = ends_of(inputs, origin, problem.lookback)
+    restored = _forecasts(saved, scaler, inputs, ends, device)
+    if problem.is_adaptive:
+        restored = _adapted(saved, scaler, inputs, ends, restored, device)
+    return frame_of(
+        restored, ends, inputs, origin, FrameNames(saved.targets, problem.targets, problem.quantiles, problem.task)
+    )
+
+
+def _forecasts(saved: SavedModel, scaler: Scaler, inputs: Inputs, ends: np.ndarray, device: str) -> np.ndarray:
+    """Forecasts after each of the first `ends` rows, [k, T, D, Q] in the data's units; Q is 1 without quantiles."""
+    problem = saved.model.problem
     where = resolve_device(device)
     parts = (ends[first : first + EVALUATION_BATCH] for first in range(0, len(ends), EVALUATION_BATCH))
     batches = (torch.from_numpy(windows_before(inputs.scaled, part, problem.lookback)).to(where) for part in parts)
@@ -124,9 +137,29 @@ def _frame(
         restored = 1 / (1 + np.exp(-forecast_kTDQ))
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
-    return frame_of(
-        restored, ends, inputs, origin, FrameNames(saved.targets, problem.targets, problem.quantiles, problem.task)
-    )
+    return restored
+
+
+def _adapted(
+    saved: SavedModel, scaler: Scaler, inputs: Inputs, ends: np.ndarray, forecasts: np.ndarray, device: str
+) -> np.ndarray:
+    """The same forecasts, moved by what those since the model's training would have hit and missed."""
+    problem, seen = saved.model.problem, saved.file.seen
+    rows = len(inputs.scaled)
+    if isinstance(seen, str) and inputs.time is not None:
+        seen = int((inputs.time <= pd.Timestamp(seen)).sum())
+    replayed = np.arange(max(problem.lookback, seen if isinstance(seen, int) else rows), rows + 1)
+    if not len(replayed):
+        return forecasts
+    places = replayed[:, None] + np.arange(problem.horizon)
+    actual = np.where((places < rows)[..., None], inputs.values[np.minimum(places, rows - 1)], np.nan)
+    actual[inputs.is_filled[np.minimum(places, rows - 1)]] = np.nan
+    targets = list(problem.targets)
+    quantiles = _forecasts(saved, scaler, inputs, replayed, device)
+    moved = adapted(quantiles, actual[..., targets], replayed, problem.quantiles)
+    is_replayed = ends >= replayed[0]
+    forecasts[is_replayed] = moved[ends[is_replayed] - replayed[0]]
+    return forecasts
 
 
 def _check_future(saved: SavedModel, table: Table, rows: int) -> None:

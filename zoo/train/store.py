@@ -43,6 +43,7 @@ class ModelProblem(Record):
     task: Literal["forecast", "quantile", "direction", "classify"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
+    is_adaptive: bool = False
     plain: tuple[Position, ...] = ()
     shortest: Count | None = None
 
@@ -62,7 +63,8 @@ class ModelFile(Record):
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
     series: the scaler of each series by its name, where there are several (scaler is then the first one's); known:
     columns whose coming values it needs, with scalers of their own; classes: their names, of a model that classifies,
-    whose one target is what they are called; checksum: SHA-256 of everything else.
+    whose one target is what they are called; seen: of a model whose quantiles adapt, the time of the last row that it
+    has seen, or the number of rows; checksum: SHA-256 of everything else.
     """
 
     format: Literal[2] = MODEL_FORMAT
@@ -82,6 +84,7 @@ class ModelFile(Record):
     series: dict[str, ModelScaler] = Field(default={})
     known_series: dict[str, ModelScaler] = Field(default={})
     classes: tuple[str, ...] = ()
+    seen: str | int | None = None
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -188,6 +191,7 @@ def saved_model(
         "known_series": dict(zip(data.panel.names, known_scalers, strict=False)) if data.panel is not None else {},
         "masked": data.masked,
         "classes": data.classes,
+        "seen": _seen(data) if data.problem.is_adaptive else None,
         "source": data.source,
         "fingerprint": data.fingerprint,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
@@ -257,6 +261,12 @@ def load_model(folder: str | Path) -> SavedModel:
             f"the weights in {folder} do not fit this version's variant '{file.variant}': fit the model again"
         ) from error
     return SavedModel(model.eval(), scaler_of(file.scaler), file, notes)
+
+
+def _seen(data: Data) -> str | int:
+    """The time of the last row of training and validation, or the number of these rows."""
+    end = data.split.valid_end
+    return end if data.time is None else str(data.time[end - 1].isoformat())
 
 
 def _scaler_fields(scaler: Scaler | None) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def html_page(frame: pd.DataFrame, *, minimum_skill: float = MINIMUM_SKILL) -> s
         sections.append(speed)
     if left_out := frame.attrs.get("left_out"):
         sections.append(Section("Left out", left_out))
-    return _rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
+    return rendered(", ".join(dict.fromkeys(frame["suite"])), sections)
 
 
 def _all_problems(boards: Sequence[Board]) -> Section:
@@ -85,7 +85,8 @@ def extreme_windows(stored: Mapping[str, Stored]) -> Captioned | None:
     return Captioned(f"Windows in which {label} errs most and least", table_of(lines), "")
 
 
-def _rendered(title: str, sections: Sequence[Section]) -> str:
+def rendered(title: str, sections: Sequence[Section]) -> str:
+    """One page of sections, with its style, its script and the library that draws their charts."""
     from jinja2 import Environment, StrictUndefined
 
     assets = {name: files("zoo.report.html").joinpath(name).read_text(encoding="utf-8")
