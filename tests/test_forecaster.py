@@ -142,6 +142,18 @@ def test_a_picture_shows_the_forecasts_behind_the_last_values(prices, tmp_path):
     assert len(zoo.Forecaster("ridge", targets="close", series="symbol").fit(stocks).plot().axes) == 1
 
 
+def test_one_of_several_series(prices, tmp_path):
+    stocks = pd.concat([price_frame(seed=1).assign(symbol="A"), prices.assign(symbol="B")])
+    own = zoo.Forecaster("ridge", targets="close", series="symbol", only="B").fit(stocks)
+    alone = zoo.Forecaster("ridge", targets="close").fit(prices)
+    assert own.scores == alone.scores and len(own.plot().axes) == 1
+    own.save(tmp_path)
+    loaded = zoo.Forecaster.load(tmp_path)
+    expected = alone.predict()["close"]
+    for forecasts in (own.predict(), loaded.predict(stocks), loaded.fit(stocks).predict()):
+        np.testing.assert_array_equal(forecasts["close"], expected)
+
+
 def test_what_is_shown_of_it_is_one_line(prices):
     own = quick(lookback=9, hidden_size=8)
     shown = "Forecaster('lstm', lookback=9, targets='close', fit={'max_epochs': 3}, hidden_size=8)"

@@ -33,8 +33,9 @@ class DataFields(Record):
     fingerprint: SHA-256 of the values in the rows used; columns: names given to a file without a header line, null: it
     has one; time: the time column that the user named, null: none; missing: policy for missing values; first, last:
     times of the first and the last row, null: the data have no times; series: the column that tells series apart;
-    series_count: how many are used; both are absent for one series. case, label: the columns of the cases and of their
-    classes, test: the file of the test part; all three are absent for forecasts, and where the source tells them.
+    series_count: how many are used, or only: the name of the one that is; absent for one series. case, label: the
+    columns of the cases and of their classes, test: the file of the test part; all three are absent for forecasts, and
+    where the source tells them.
     """
 
     source: str
@@ -47,6 +48,7 @@ class DataFields(Record):
     last: str | None
     notes: tuple[str, ...] = ()
     series: str | None = absent()
+    only: str | None = absent()
     series_count: int | None = absent()
     case: str | None = absent()
     label: str | None = absent()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LAST = 60  # actual values that a picture shows, at least
-DATA = ("channels", "time", "series", "case", "label", "missing")
+READING = ("time", "series", "only", "case", "label")  # how data are read
 USUAL = {"horizon": 1, "scaler": "standard", "conformal": False, "adaptive": False, "direction": False}
 
 
@@ -58,6 +58,7 @@ class Forecaster:
         channels: Sequence[str] | None = None,
         time: str | None = None,
         series: str | None = None,
+        only: str | None = None,
         case: str | None = None,
         label: str | None = None,
         missing: str | None = None,
@@ -87,8 +88,8 @@ class Forecaster:
         resolve(variant(chosen[0]).build, params, f"variant '{chosen[0]}'")
         FitConfig.of(dict(fit or {}))
         self.name, self.params, self.fit_settings, self.device = chosen[0], params, dict(fit or {}), device
-        of_data = {"channels": channels, "time": time, "series": series, "case": case, "label": label}
-        self.data_settings = {**of_data, "missing": missing, "targets": _listed(targets)}
+        of_data = {"channels": channels, "time": time, "series": series, "only": only, "case": case}
+        self.data_settings = {**of_data, "label": label, "missing": missing, "targets": _listed(targets)}
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
             "quantiles": quantiles, "conformal": conformal, "adaptive": adaptive, "direction": direction,
@@ -107,11 +108,11 @@ class Forecaster:
         shares = shares_of(tuple(split)) if isinstance(split, list) else None
         fit: Any = about.get("fit")
         settings: dict[str, Any] = {
-            "channels": list(file.channels), "series": file.series_column, "scaler": file.scaler.name,
-            "normalise": problem.normalise, "quantiles": problem.quantiles, "conformal": problem.is_conformal,
-            "adaptive": problem.is_adaptive, "direction": problem.task == "direction",
-            "fit": fit if isinstance(fit, Mapping) else None, "split": about.get("split_of_each") or shares,
-            **file.params,
+            "channels": list(file.channels), "series": file.series_column, "only": file.only,
+            "scaler": file.scaler.name, "normalise": problem.normalise, "quantiles": problem.quantiles,
+            "conformal": problem.is_conformal, "adaptive": problem.is_adaptive,
+            "direction": problem.task == "direction", "fit": fit if isinstance(fit, Mapping) else None,
+            "split": about.get("split_of_each") or shares, **file.params,
         }  # fmt: skip
         if not file.classes:
             settings |= {
@@ -128,7 +129,7 @@ class Forecaster:
         variant `name` where it is given. For other data than the run's the split has the same shares."""
         row = best_row(Path(folder), None if name is None else named(name)).row
         settings = suite_settings(row, "data")
-        of_data = {key: settings["data"].get(key) for key in (*DATA, "targets")}
+        of_data = {key: settings["data"].get(key) for key in (*READING, "channels", "missing", "targets")}
         return cls(row.variant, **of_data, **settings["problem"], fit=settings["fit"], **row.params)
 
     def fit(
@@ -228,7 +229,7 @@ class Forecaster:
         if isinstance(table, Cases):
             raise InputError("plot draws forecasts of a series, and these are sequences to classify")
         forecasts, saved = self.predict(table), self.model
-        if saved.file.series_column is not None:
+        if saved.file.series:
             first = str(forecasts[saved.file.series_column].iloc[0])
             forecasts = forecasts[forecasts[saved.file.series_column] == first]
             table = table.of_each_series()[first]
@@ -275,7 +276,7 @@ class Forecaster:
         if isinstance(data, Table | Cases):
             return data
         expect("data", data, SOURCES, "what zoo.load takes or returns")
-        how: dict[str, Any] = {name: self.data_settings[name] for name in ("time", "series", "case", "label")}
+        how: dict[str, Any] = {name: self.data_settings[name] for name in READING}
         return load(data, **how)
 
     def _known(self, data: Any) -> Table | Cases:

@@ -151,6 +151,7 @@ def bench(
     channels: Sequence[str] | None = None,
     time: str | None = None,
     series: str | None = None,
+    only: str | None = None,
     case: str | None = None,
     label: str | None = None,
     missing: str | None = None,
@@ -175,7 +176,7 @@ def bench(
     """
     known = (str, Path, pd.DataFrame, pd.Series, np.ndarray, Cases)
     expect("data", data, known, "a path, a name, a DataFrame or an array")
-    chosen = {"channels": channels and list(channels), "time": time, "series": series, "missing": missing}
+    chosen = {"channels": channels and list(channels), "time": time, "series": series, "only": only, "missing": missing}
     if isinstance(data, Cases):
         if data.is_test is not None:
             raise InputError("cases with a test part of their own come from files: name the file, such as X_TRAIN.ts")
@@ -208,7 +209,7 @@ def _bench(
     if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
         targets = columns
     if targets is None:
-        how = {name: settings["data"].get(name) for name in ("time", "series", "case", "label")}
+        how = {name: settings["data"].get(name) for name in ("time", "series", "only", "case", "label")}
         if not isinstance(load(source, **how), Cases):
             raise InputError("name what to forecast: targets='close', or several in a list")
         targets = []

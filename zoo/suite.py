@@ -39,9 +39,9 @@ MOST_FOLDS = 1_000
 class DataSettings(Record):
     """[data]: where the numbers are, and which of them are used.
 
-    targets: names, or ["all"]; series: the column that tells several series apart; case, label: of a table of sequences
-    to classify, the columns of the cases and of their classes; test: a file with the cases of the test part; file: what
-    a file that the user brings has to be.
+    targets: names, or ["all"]; series: the column that tells several series apart; only: the one to take; case, label:
+    of a table of sequences to classify, the columns of the cases and of their classes; test: a file with the cases of
+    the test part; file: what a file that the user brings has to be.
     """
 
     source: str
@@ -51,6 +51,7 @@ class DataSettings(Record):
     time: str | None = None
     missing: str | None = None
     series: str | None = None
+    only: str | None = None
     case: str | None = None
     label: str | None = None
     test: str | None = None
@@ -329,7 +330,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
     if file is not None:
         check_there(data["source"], file)
     if table is None:
-        of_cases = {name: data.get(name) for name in ("series", "case", "label", "test")}
+        of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
         table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
     if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
@@ -369,6 +370,7 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         first=stamp(data.time.min()) if data.time is not None else None,
         last=stamp(data.time.max()) if data.time is not None else None,
         series=settings.series,
+        only=settings.only,
         series_count=len(data.panel.names) if data.panel is not None else None,
         case=settings.case,
         label=settings.label,

@@ -87,6 +87,7 @@ STOCKS = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") fo
         {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "adaptive": True, "channels": ["close", "open"]},
         {"direction": True, "calendar": ["weekday"], "known": ["volume"]},
         {"series": "symbol"},
+        {"series": "symbol", "only": "S1"},
         {"folds": 2},
         {},
     ],

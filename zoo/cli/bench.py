@@ -32,6 +32,9 @@ def bench(
     data: Annotated[
         Path | None, option(options.COLUMNS, "The file of a published benchmark, which you bring: PATH/ETTh1.csv.")
     ] = None,
+    is_local: Annotated[
+        bool, option(options.MODELS, "Of several series: models of each alone, not one of all.", "--local")
+    ] = False,
     models: Annotated[str | None, option(options.MODELS, "Variants: lstm,naive (default: all).")] = None,
     seeds: Annotated[
         int | None, option(options.MODELS, "Runs of each variant that learns at random (default: 5).")
@@ -68,7 +71,7 @@ def bench(
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes["data"]["source"] = None if data is None else str(data)
     changes["run"] = {"models": options.names_in(models), "seeds": seeds}
-    suites, is_many = options.suites_from(sources, changes, settings or [], preset)
+    suites, is_many = options.suites_from(sources, changes, settings or [], preset, is_local=is_local)
     if is_many and (tuned is not None or as_json):
         raise InputError("--tuned and --json belong to a single suite: run them one by one")
     shared: dict[str, Any] = {

@@ -19,6 +19,7 @@ DATA: dict[str, Any] = {
     "time": options.Time,
     "missing": options.Missing,
     "series": Annotated[str | None, option(options.COLUMNS, "The column that tells series apart, such as symbol.")],
+    "only": Annotated[str | None, option(options.COLUMNS, "Of several series, the name of the one to take.")],
     "case": options.Case,
     "label": options.Label,
     "test": Annotated[Path | None, option(options.COLUMNS, "A file with the cases of the test part.", "--test")],

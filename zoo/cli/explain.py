@@ -63,7 +63,13 @@ def explain(
     kept = model / "model"  # in the folder of zoo select
     saved = load_model(kept if not (model / "model.json").exists() and kept.is_dir() else model)
     table = load(
-        source, columns=options.names_in(columns), time=time, case=case, label=label, series=saved.file.series_column
+        source,
+        columns=options.names_in(columns),
+        time=time,
+        case=case,
+        label=label,
+        series=saved.file.series_column,
+        only=saved.file.only,
     )
     with torch_threads(1), Console(stderr=True).status("reading") as status:
         explained = explain_model(

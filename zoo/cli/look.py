@@ -137,6 +137,8 @@ def data_command(
     target: Annotated[str | None, typer.Option(help="The column to advise on (default: the likeliest).")] = None,
     columns: Columns = None,
     time: Time = None,
+    series: Annotated[str | None, typer.Option(help="The column that tells series apart, such as symbol.")] = None,
+    only: Annotated[str | None, typer.Option(help="Of several series, the name of the one to describe.")] = None,
     case: Case = None,
     label: Label = None,
     draw: Annotated[
@@ -159,8 +161,9 @@ def data_command(
         from zoo.data.describe_cases import case_lines, describe_cases
         from zoo.data.sources import load
 
-        table = load(source, columns=names_in(columns), time=time, case=case, label=label)
-        named = {"--columns": columns, "--time": time, "--case": case, "--label": label}
+        table = load(source, columns=names_in(columns), time=time, series=series, only=only, case=case, label=label)
+        named = {"--columns": columns, "--time": time, "--series": series, "--only": only, "--case": case}
+        named["--label"] = label
         typed = [part for flag, value in named.items() if value is not None for part in (flag, value)]
         if draw is not None:
             _draw(table, draw)

@@ -180,7 +180,7 @@ def predict(
     if variants is not None:
         from_file(variants)
     saved = load_model(model)
-    how = {"series": saved.file.series_column, "case": case, "label": label}
+    how = {"series": saved.file.series_column, "only": saved.file.only, "case": case, "label": label}
     table = load(source, columns=options.names_in(columns), time=time, **how)
     if isinstance(table, Cases):
         if origin is not None:

@@ -91,7 +91,10 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             from zoo.data.sources import load
             from zoo.data.table import Table
 
-            how = {name: wanted["data"].get(name) for name in ("columns", "time", "series", "case", "label", "test")}
+            how = {
+                name: wanted["data"].get(name)
+                for name in ("columns", "time", "series", "only", "case", "label", "test")
+            }
             table = load(source, **how)
             if isinstance(table, Table):
                 raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
@@ -135,7 +138,7 @@ def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:
     from zoo.data.table import Table
 
     data, problem = changes["data"], changes["problem"]
-    how = {name: data.get(name) for name in ("columns", "time", "series", "case", "label", "test")}
+    how = {name: data.get(name) for name in ("columns", "time", "series", "only", "case", "label", "test")}
     table = load(source, **how)
     if not isinstance(table, Table) or table.series is not None:
         raise InputError(f"--advised takes one series, and {source} is read as several: leave it out")
@@ -152,10 +155,13 @@ def suites_from(
     changes: Mapping[str, Mapping[str, Any]],
     settings: Sequence[str],
     preset: str | None,
+    *,
+    is_local: bool = False,
 ) -> "tuple[list[Suite], bool]":
     """The suites of sources (suite files, data, benchmarks, folders of suites and data), and whether they are several.
 
-    changes and settings: as suite_from takes them, over what a benchmark says. Raises InputError.
+    changes and settings: as suite_from takes them, over what a benchmark says; is_local: each series of a source is a
+    problem of its own. Raises InputError.
     """
     from zoo.benchmark import is_benchmark, read_benchmark, shipped
     from zoo.data.sources import NAMES
@@ -183,7 +189,27 @@ def suites_from(
             suites.append(suite_from(source if path is None else str(path), changes, settings))
     if preset is not None and not is_preset_used:
         raise InputError(f"--preset belongs to a benchmark, such as standard, got {', '.join(sources)}")
+    if is_local:
+        return [local for suite in suites for local in _of_each_series(suite)], True
     return suites, is_many
+
+
+def _of_each_series(suite: "Suite") -> "list[Suite]":
+    """A suite for each series of a suite's data, called by the series' name."""
+    from zoo.data.sources import load
+    from zoo.data.table import Table
+
+    if suite.data.series is None or suite.data.only is not None:
+        raise InputError("--local trains models for each of several series: name their column with --series, no --only")
+    table = load(suite.data.source, columns=suite.data.columns, time=suite.data.time, series=suite.data.series)
+    assert isinstance(table, Table)
+    named = {_slug(Path(name)): name for name in table.of_each_series()}
+    if len(named) < len(table.of_each_series()):
+        raise InputError(f"two series of {table.source} have names that make the same folder: rename one")
+    return [
+        suite.model_copy(update={"name": slug, "data": suite.data.model_copy(update={"only": name})})
+        for slug, name in named.items()
+    ]
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

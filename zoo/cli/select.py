@@ -37,7 +37,6 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
         "case",
         "label",
         "test",
-        "series",
         "quantiles",
         "interval",
         "advised",

@@ -37,7 +37,7 @@ Texts = list[str] | None
         "zoo tune bilstm sp500 --targets close --range lookback=7:60",
     )
 )
-@takes_data(without=["folds", "sliding", "series", "test"])
+@takes_data(without=["folds", "sliding", "test"])
 def tune(
     names: Annotated[str, typer.Argument(metavar="NAME|all", help="A variant, several (a,b), or all of the suite's.")],
     source: Annotated[

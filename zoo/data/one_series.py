@@ -111,6 +111,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         ),
         whole=whole,
         fold=fold,
+        only=(str(table.series_column), table.only) if table.only is not None else None,
         calendar=request.calendar,
         known=known,
         known_scaler=known_scaler,

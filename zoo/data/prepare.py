@@ -26,6 +26,7 @@ def prepare(
     columns: Sequence[str] | None = None,
     time: str | None = None,
     series: str | None = None,
+    only: str | None = None,
     case: str | None = None,
     label: str | None = None,
     test: str | Path | None = None,
@@ -47,8 +48,8 @@ def prepare(
 
     targets: what to forecast, needed where there are several columns; channels: the model's inputs (default: every
     numeric column); targets must be among them. Those that are constant over the training rows are left out. columns,
-    time, series, case, label, test: of a table that is not loaded yet, see zoo.load. A window belongs to the part in
-    which all its target rows lie, and to none where one of them was filled. lookback, split, normalise: None is 7,
+    time, series, only, case, label, test: of a table that is not loaded yet, see zoo.load. A window belongs to the part
+    in which all its target rows lie, and to none where one of them was filled. lookback, split, normalise: None is 7,
     (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the source
     declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal:
     calibrate them on the validation part; adaptive: let them follow their own hits and misses from forecast to
@@ -65,10 +66,11 @@ def prepare(
 
     Raises InputError for a setting or values that cannot be used.
     """
-    how = {"columns": columns, "time": time, "series": series, "case": case, "label": label, "test": test}
+    how: dict[str, Any] = {"columns": columns, "time": time, "series": series, "only": only}
+    how |= {"case": case, "label": label, "test": test}
     if not isinstance(table, Table | Cases):
         expect("table", table, SOURCES, "what zoo.load returns, or what it takes")
-        table = load(table, **how)  # type: ignore[arg-type]
+        table = load(table, **how)
     elif setting := next((name for name, value in how.items() if value is not None), None):
         raise InputError(
             f"{setting} says how {table.source} is read, and it is read already: give {setting} to zoo.load"

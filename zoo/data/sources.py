@@ -16,7 +16,7 @@ from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table, match_columns
 from zoo.data.times import find_order, is_named_like_time
 from zoo.data.ts_file import read_ts
-from zoo.errors import InputError, expect, expect_names, first_line, nearest, plain
+from zoo.errors import InputError, expect, expect_names, first_line, nearest, plain, unknown
 from zoo.files import LARGEST, read_input, too_large
 
 NAMES = (*builtin.NAMES, *case_sets.NAMES)
@@ -31,6 +31,7 @@ def load(
     columns: Sequence[str] | None = None,
     time: str | None = None,
     series: str | None = None,
+    only: str | None = None,
     case: str | None = None,
     label: str | None = None,
     test: str | Path | None = None,
@@ -38,10 +39,10 @@ def load(
     """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or what is in memory.
 
     source: of a DataFrame or Series the index may be the time; an array is [rows] or [rows, columns].
-    columns: names for a file without a header line. time: the time column, where find_order does not find
-    it. series: the column that tells series apart, where the source holds several. Rows come back in ascending time
-    order, series by series; Table.notes lists what was changed. To read a file with the
-    name of a built-in, write ./NAME.
+    columns: names for a file without a header line. time: the time column, where find_order does not find it. series:
+    the column that tells series apart, where the source holds several; only: the name of the one to read. Rows come
+    back in ascending time order, series by series; Table.notes lists what was changed. To read a file with the name of
+    a built-in, write ./NAME.
 
     Sequences to classify become Cases: a .ts file of the UCR and UEA archives (NAME_TEST.ts beside NAME_TRAIN.ts is its
     test part), or a table with a row for each step, in which `case` is the column that tells cases apart, and `label`
@@ -56,6 +57,9 @@ def load(
     expect("time", time, (str, None), "the name of a column")
     for argument, value in (("series", series), ("case", case), ("label", label)):
         expect(argument, value, (str, None), "the name of a column")
+    expect("only", only, (str, None), "the name of a series")
+    if only is not None and series is None:
+        raise InputError(f"only chooses the series '{only}': name the column that tells series apart with series too")
     if label is not None and case is None:
         raise InputError("label names the classes of cases: name the column that tells cases apart with case too")
     if test is not None:
@@ -73,7 +77,16 @@ def load(
         return case_sets.cases_of(name) if name in case_sets.NAMES else read_ts(_existing(name))
     missing = builtin.BUILT_IN[name].missing if name in builtin.NAMES else "refuse"
     frame, where, first = _frame(source, columns)
-    return replace(_table(frame, where, time, series, first_line=first), missing=missing)
+    table = replace(_table(frame, where, time, series, first_line=first), missing=missing)
+    return table if only is None else _one_of(table, only)
+
+
+def _one_of(table: Table, name: str) -> Table:
+    """The one series of a table that is called so."""
+    every = table.of_each_series()
+    if name not in every:
+        raise unknown("series", name, list(every), f"of {table.source}")
+    return replace(every[name], notes=table.notes, only=name)
 
 
 def in_memory(source: Source) -> str | Path | pd.DataFrame:

@@ -22,7 +22,7 @@ class Table:
 
     values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
     rows is known; series: the name of each row's series, which together hold ascending rows, and series_column, where
-    it comes from, or None for one series;
+    it comes from, or None for one series; only: its name, where it is one of those that a source holds;
     missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
     columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
@@ -36,6 +36,7 @@ class Table:
     notes: tuple[str, ...] = ()
     series: np.ndarray | None = None
     series_column: str | None = None
+    only: str | None = None
 
     def __len__(self) -> int:
         return len(self.values)

@@ -105,7 +105,11 @@ def explain(
     if not isinstance(model, SavedModel):
         expect("data", data, Data, "what zoo.prepare returns, for a model that is not a saved one")
     if isinstance(model, SavedModel) and not isinstance(data, Data):
-        table = data if isinstance(data, Table | Cases) else load(data, series=model.file.series_column)
+        table = (
+            data
+            if isinstance(data, Table | Cases)
+            else load(data, series=model.file.series_column, only=model.file.only)
+        )
         data, is_of_fit = kept_data(model, table)
     assert isinstance(data, Data)
     own = model.model if isinstance(model, SavedModel) else model

@@ -123,7 +123,9 @@ class Board:
 
     @property
     def source(self) -> str:
-        return str(self.first["data.source"])
+        """The data, and of several series in a file the one that was taken."""
+        only = value_of(self.first, "data.only")
+        return f"{self.first['data.source']}{'' if only is None else f' ({only})'}"
 
     @property
     def targets(self) -> tuple[str, ...]:

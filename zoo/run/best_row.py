@@ -17,7 +17,7 @@ SAME_PROBLEM = (
     "task", "targets", "horizon", "split", "split_of_each", "quantiles", "is_conformal", "is_adaptive", "folds",
     "classes",
 )  # fmt: skip
-SAME_DATA = ("source", "rows", "first", "last", "series")
+SAME_DATA = ("source", "rows", "first", "last", "series", "only")
 UNKNOWN = "no skill on validation rows was stored"
 MOST_NAMES = 5  # in a sentence
 
@@ -87,7 +87,9 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
     """
     data, problem = row.data, row.problem
     split: list[Any] = list(problem.split_of_each or problem.split)
-    whole = {name: getattr(data, name) for name in ("columns", "time", "series", "case", "label", "test", "missing")}
+    whole = {
+        name: getattr(data, name) for name in ("columns", "time", "series", "only", "case", "label", "test", "missing")
+    }
     if source is not None:
         whole["test"] = None
         if not problem.split_of_each:

@@ -193,7 +193,13 @@ def check_folder(folder: Path) -> None:
 
 
 def _table_of(suite: Suite) -> Table | Cases:
-    return load(suite.data.source, columns=suite.data.columns, time=suite.data.time)
+    return load(
+        suite.data.source,
+        columns=suite.data.columns,
+        time=suite.data.time,
+        series=suite.data.series,
+        only=suite.data.only,
+    )
 
 
 def candidates_table(board: Board) -> pd.DataFrame:
@@ -220,7 +226,7 @@ def _check(whole: Data, suite: Suite) -> None:
     if whole.problem.task != "forecast":
         raise InputError(f"zoo select chooses among point forecasts so far, and the task is {whole.problem.task}")
     if whole.panel is not None:
-        raise InputError("zoo select chooses for one series so far: write one series to a file of its own")
+        raise InputError("zoo select chooses for one series so far: choose it with --only")
     if suite.problem.folds > 1:
         raise InputError("zoo select has blocks of its own: leave folds out")
     if whole.valid is None:

@@ -1,5 +1,7 @@
 """forecast_next: the horizon after a table's last row, or after earlier ones, by a saved model."""
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import torch
@@ -146,7 +148,7 @@ def _adapted(
     """The same forecasts, moved by what those since the model's training would have hit and missed."""
     problem, seen = saved.model.problem, saved.file.seen
     rows = len(inputs.scaled)
-    if isinstance(seen, str) and inputs.time is not None:
+    if isinstance(seen, datetime) and inputs.time is not None:
         seen = int((inputs.time <= pd.Timestamp(seen)).sum())
     replayed = np.arange(max(problem.lookback, seen if isinstance(seen, int) else rows), rows + 1)
     if not len(replayed):

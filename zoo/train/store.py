@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, NaiveDatetime, ValidationError, model_validator
 
 from zoo.data.dataset import Data
 from zoo.data.scaling import Scaler, ScalerName
@@ -61,7 +61,8 @@ class ModelFile(Record):
 
     code: of the variant, None for the zoo's own in a model of format 1; channels, targets: column names in the model's
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
-    series: the scaler of each series by its name, where there are several (scaler is then the first one's); known:
+    series: the scaler of each series by its name, where there are several (scaler is then the first one's), which
+    series_column tells apart; only: the one that it was fitted to; known:
     columns whose coming values it needs, with scalers of their own; classes: their names, of a model that classifies,
     whose one target is what they are called; seen: of a model whose quantiles adapt, the time of the last row that it
     has seen, or the number of rows; checksum: SHA-256 of everything else.
@@ -81,10 +82,11 @@ class ModelFile(Record):
     known_scaler: ModelScaler | None = None
     masked: tuple[str, ...] = ()
     series_column: str | None = None
+    only: str | None = None
     series: dict[str, ModelScaler] = Field(default={})
     known_series: dict[str, ModelScaler] = Field(default={})
     classes: tuple[str, ...] = ()
-    seen: str | int | None = None
+    seen: NaiveDatetime | int | None = None
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -105,6 +107,8 @@ class ModelFile(Record):
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
         if shape.output_shape[2:] != ((len(shape.quantiles),) if shape.quantiles else ()):
             raise ValueError("problem.output_shape must end with the number of problem.quantiles")
+        if shape.is_adaptive and (0.5 not in shape.quantiles or self.seen is None):
+            raise ValueError("adaptive quantiles need 0.5 among problem.quantiles, and what the model has seen")
         if self.targets != tuple(self.channels[position] for position in shape.targets):
             raise ValueError("targets must be the channels at the positions problem.targets")
         return self
@@ -182,7 +186,8 @@ def saved_model(
         "channels": data.channels,
         "targets": data.targets,
         "scaler": scalers[0],
-        "series_column": data.panel.column if data.panel is not None else None,
+        "series_column": data.panel.column if data.panel is not None else data.only[0] if data.only else None,
+        "only": data.only[1] if data.only else None,
         "series": dict(zip(data.panel.names, scalers, strict=True)) if data.panel is not None else {},
         "missing": data.missing,
         "calendar": data.calendar,

@@ -113,7 +113,7 @@ def plan_of(name: str, data: Data, settings: StudySettings) -> Plan:
     if sampler == "cmaes" and len(objectives) > 1:
         raise InputError("sampler cmaes takes one objective: choose tpe, gp or random for several")
     if data.panel is not None:
-        raise InputError("zoo tune works on one series: leave out [data] series, and choose the rows of one")
+        raise InputError("zoo tune works on one series: choose it with --only, or leave out --series")
     if data.valid is None:
         raise InputError("tuning compares trials on the validation part, and the split leaves none: change --split")
     origins(data.without_test() if settings.folds > 1 else data, settings.folds)
