@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup bench test test-fast lint types fuzz kill bench-fit bench-tune defaults clean
+.PHONY: setup bench test test-fast docs lint types fuzz kill bench-fit bench-tune defaults clean
 
 setup: $(READY)
 
@@ -38,6 +38,10 @@ fuzz: $(READY)
 # 50 kills at random moments of zoo bench, and of zoo tune.
 kill: $(READY)
 	ZOO_KILLS=50 $(BIN)/python -m pytest --timeout 0 tests/run/test_kills.py
+
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open site/index.html; with search: python3 -m http.server --directory site"
 
 lint: $(READY)
 	$(BIN)/ruff check .

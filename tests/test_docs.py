@@ -1,9 +1,10 @@
-"""README and docs: every command and example runs, every link leads somewhere.
+"""README and docs: every command and example runs, every link leads somewhere, and the site is whole.
 
 A page's steps run in their order, in one folder: indented lines `zoo ...` or `.venv/bin/zoo ...` up to a `#`, and
-blocks of python; a block whose first line is `# name.py` becomes that file. The folder holds prices.csv, stocks.csv and
-motions.csv, copies of the suites with fewer variants and seeds, and of committed results that a command reads. QUICK is
-added to a command, and the database of an example is SQLite; nothing else is changed.
+blocks of python; a block whose first line is `# name.py` or `# name.toml` becomes that file. A line that ends in
+`# exits with 1` does. The folder holds prices.csv, stocks.csv and motions.csv, copies of the suites with fewer variants
+and seeds, and of committed results that a command reads. QUICK is added to a command, unless it runs a suite that the
+page itself wrote, and the database of an example is SQLite; nothing else is changed.
 """
 
 import ast
@@ -28,8 +29,10 @@ from zoo import registry
 from zoo.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-STEP = re.compile(r"^    (?:\.venv/bin/)?zoo ([^#\n]+)|^```(python|toml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+STEP = re.compile(
+    r"^    (?:\.venv/bin/)?zoo ([^#\n]+)(?:# exits with (\d))?|^```(python|toml)\n(.*?)^```", re.MULTILINE | re.DOTALL
+)
 QUICK = {
     "bench": ("--seeds", "1", "--set", "fit.max_epochs=1", "--jobs", "1"),
     "fit": ("--set", "fit.max_epochs=1"),
@@ -67,8 +70,8 @@ def folder(tmp_path, prices_csv, monkeypatch):
     return tmp_path
 
 
-def run_command(line: str) -> str:
-    """Run a command of a page; what it says it writes is there afterwards."""
+def run_command(line: str, code: str) -> str:
+    """Run a command of a page, which exits with this code if it names one; what it says it writes is there then."""
     name, *arguments = shlex.split(re.sub(r"postgresql://\S+", "sqlite:///shared.db", line))
     if name in ("report", "compare"):
         for results in (Path(argument) for argument in arguments if argument.startswith("results")):
@@ -79,12 +82,14 @@ def run_command(line: str) -> str:
     if arguments[:1] == ["ucr"] and find_spec("aeon") is None:
         return ""
     models = "naive,minirocket,gru" if arguments[:1] == ["ucr"] else "naive,ridge,linear"
-    few = ("--models", models) if name == "bench" and "--models" not in arguments else ()
+    is_own = Path(arguments[0]).parent == Path() and arguments[0].endswith(".toml") and Path(arguments[0]).exists()
+    few = ("--models", models) if name == "bench" and "--models" not in arguments and not is_own else ()
     if arguments[:1] == ["standard"] and "--preset" not in arguments:
         few += ("--preset", "quick")
-    ended = run_zoo_here(name, *arguments, *few, *QUICK.get(name, ()))
+    ended = run_zoo_here(name, *arguments, *few, *(() if is_own else QUICK.get(name, ())))
     undecided = {3} if "--fail-on" in line else set()  # what committed rows can answer is no matter here
-    assert ended.returncode in {0} | undecided, (line, ended.stdout, ended.stderr)
+    codes = {int(code)} if code else {0} | undecided
+    assert ended.returncode in codes, (line, ended.returncode, ended.stdout, ended.stderr)
     if "--out" in arguments:
         out = Path(arguments[arguments.index("--out") + 1])
         written = ("README.md" if is_whole else "report.md") if name in ("bench", "speed") else "."
@@ -105,14 +110,15 @@ def run_python(block: str) -> str:
 @pytest.mark.process
 def test_steps_of_a_page_run_in_their_order(page, folder):
     commands, printed = {}, []
-    for line, kind, block in STEP.findall(page.read_text(encoding="utf-8")):
+    for line, code, kind, block in STEP.findall(page.read_text(encoding="utf-8")):
         if line:
-            commands[line.split()[0]] = run_command(line)
-        elif kind == "toml":
+            commands[line.split()[0]] = run_command(line, code)
+            continue
+        if kind == "toml":
             tomllib.loads(block)
-        elif named := re.match(r"# (\w+\.py)\n", block):
+        if named := re.match(r"# (\w+\.(?:py|toml))\n", block):
             (folder / named[1]).write_text(block)
-        else:
+        elif kind == "python":
             printed.append(run_python(block))
     if page.name == "README.md":
         assert {"data", "bench", "report"} & set(commands)

@@ -54,6 +54,7 @@ def test_it_can_be_looked_at(run, tmp_path):
     assert run._repr_html_().count("<tr>") == 4
     for name in ("forecast", "skill"):
         run.plot(name).savefig(tmp_path / f"{name}.png")
+        assert run.plot(name)._repr_png_().startswith(b"\x89PNG")
         assert (tmp_path / f"{name}.png").stat().st_size > 5000
     assert run.report(tmp_path / "r.md").read_text().startswith("# ")
     assert "<html" in run.report(tmp_path / "r.html").read_text()[:300]

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,5 +62,5 @@ def plain_value(value: Any) -> Any:
 
 
 def is_watched() -> bool:
-    """Whether somebody looks on: in a terminal, or in a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    """Whether somebody looks on: in a terminal, or in a notebook that can show a bar."""
+    return sys.stderr.isatty() or ("ipykernel" in sys.modules and find_spec("ipywidgets") is not None)

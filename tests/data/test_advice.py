@@ -53,6 +53,14 @@ def test_a_lookback_holds_whole_seasons_where_there_is_one():
     assert int(settings(3 * np.sin(2 * np.pi * rows[:300] / 40) + noise[:300], 40)["lookback"]) == 30
 
 
+def test_a_spike_hides_no_season():
+    rows = np.arange(2000)
+    values = 3 * np.sin(2 * np.pi * rows / 24) + np.random.default_rng(0).normal(size=2000)
+    values[700] = 5000
+    assert int(settings(values, 24)["lookback"]) % 24 == 0
+    assert not any("drift" in each.reason for each in advice_on(values, 24))
+
+
 def test_growth_is_asked_for_where_steps_grow_with_the_level():
     steps = np.random.default_rng(0).normal(0.002, 0.01, size=2000)
     assert settings(100 * np.exp(steps.cumsum()))["scaler"] == "log"

@@ -20,6 +20,7 @@ STRONG_SEASON = 0.1  # of the variance beside the trend
 LONG_GAP = 3  # rows, that a repeated value may stand for
 MANY_MISSING = 0.05
 ROOTS = 0.05  # level of the two tests
+SPIKE = 5  # interquartile ranges beyond the quartiles
 UNEVEN = 4.0  # how much larger steps may become before growth is asked for
 OUTSIDE = 0.2  # of the newest values beyond the range of the others
 CALM = 2.0  # how much the usual step may change
@@ -47,7 +48,7 @@ def advice_on(values: np.ndarray, season: int | None) -> list[Advice]:
         return found
     newest = known[-MOST_ROWS:]
     growth = _growth(known)
-    series = np.log(newest) if growth else newest
+    series = _without_spikes(np.log(newest) if growth else newest)
     return [*found, *growth, _level(series, season), _lookback(series, season, len(values)), *_drift(values)]
 
 
@@ -112,6 +113,13 @@ def autoregressive_order(series: np.ndarray, most: int) -> int:
         if criterion < lowest:
             best, lowest = order, criterion
     return best
+
+
+def _without_spikes(series: np.ndarray) -> np.ndarray:
+    """The series with its far outliers drawn in: one of them would hide every season."""
+    low, high = np.percentile(series, [25, 75])
+    reach = SPIKE * (high - low)
+    return np.clip(series, low - reach, high + reach) if reach > 0 else series
 
 
 def _missing(gaps: np.ndarray) -> list[Advice]:
@@ -184,7 +192,7 @@ def _drift(values: np.ndarray) -> list[Advice]:
     outside = float(np.mean((after < before.min()) | (after > before.max())))
     if outside > OUTSIDE:
         told.append(f"{100 * outside:.0f} % of the newest fifth of the values lie outside the range of the others")
-    steps = [float(np.mean(np.abs(np.diff(part)))) for part in (before, after)]
+    steps = [float(np.percentile(np.abs(np.diff(part)), 75)) for part in (before, after)]
     if min(steps) > 0 and max(steps) / min(steps) > CALM:
-        told.append(f"its steps are {steps[1] / steps[0]:.1f} times as large as before")
+        told.append(f"its larger steps are {steps[1] / steps[0]:.1f} times as large as before")
     return [Advice("", "", f"drift: {' and '.join(told)}; what was learned before may not hold")] if told else []

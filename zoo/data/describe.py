@@ -68,7 +68,7 @@ def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
     span = f", {facts['first']} to {facts['last']}" if facts["first"] else ", no time column"
     text = [f"{facts['source']}: {facts['rows']} rows{span}"]
     if facts["first"]:
-        gaps = f", {facts['gaps']} longer steps" if facts["gaps"] else ""
+        gaps = f", {facts['gaps']} longer step{'s' * (facts['gaps'] > 1)}" if facts["gaps"] else ""
         season = f"; likely season: {facts['season']} steps" if facts["season"] else ""
         text.append(f"spacing: {facts['spacing'] or 'irregular'}{gaps}{season}")
     text += [LEGEND] if facts["columns"] else []

@@ -131,13 +131,19 @@ def plain(number: float) -> str:
 
 
 def canvas_of(figure: Figure) -> Any:
-    """The panels as one figure of matplotlib."""
+    """The panels as one figure of matplotlib, which a notebook shows whether or not it has imported pyplot."""
     from matplotlib.figure import Figure as Canvas
+
+    class Shown(Canvas):
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
 
     width = max(sum(chart.width for chart in row) for row in figure)
     heights = [max(chart.height for chart in row) for row in figure]
     columns = max(map(len, figure))
-    canvas = Canvas(figsize=(width, sum(heights)), layout="constrained", dpi=100)
+    canvas = Shown(figsize=(width, sum(heights)), layout="constrained", dpi=100)
     panels = canvas.subplots(len(figure), columns, squeeze=False, gridspec_kw={"height_ratios": heights})
     for row, axes_of_row in zip(figure, panels, strict=True):
         for axes in axes_of_row[len(row) :]:

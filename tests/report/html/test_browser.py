@@ -1,6 +1,7 @@
 """The page in a real browser: it sorts, filters and toggles, and neither complains nor asks the network."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def page(browser, tmp_path):
     path.write_text(html_page(results(folder)), encoding="utf-8")
     browser.get_log("performance"), browser.get_log("browser")
     browser.get(path.as_uri())
-    return browser
+    yield browser
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def names(page):
@@ -117,13 +120,81 @@ def test_every_figure_is_drawn_without_complaint_and_without_the_network(page):
     assert [url for url in requested if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
+def channels(colour):
+    """Red, green, blue and opacity of a colour of CSS, each from 0 to 1."""
+    if colour.startswith("#"):
+        return [*(int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)), 1.0]
+    parts = [float(part) for part in re.findall(r"[\d.]+", colour)]
+    return [*(part / 255 for part in parts[:3]), parts[3] if len(parts) == 4 else 1.0]
+
+
+def contrast(colour, paper, opacity=1.0):
+    """How much a colour stands out from the paper that it lies on, from 1 to 21 (WCAG 2.1)."""
+    *front, own = channels(colour)
+    back = channels(paper)[:3]
+    seen = [opacity * own * a + (1 - opacity * own) * b for a, b in zip(front, back, strict=True)]
+    bright = []
+    for each in (seen, back):
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in each]
+        bright.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(bright) + 0.05) / (min(bright) + 0.05)
+
+
+TEXTS = ("body", "h2", ".verdict", ".faint", "tr.baseline td", "tr.winner td", "th button", "dt", "pre", "label")
+INKS = """
+    const [font, label] = [arguments[0]._fullLayout.font, arguments[0].layout.hoverlabel];
+    return [font.color, label.font.color, label.bgcolor];
+"""
+LOOKS = """
+    return arguments[0]._fullData.filter(trace => trace.visible === true).flatMap(trace => [
+      ...(trace.mode.includes('lines') && trace.line.width ? [[trace.line.color, trace.opacity]] : []),
+      ...(trace.mode.includes('markers') ? [[trace.marker.color, trace.marker.opacity]] : []),
+    ]);
+"""
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark", "dark, then light"])
+def test_text_and_figures_stand_out_in_the_light_and_in_the_dark(page, scheme, width):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme_of(scheme.split(",")[0])]})
+    page.refresh()
+    places = page.find_elements("css selector", ".plot")
+    for place in places:
+        page.execute_script("arguments[0].scrollIntoView()", place)
+        WebDriverWait(page, 20).until(lambda _, place=place: place.get_attribute("data-drawn") == "yes")
+    if scheme == "dark, then light":  # as a system that changes in the evening, the other way round
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme_of("light")]})
+        ink = "return arguments[0]._fullLayout.font.color"
+        WebDriverWait(page, 20).until(lambda _: page.execute_script(ink, places[-1]) == "#1a1a1a")
+    style = "return getComputedStyle(arguments[0])[arguments[1]]"
+    paper = page.execute_script(style, page.find_element("css selector", "body"), "backgroundColor")
+    assert (sum(channels(paper)[:3]) < 1) == (scheme == "dark")
+    for name in TEXTS:
+        text = page.find_element("css selector", name)
+        own = page.execute_script(style, text, "backgroundColor")
+        below = own if channels(own)[3] else paper
+        assert contrast(page.execute_script(style, text, "color"), below) >= 4.5, name
+    for place in places:
+        ink, label, box = page.execute_script(INKS, place)
+        assert contrast(ink, paper) >= 4.5 and contrast(label, box) >= 4.5
+        for colour, opacity in page.execute_script(LOOKS, place):
+            assert contrast(colour, paper, opacity) >= 1.6, (place.get_attribute("aria-label"), colour, opacity)
+
+
+def scheme_of(name):
+    return {"name": "prefers-color-scheme", "value": name}
+
+
 @pytest.mark.parametrize("width", [390, 1200])
 def test_nothing_but_tables_scrolls_sideways(page, width):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     page.refresh()
     widths = page.execute_script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert widths[0] <= widths[1]
 
 

@@ -31,17 +31,18 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colours = () => {
     const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue("--ink").trim();
-    const line = style.getPropertyValue("--line").trim();
+    const [ink, line, tint] = ["--ink", "--line", "--tint"].map((name) => style.getPropertyValue(name).trim());
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: line };
-    return { ink, axis };
+    const hover = { bgcolor: tint, bordercolor: line, font: { color: ink } };
+    return { ink, axis, hover };
   };
   const isNarrow = () => innerWidth < 640;
   const furnished = (layout) => {
-    const { ink, axis } = colours();
+    const { ink, axis, hover } = colours();
     const shown = structuredClone(layout);
     Object.assign(shown, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
     shown.font = { color: ink, family: "system-ui, sans-serif", size: 13 };
+    shown.hoverlabel = hover;
     shown.modebar = { bgcolor: "rgba(0,0,0,0)", color: ink, activecolor: ink };
     shown.margin = { l: 70, r: 20, t: 20, b: 50, ...shown.margin };
     if (isNarrow()) shown.legend = { orientation: "h", yref: "container", y: 0, yanchor: "bottom" };
@@ -49,9 +50,15 @@
     return shown;
   };
   const isCrowded = ({ text = [] }) => text.length > 6 && text.some((label) => label.length > 6);
+  const LIGHTER = { "#0072B2": "#4C8DFF" }; // of the colours, the one that is too dark on the dark page
+  const toned = (trace, part) => {
+    const colour = trace.ink ? colours().ink : dark.matches && LIGHTER[trace[part]?.color];
+    return colour && trace[part] && { [part]: { ...trace[part], color: colour } };
+  };
   const traces = (data) => data.map((trace) => ({
     ...trace,
-    ...(trace.ink && { line: { ...trace.line, color: colours().ink } }),
+    ...toned(trace, "line"),
+    ...toned(trace, "marker"),
     ...(isNarrow() && isCrowded(trace) && { mode: "markers" }), // a tap shows the label
   }));
   const figures = JSON.parse(document.getElementById("figures").textContent);
