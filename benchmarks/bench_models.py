@@ -10,8 +10,8 @@ import pytest
 
 import zoo
 from zoo.records import checked
-from zoo.speed.cells import SpeedSuite, expand_speed
-from zoo.speed.workload import Workload
+from zoo.throughput.cells import SpeedSuite, expand_speed
+from zoo.throughput.workload import Workload
 
 BATCH = 64
 

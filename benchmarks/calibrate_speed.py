@@ -14,8 +14,8 @@ from pathlib import Path
 from zoo.cell import SpeedRow
 from zoo.report.speed_compare import compare
 from zoo.run.store import read_rows
-from zoo.speed.passes import NOISE, pass_rates, why_undecided
 from zoo.stats.timings import ratio_interval
+from zoo.throughput.passes import NOISE, pass_rates, why_undecided
 
 ZOO = str(Path(sys.executable).with_name("zoo"))
 CELLS = ["--models", "all", "--batch-size", "64", "--lookback", "7,96"]

@@ -18,7 +18,10 @@ def parts():
 @pytest.mark.parametrize(
     ("call", "rule"),
     [
-        (lambda _: zoo.load(None), "source must be a path, a built-in name or a pandas DataFrame, got NoneType"),
+        (
+            lambda _: zoo.load(None),
+            "source must be a path, a built-in name, a pandas DataFrame or Series, or an array, got NoneType",
+        ),
         (lambda _: zoo.load(7), "source must be a path, .* got int"),
         (lambda _: zoo.load("sp500", time=3), "time must be the name of a column, got int"),
         (lambda _: zoo.load("sp500", columns="close"), r"columns must be a list of names, \['close'\], got str"),

@@ -8,8 +8,9 @@ import pytest
 ROOMS = [
     "errors", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins", "problem", "data",
     "inline", "frames", "onnx_model", "metrics",
-    "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "speed",
-    "tuning", "report", "selection", "notebook", "choice", "testing", "learn", "explanation", "cli",
+    "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "throughput",
+    "tuning", "report", "selection", "notebook", "choice", "compared", "timed", "backtest", "forecaster",
+    "window_regressor", "testing", "learn", "explanation", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"
 FILES = sorted(path.relative_to(HOME).as_posix() for path in HOME.rglob("*.py"))

@@ -86,6 +86,23 @@ def test_a_named_folder_is_gone_on_from(prices, tmp_path):
     assert again.loc[again["variant"] != "linear", "started"].tolist() == started.tolist()
 
 
+def test_events_tell_epochs_and_rows(prices):
+    events = []
+    run = zoo.bench(prices, "close", **{**FEW, "models": ["ridge", "lstm"]}, on_event=events.append)
+    epochs = [event for event in events if event.epoch is not None]
+    assert [(event.cell.seed, event.epoch["epoch"]) for event in epochs] == [
+        (0, 1),
+        (0, 2),
+        (0, 3),
+        (1, 1),
+        (1, 2),
+        (1, 3),
+    ]
+    assert all(event.cell.variant == "lstm" and event.epoch["valid_loss"] > 0 for event in epochs)
+    assert {event.row.key for event in events if event.row is not None} == run.keys
+    assert sum(event.epoch is None and event.row is None for event in events) == 3  # each run began once
+
+
 def test_tasks_and_folds_are_settings(prices):
     few = {"models": ["naive", "ridge"], "seeds": 1}
     assert "q90" in zoo.bench(prices, "close", **few, quantiles=(0.1, 0.5, 0.9)).forecasts()

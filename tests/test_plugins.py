@@ -15,8 +15,8 @@ from zoo.errors import InputError
 from zoo.plugins import PluginWarning, _package_hash
 from zoo.registry import from_file, list_models
 from zoo.run.store import read_rows
-from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
 from zoo.suite import RunSettings, chosen_models
+from zoo.throughput.cells import SpeedSuite, expand_speed, read_speed_suite
 
 FILE = """
 from typing import Annotated

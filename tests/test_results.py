@@ -19,8 +19,8 @@ from zoo.report.speed import speed_section
 from zoo.run.results import results
 from zoo.run.store import read_rows
 from zoo.run.tuned import read_tuned, tuned_cells
-from zoo.speed.cells import expand_speed, read_speed_suite
 from zoo.suite import expand, read_suite
+from zoo.throughput.cells import expand_speed, read_speed_suite
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.backtest import Backtest
     from zoo.choice import select
+    from zoo.compared import Compared, compare
     from zoo.data.cases import Cases, cases
     from zoo.data.dataset import Data
     from zoo.data.prepare import prepare
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.table import Table
     from zoo.errors import Diverged, InputError
     from zoo.explanation.explain import Explanation, explain
+    from zoo.forecaster import Forecaster
     from zoo.notebook import Results, bench
     from zoo.onnx_model import OnnxModel
     from zoo.problem import Problem
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.run.results import results
     from zoo.selection.select import Selection
     from zoo.space import Choice, Float, Int
+    from zoo.timed import SpeedResults, speed
     from zoo.train.classify import classify
     from zoo.train.config import FitConfig
     from zoo.train.descent import Epoch, History
@@ -32,11 +36,14 @@ if TYPE_CHECKING:
     from zoo.train.store import SavedModel, load_model, save
     from zoo.tuning.result import StudyResult
     from zoo.tuning.study import tune
+    from zoo.window_regressor import WindowRegressor, make_windows
 
 __version__ = "0.1.0"
 
 _NAMES = {
+    "zoo.backtest": ("Backtest",),
     "zoo.choice": ("select",),
+    "zoo.compared": ("Compared", "compare"),
     "zoo.data.cases": ("Cases", "cases"),
     "zoo.data.dataset": ("Data",),
     "zoo.data.prepare": ("prepare",),
@@ -44,6 +51,7 @@ _NAMES = {
     "zoo.data.table": ("Table",),
     "zoo.errors": ("Diverged", "InputError"),
     "zoo.explanation.explain": ("Explanation", "explain"),
+    "zoo.forecaster": ("Forecaster",),
     "zoo.notebook": ("Results", "bench"),
     "zoo.onnx_model": ("OnnxModel",),
     "zoo.problem": ("Problem",),
@@ -51,6 +59,7 @@ _NAMES = {
     "zoo.run.results": ("results",),
     "zoo.selection.select": ("Selection",),
     "zoo.space": ("Choice", "Float", "Int"),
+    "zoo.timed": ("SpeedResults", "speed"),
     "zoo.train.classify": ("classify",),
     "zoo.train.config": ("FitConfig",),
     "zoo.train.evaluate": ("evaluate", "forecast"),
@@ -61,6 +70,7 @@ _NAMES = {
     "zoo.train.store": ("SavedModel", "load_model", "save"),
     "zoo.tuning.result": ("StudyResult",),
     "zoo.tuning.study": ("tune",),
+    "zoo.window_regressor": ("WindowRegressor", "make_windows"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = sorted([*_HOME, "__version__"])

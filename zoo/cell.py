@@ -257,15 +257,18 @@ class Cell(Record):
 class AccuracyRow(Cell, Measured):
     """A measured cell; its figures are null where it failed.
 
-    train_seconds: of fit; windows_per_second: training windows, median over epochs, null: no epochs; best_epoch: 0 for
-    the untrained weights; stopped: why training ended; gradient_norm: before clipping, the mean over
-    steps; clipped: the share of steps that clipped it; warning: what was wrong with gradients, null: nothing; together:
-    models that trained in one CUDA graph (train_seconds is then an equal share), null: alone; predictions, truth: files
-    beside the rows, see zoo.run.predictions.
+    valid_skill: skill on the validation part, which a choice between rows may rest on; absent where there is no such
+    part, where the model has learned from it, and in rows of an earlier version. train_seconds: of fit;
+    windows_per_second: training windows, median over epochs, null: no epochs; best_epoch: 0 for the untrained weights;
+    stopped: why training ended; gradient_norm: before clipping, the mean over steps; clipped: the share of steps that
+    clipped it; warning: what was wrong with gradients, null: nothing; together: models that trained in one CUDA graph
+    (train_seconds is then an equal share), null: alone; predictions, truth: files beside the rows, see
+    zoo.run.predictions.
     """
 
     figures = ("metrics", "train_seconds", "epochs", "parameter_count")
     metrics: Metrics | None = None
+    valid_skill: float | None = absent()
     train_seconds: float | None = None
     windows_per_second: float | None = None
     epochs: int | None = None

@@ -1,18 +1,22 @@
-"""Inline: data in memory become a source that worker processes can load."""
+"""Inline: what a program needs that the command does not: data in memory, folders that go, and who looks on."""
 
 import os
+import shutil
 import sys
+import tempfile
+import weakref
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
-from zoo.data.sources import NAMES
+from zoo.data.sources import NAMES, in_memory
 from zoo.errors import InputError
 from zoo.files import write_text
 
+T = TypeVar("T")
 IN_MEMORY = "data.csv"  # the file in the output folder that data in memory become
 
 
@@ -20,17 +24,36 @@ def source_of(data: Any, folder: Path) -> tuple[str, list[str] | None]:
     """What workers load, and the columns where that is known: data in memory become a file in the folder."""
     if isinstance(data, (str, Path)):
         return str(data) if str(data) in NAMES else os.path.abspath(data), None
-    if isinstance(data, np.ndarray):
-        if data.ndim not in (1, 2):
-            raise InputError(f"an array must have the shape [rows] or [rows, columns], got {list(data.shape)}")
-        data = pd.DataFrame(data.reshape(len(data), -1))
-        data.columns = ["value"] if data.shape[1] == 1 else [f"column{number}" for number in range(data.shape[1])]
-    frame = data.to_frame(name=data.name if data.name is not None else "value") if isinstance(data, pd.Series) else data
+    frame = in_memory(data)
+    assert isinstance(frame, pd.DataFrame)
     has_times = isinstance(frame.index, pd.DatetimeIndex)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / IN_MEMORY
     write_text(path, frame.to_csv(index=has_times, index_label="time" if has_times else None))
     return str(path.resolve()), list(map(str, frame.columns))
+
+
+def in_folder(out: str | Path | None, measure: Callable[[Path], T]) -> T:
+    """What `measure` gives for the folder `out`, or for one that lasts as long as the result.
+
+    Where it refuses the request, a folder that is new goes again.
+    """
+    if out is not None:
+        is_new = not Path(out).exists()
+        try:
+            return measure(Path(out))
+        except InputError:
+            if is_new:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
+    folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-"))
+    try:
+        measured = measure(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(measured, shutil.rmtree, folder, ignore_errors=True)
+    return measured
 
 
 def plain_value(value: Any) -> Any:

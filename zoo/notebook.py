@@ -1,10 +1,6 @@
 """zoo.bench: a benchmark from Python, with its results as a table, sentences, forecasts and pictures."""
 
-import html
-import shutil
-import tempfile
-import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +13,7 @@ from zoo.data.cases import Cases
 from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
-from zoo.inline import is_watched, plain_value, source_of
+from zoo.inline import in_folder, is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
 from zoo.report.evidence import judged, stored_of
@@ -25,6 +21,7 @@ from zoo.report.formats import as_text
 from zoo.report.pictures import board_figures
 from zoo.report.summary import summary_frame
 from zoo.report.tables import accuracy_table
+from zoo.report.text_table import html_table, html_text, plain_text
 from zoo.report.verdict import verdict
 from zoo.run.bench import run_suite
 from zoo.run.executor import Event
@@ -125,20 +122,11 @@ class Results:
         return path
 
     def __repr__(self) -> str:
-        table = accuracy_table(self.board)
-        widths = [max(len(row[place].text) for row in (*table.rows,)) for place in range(len(table.header))]
-        widths = [max(width, len(name)) for width, name in zip(widths, table.header, strict=True)]
-        lines = [table.header, *([cell.text for cell in row] for row in table.rows)]
-        text = ["  ".join(str(cell).rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([self.board.title, "", verdict(self.board)[0], "", *text])
+        text = plain_text(accuracy_table(self.board))
+        return "\n".join([self.board.title, "", verdict(self.board)[0], "", text])
 
     def _repr_html_(self) -> str:
-        table = accuracy_table(self.board)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
-        rows = ["".join(f"<td>{html.escape(cell.text)}</td>" for cell in row) for row in table.rows]
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        title, answer = html.escape(self.board.title), html.escape(verdict(self.board)[0])
-        return f"<p><b>{title}</b><br>{answer}</p><table><tr>{head}</tr>{body}</table>"
+        return html_text(self.board.title, verdict(self.board)[0]) + html_table(accuracy_table(self.board))
 
 
 def _classes_of(label: str, seed: Any, stored: Stored) -> pd.DataFrame:
@@ -170,6 +158,7 @@ def bench(
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    on_event: Callable[[Event], None] | None = None,
     **problem: Any,
 ) -> Results:
     """Train and score variants on data, each on several seeds in worker processes, as the command zoo bench does.
@@ -178,9 +167,10 @@ def bench(
     columns], or what zoo.cases returns; targets: what to forecast, needed where there are several columns, and none
     where sequences are classified (case, label: as zoo.load takes them); models: names, or ["all"]; fit:
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
-    an interruption (default: one that lasts as long as the results); problem: further settings of a suite's
-    [problem], such as split, scaler, normalise, quantiles, conformal, adaptive, direction, calendar, known, folds
-    and sliding.
+    an interruption (default: one that lasts as long as the results); on_event: called with an Event when a run begins,
+    with each of its epochs (event.epoch: its number, train_loss and valid_loss) and with its row; problem: further
+    settings of a suite's [problem], such as split, scaler, normalise, quantiles, conformal, adaptive, direction,
+    calendar, known, folds and sliding.
 
     Raises InputError for a wrong request, before anything runs. Ctrl-C leaves what was measured in `out`.
     """
@@ -199,22 +189,8 @@ def bench(
         "fit": dict(fit or {}),
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
-    if out is not None:
-        is_new = not Path(out).exists()
-        try:
-            return _bench(data, targets, Path(out), models, seeds, settings, jobs, progress)
-        except InputError:
-            if is_new:
-                shutil.rmtree(out, ignore_errors=True)
-            raise
-    folder = Path(tempfile.mkdtemp(prefix="lstm-zoo-bench-"))
-    try:
-        measured = _bench(data, targets, folder, models, seeds, settings, jobs, progress)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    weakref.finalize(measured, shutil.rmtree, folder, ignore_errors=True)
-    return measured
+    how = {"jobs": jobs, "progress": progress, "on_event": on_event}
+    return in_folder(out, lambda folder: _bench(data, targets, folder, models, seeds, settings, **how))
 
 
 def _bench(
@@ -224,8 +200,10 @@ def _bench(
     models: Sequence[str],
     seeds: int,
     settings: dict[str, Any],
-    jobs: int | None,
-    progress: bool,
+    *,
+    jobs: Any,
+    progress: Any,
+    on_event: Any,
 ) -> Results:
     source, columns = source_of(data, folder)
     if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
@@ -245,16 +223,20 @@ def _bench(
     from rich.progress import Progress
 
     with Progress(disable=not (progress and is_watched())) as bar:
-        run = run_suite(suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan))
+        run = run_suite(
+            suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan, on_event)
+        )
     if run.is_stopped:
         raise KeyboardInterrupt
     return Results(folder, frozenset(row.key for row in run.rows))
 
 
-def _listener(bar: Any, plan: Any) -> Any:
+def _listener(bar: Any, plan: Any, on_event: Any) -> Any:
     task = bar.add_task("zoo.bench", total=len(plan.waiting))
 
     def listen(event: Event) -> None:
         bar.update(task, description=f"{event.cell.variant} seed {event.cell.seed}", advance=int(event.row is not None))
+        if on_event is not None:
+            on_event(event)
 
     return listen

@@ -1,6 +1,6 @@
 """Problem: all that a model may know of the data."""
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Literal
 
 Normalise = Literal["last", "none", "instance"]
@@ -36,6 +36,11 @@ class Problem:
     is_adaptive: bool = False
     plain: tuple[int, ...] = ()
     shortest: int | None = None
+
+    def __repr__(self) -> str:
+        values = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
+        shown = (f"{name}={value!r}" for name, value, usual in values if usual is MISSING or value != usual)
+        return f"Problem({', '.join(shown)})"
 
     @property
     def horizon(self) -> int:

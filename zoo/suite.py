@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 
 from zoo.cell import Cell, DataFields, ProblemFields, TaskFields
+from zoo.data.cases import Cases
 from zoo.data.dataset import Data
 from zoo.data.known_file import KnownFile, check_same, check_there
 from zoo.data.prepare import prepare
@@ -194,15 +195,22 @@ def chosen_models(run: RunSettings, *, classifiers: bool = False) -> list[str]:
 
 
 def expand(
-    suite: Suite, *, device: str = "auto", needs_test: bool = True, timeout: float | None = None
+    suite: Suite,
+    *,
+    device: str = "auto",
+    needs_test: bool = True,
+    timeout: float | None = None,
+    table: Table | Cases | None = None,
 ) -> tuple[list[Cell], Data]:
     """The cells of a suite, seed by seed and fold by fold, and the data of the first fold.
 
     A variant that no seed changes has one cell in each fold; one that cannot do the task has none, and a note says why.
 
-    needs_test: refuse a split that leaves no test rows. Checks everything before anything runs: data, split, names,
-    types, and whether each variant runs, within `timeout` seconds, with what the suite sets for it; a variant that
-    fails as it is has one cell, which will say why. Raises InputError.
+    needs_test: refuse a split that leaves no test rows. table: what the suite's source holds, where it is loaded.
+
+    Checks everything before anything runs: data, split, names, types, and whether each variant runs, within `timeout`
+    seconds, with what the suite sets for it; a variant that fails as it is has one cell, which will say why. Raises
+    InputError.
     """
     seeds, config = (
         _seeds(suite.run.seeds),
@@ -214,7 +222,7 @@ def expand(
     if suite.problem.sliding and suite.problem.folds == 1:
         raise InputError("sliding moves the train part from fold to fold: set folds too, such as 5")
     chosen_models(suite.run, classifiers=True)  # whose names are checked before data are read
-    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump())
+    data = prepare_from(suite.data.model_dump(), suite.problem.model_dump(), table)
     names = chosen_models(suite.run, classifiers=bool(data.classes))
     for name in suite.models:
         if variant(name).name not in names:
@@ -315,13 +323,15 @@ def try_out(name: str, data: Data, params: dict[str, Any]) -> Model:
     return model
 
 
-def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any]) -> Data:
-    """Load and prepare what [data] and [problem] (or a cell's fields of the same names) describe."""
+def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Table | Cases | None = None) -> Data:
+    """Load, where `table` is not given, and prepare what [data] and [problem] (or a cell's fields of the same names)
+    describe."""
     file = KnownFile(**data["file"]) if data.get("file") else None
     if file is not None:
         check_there(data["source"], file)
-    of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
-    table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
+    if table is None:
+        of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
+        table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
     if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]

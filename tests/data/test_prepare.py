@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import zoo
+from tests.cases import made_cases
 from tests.conftest import price_frame, shared
 
 
@@ -242,3 +244,49 @@ def test_text_target_is_named_as_a_class(prices):
     prices["mood"] = ["good" if row % 3 else "bad" for row in range(len(prices))]
     with pytest.raises(zoo.InputError, match=r"mood.* a text label is a class, and zoo forecasts numbers"):
         zoo.prepare(zoo.load(prices), targets=["mood"], channels=["close", "mood"])
+
+
+def test_prepare_takes_what_load_takes(prices, prices_csv, tmp_path):
+    loaded = zoo.prepare(zoo.load(prices, time="date"), targets="close")
+    for source, how in ((prices, {"time": "date"}), (prices_csv, {"time": "date"}), (str(prices_csv), {})):
+        assert zoo.prepare(source, targets="close", **how).fingerprint == loaded.fingerprint
+    stocks = pd.concat([prices.assign(symbol=name) for name in "AB"])
+    assert zoo.prepare(stocks, targets="close", series="symbol").panel.names == ("A", "B")
+    bare = tmp_path / "bare.csv"
+    prices[["date", "close"]].to_csv(bare, index=False, header=False)
+    assert zoo.prepare(bare, targets="close", columns=["date", "close"]).channels == ("close",)
+    steps = made_cases(30).frame()
+    assert zoo.prepare(steps, case="case", label="class").classes == ("falling", "flat", "rising")
+    with pytest.raises(zoo.InputError, match="time says how DataFrame is read, and it is read already: give time to"):
+        zoo.prepare(zoo.load(prices), targets="close", time="date")
+
+
+def test_the_only_column_is_the_target(prices):
+    close = prices.set_index(pd.DatetimeIndex(prices["date"]))["close"]
+    expected = zoo.prepare(prices[["close"]], targets="close").fingerprint
+    for data in (close, close.to_numpy(), close.to_numpy()[:, None], close.to_frame()):
+        assert zoo.prepare(data).fingerprint == expected
+    assert zoo.prepare(close).targets == ("close",) and zoo.prepare(close).time[0] == close.index[0]
+    assert zoo.prepare(close.to_numpy()).targets == ("value",)
+    with pytest.raises(zoo.InputError, match=r"name at least one target column of DataFrame \(open, high, low"):
+        zoo.prepare(prices)
+    with pytest.raises(zoo.InputError, match=r"an array must have the shape \[rows\] or \[rows, columns\], got"):
+        zoo.prepare(np.zeros((2, 2, 2)))
+
+
+def test_what_is_shown_of_data_is_small(prices):
+    data = zoo.prepare(prices, targets="close", lookback=12, split=(200, 40, 60))
+    head, *parts = repr(data).splitlines()
+    assert head == "Data: close of DataFrame, 1 ahead from the last 12 of open, high, low, close, volume"
+    first, last = prices["date"].iloc[[240, 299]]
+    assert len(parts) == 3 and parts[2].split() == f"test 60 rows, 60 windows, {first} to {last}".split()
+    assert parts[0].split()[1:5] == ["200", "rows,", "188", "windows,"]
+    assert repr(data.problem) == "Problem(lookback=12, channels=5, targets=(3,), output_shape=(1, 1))"
+    assert "task='direction'" in repr(zoo.prepare(prices, targets="close", direction=True).problem)
+    made = made_cases(30)
+    classes = zoo.prepare(made)
+    model = zoo.create("naive", data.problem)
+    history = zoo.fit(model, data.train, data.valid)
+    one_line = (data.train, zoo.load(prices), made, classes.train, history)
+    assert all(len(repr(each).splitlines()) == 1 and len(repr(each)) < 150 for each in one_line)
+    assert "3 classes" in repr(classes) and "30 sequences of 16 steps" in repr(made)

@@ -38,12 +38,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two runs: throughput cell by cell (zoo speed), or accuracy variant by variant (zoo bench)."""
-    from zoo.report import compare as accuracy
-    from zoo.report import speed_compare as speed
+    from zoo.compared import compared_folders
     from zoo.report.comparison import sentences, summary
 
     requested = None if fail_on is None else share_of(fail_on, "--fail-on")
-    comparison = (speed if _is_speed(old) or _is_speed(new) else accuracy).compare(old, new)
+    comparison = compared_folders(old, new)
     share = comparison.subject.noise if requested is None else requested
     print_notes(comparison.notes)
     if as_json:
@@ -73,9 +72,3 @@ def _show(comparison: "Comparison", share: float, *, most: int) -> None:
     if not is_whole:
         legend.append("A wider terminal shows more columns, as does --json.")
     console.print("\n".join(legend), style="dim", markup=False, highlight=False)
-
-
-def _is_speed(folder: Path) -> bool:
-    from zoo.run.store import read_rows
-
-    return any(row.kind == "speed" for row in read_rows(folder)[0])

@@ -14,6 +14,7 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from zoo.suite import Suite
     from zoo.train.descent import Epoch
 
 
@@ -22,16 +23,31 @@ if TYPE_CHECKING:
         "zoo fit lstm prices.csv --targets close --horizon 5 --out models/close",
         "zoo fit ./mine.py prices.csv --targets close --out models/mine",
         "zoo fit lstm prices.csv --targets close --refit --out models/newest",
+        "zoo fit --from results/mine --refit --out models/best",
+        "zoo fit best newer.csv --from results/mine --out models/newer",
     )
 )
 @takes_data(without=["folds", "sliding"])
 def fit(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with one: ./mine.py.")],
-    source: options.Data,
-    out: Annotated[Path, option(options.OUTPUT, "Folder to save the model in.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME|FILE.py", help="A variant, or a file with one: ./mine.py.")
+    ] = None,
+    source: Annotated[str | None, typer.Argument(metavar="DATA", help="A data file or a built-in data set.")] = None,
     *,
+    out: Annotated[Path, option(options.OUTPUT, "Folder to save the model in.")],
     changes: dict[str, dict[str, Any]],
-    seed: Annotated[int, option(options.MODELS, "Seed of weights, batch order and dropout.")] = 0,
+    run: Annotated[
+        Path | None,
+        option(
+            options.MODELS,
+            "A folder of zoo bench: take the settings that are best on validation rows; of any variant where NAME is "
+            "best or left out, and the data too where DATA is.",
+            "--from",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, option(options.MODELS, "Seed of weights, batch order and dropout (default: 0).")
+    ] = None,
     settings: options.Set = None,
     tuned: Annotated[Path | None, option(options.MODELS, "A folder that zoo tune wrote: take its settings.")] = None,
     refit: Annotated[
@@ -45,8 +61,20 @@ def fit(
 
     from zoo.run.single import fit_and_save
 
-    changes["run"] = {"models": [name], "seeds": [seed]}
-    suite = options.suite_from(source, changes, settings or [])
+    fingerprint = None
+    if run is not None:
+        if tuned is not None:
+            raise InputError("--from and --tuned each say where the settings come from: leave one of them out")
+        if changes["problem"].pop("advised", None):
+            raise InputError(
+                "--from takes the settings of a run, and --advised those of zoo data: leave one of them out"
+            )
+        suite, fingerprint = _suite_of_best(run, name, source, changes, settings or [], seed)
+    elif name is None or source is None:
+        raise InputError("name a variant and data, as in zoo fit lstm prices.csv, or take both from a run: --from OUT")
+    else:
+        changes["run"] = {"models": [name], "seeds": [seed or 0]}
+        suite = options.suite_from(source, changes, settings or [])
     with Console(stderr=True).status("starting") as status:
         outcome = fit_and_save(
             suite,
@@ -55,6 +83,7 @@ def fit(
             tuned=tuned,
             refit=refit,
             command=options.typed_line(),
+            fingerprint=fingerprint,
             on_epoch=lambda epoch: status.update(_epoch_text(epoch)),
         )
     options.print_notes(outcome["notes"])
@@ -77,6 +106,27 @@ def fit(
         )
     if metrics is not None:
         print(f"test: {options.errors_text(metrics)}, skill over naive {options.skill_text(metrics['skill'])}")
+
+
+def _suite_of_best(
+    run: Path,
+    name: str | None,
+    source: str | None,
+    changes: dict[str, dict[str, Any]],
+    settings: list[str],
+    seed: int | None,
+) -> "tuple[Suite, str]":
+    """The suite of the best row of a run, on its own data or on `source`, and the fingerprint of the run's data."""
+    from zoo.registry import named
+    from zoo.run.best_row import best_row, suite_settings
+
+    if name is not None and source is None and not name.endswith(".py") and Path(name).exists():
+        raise InputError(f"{name} is a file of data: name the variant before it, or zoo fit best {name} --from {run}")
+    best = best_row(run, None if name is None or name == "best" else named(name))
+    options.print_notes(best.notes)
+    changes["run"] = {"seeds": None if seed is None else [seed]}
+    suite = options.changed_suite(suite_settings(best.row, source), changes, settings, str(run))
+    return suite, best.row.data.fingerprint
 
 
 def _epoch_text(epoch: "Epoch") -> str:

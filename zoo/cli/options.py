@@ -73,9 +73,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     changes: values by section and key, None where unchanged. Raises InputError.
     """
     from zoo.data.sources import NAMES
-    from zoo.registry import named
-    from zoo.space import scalar
-    from zoo.suite import read_suite, suite_of
+    from zoo.suite import read_suite
 
     wanted = {section: dict(values) for section, values in changes.items()}
     is_advised = wanted["problem"].pop("advised", None)
@@ -102,11 +100,22 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
                 raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
         if is_advised:
             _advise(source, wanted)
-    for section, values in wanted.items():
+    return changed_suite(base, wanted, settings, source)
+
+
+def changed_suite(
+    base: dict[str, Any], changes: Mapping[str, Mapping[str, Any]], settings: Sequence[str], where: str
+) -> "Suite":
+    """The suite of nested settings `base`, changed by options and `--set` settings; `where` names it in errors."""
+    from zoo.registry import named
+    from zoo.space import scalar
+    from zoo.suite import suite_of
+
+    for section, values in changes.items():
         changed = _given(values)
         if changed:
             base[section] = {**base.get(section, {}), **changed}
-    names = wanted["run"].get("models")
+    names = changes["run"].get("models")
     if names is not None:  # they replace the file's tags; settings of variants that no longer run go
         base["run"].pop("tags", None)
         if list(names) != ["all"]:
@@ -119,7 +128,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
             raise InputError(f"--set takes VARIANT.PARAMETER=VALUE or fit.SETTING=VALUE, got '{setting}'")
         tables = base if owner == "fit" else base.setdefault("models", {})
         tables.setdefault(owner, {})[parameter] = scalar(value.strip())
-    return suite_of(base, source)
+    return suite_of(base, where)
 
 
 def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:

@@ -14,8 +14,8 @@ from zoo.cli.options import OUTPUT, Device, Json, names_in, option, table_consol
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from zoo.speed.cells import SpeedSuite
-    from zoo.speed.run import SpeedEvent
+    from zoo.throughput.cells import SpeedSuite
+    from zoo.throughput.run import SpeedEvent
 
 WHAT, HOW = "What is timed", "How long"
 SpeedSet = Annotated[
@@ -56,13 +56,13 @@ def speed(
     from zoo.run.server import start_early
 
     if threads in (None, 1):
-        start_early("zoo.speed.worker")
+        start_early("zoo.throughput.worker")
     from zoo.report.folder import write_report
     from zoo.report.formats import as_text
     from zoo.report.speed import speed_section
     from zoo.report.terminal import show
     from zoo.run.results import frame_of
-    from zoo.speed.run import run_speed
+    from zoo.throughput.run import run_speed
 
     words = {"models": models, "phase": phase, "dtype": dtype, "mode": mode}
     sizes = {"batch_size": _sizes(batch_size, "batch size", "max"), "lookback": _sizes(lookback, "lookback")}
@@ -99,7 +99,7 @@ def speed_suite_from(
     """
     from zoo.records import checked
     from zoo.space import scalar
-    from zoo.speed.cells import SpeedSuite, read_speed_suite
+    from zoo.throughput.cells import SpeedSuite, read_speed_suite
 
     base: dict[str, Any] = {"name": "speed"}
     if source is not None:

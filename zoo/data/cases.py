@@ -46,6 +46,11 @@ class Cases:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def __repr__(self) -> str:
+        steps = " to ".join(dict.fromkeys(str(each) for each in (self.lengths.min(), self.lengths.max())))
+        known = f"{len(self.classes)} classes of {self.label}"
+        return f"Cases({self.source}: {len(self):,} sequences of {steps} steps of {', '.join(self.channels)}, {known})"
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes: numbers in their order, text in that of the alphabet."""

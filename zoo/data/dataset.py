@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.data.scaling import Scaler, Units
 from zoo.data.sequences import Sequences
+from zoo.data.spacing import stamp
 from zoo.data.split import Fold, Split
 from zoo.data.windows import Windows
 from zoo.errors import InputError
@@ -75,6 +76,22 @@ class Data:
     known: tuple[str, ...] = ()
     known_scaler: Scaler | None = None
     classes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """What is forecast from what, and a line for each part."""
+        what, unit = f"{', '.join(self.targets)} of {self.source}", "cases" if self.classes else "rows"
+        lines = [
+            f"Data: {what}, {len(self.classes)} classes, sequences of up to {self.problem.lookback} steps"
+            if self.classes
+            else f"Data: {what}, {self.problem.horizon} ahead from the last {self.problem.lookback} of "
+            f"{', '.join((*self.channels, *self.calendar, *self.known))}"
+        ]
+        for (name, first, end), part in zip(self.split.parts(), (self.train, self.valid, self.test), strict=True):
+            windows = "" if self.classes else f", {len(part) if part is not None else 0:,} windows"
+            is_dated = self.time is not None and self.panel is None and end > first
+            span = f", {stamp(self.time[first])} to {stamp(self.time[end - 1])}" if is_dated else ""  # type: ignore[index]
+            lines.append(f"  {name:<10} {end - first:>7,} {unit}{windows}{span}")
+        return "\n".join(lines)
 
     @property
     def time_of_first(self) -> pd.DatetimeIndex | None:

@@ -123,7 +123,9 @@ def choose_columns(
     table: Table, channels: Sequence[str] | None, targets: Sequence[str], known: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The channel and target names as the table spells them; targets must be among the channels, and `known` are none
-    of them unless they are named."""
+    of them unless they are named. The only column of a table is its target."""
+    if not targets and len(table.columns) == 1:
+        targets = table.columns
     if not targets:
         raise InputError(f"name at least one target column of {table.source} ({', '.join(table.columns)})")
     every = [*table.columns, *(name for name in table.unusable if name not in table.columns)]

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from zoo.data.cases import Cases
 from zoo.data.dataset import WHOLE, Data
 from zoo.data.one_series import one_series
@@ -13,7 +11,7 @@ from zoo.data.panel import prepare_panel
 from zoo.data.prepare_cases import SHARES as CASE_SHARES
 from zoo.data.prepare_cases import prepare_cases
 from zoo.data.request import Request, checked_levels
-from zoo.data.sources import load
+from zoo.data.sources import SOURCES, Source, load
 from zoo.data.split import SHARES, Fold
 from zoo.data.table import Table
 from zoo.errors import InputError, expect
@@ -21,10 +19,17 @@ from zoo.problem import LOOKBACK, Normalise
 
 
 def prepare(
-    table: Table | Cases | str | Path | pd.DataFrame,
+    table: Table | Cases | Source,
     *,
     targets: str | Sequence[str] = (),
     channels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    time: str | None = None,
+    series: str | None = None,
+    only: str | None = None,
+    case: str | None = None,
+    label: str | None = None,
+    test: str | Path | None = None,
     lookback: int | None = None,
     horizon: int = 1,
     split: Sequence[Any] | None = None,
@@ -41,17 +46,19 @@ def prepare(
 ) -> Data:
     """Windows of the three parts of a table, or of what zoo.load takes, ready to fit and to evaluate.
 
-    channels: the model's inputs (default: every numeric column); targets must be among them. Those that are constant
-    over the training rows are left out. A window belongs to the part in which all its target rows lie, and to none
-    where one of them was filled. lookback, split, normalise: None is 7, (0.7, 0.1, 0.2), last. scaler, split: see
-    fit_scaler and split_rows; missing: see clean (default: what the source declares, else refuse). quantiles: levels to
-    forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
-    adaptive: let them follow their own hits and misses from forecast to forecast, see zoo.train.adaptive;
-    direction: forecast the probability that the target rises above its last value; calendar: periods (hour, weekday,
-    ...) whose position is known in advance and becomes further channels, see zoo.data.calendar; known: columns whose
-    values are known `horizon` steps in advance, and which are no other channels, see zoo.data.known. fold: cut the test
-    part into blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the
-    units of scaled errors, are those of the first block's train part.
+    targets: what to forecast, needed where there are several columns; channels: the model's inputs (default: every
+    numeric column); targets must be among them. Those that are constant over the training rows are left out. columns,
+    time, series, only, case, label, test: of a table that is not loaded yet, see zoo.load. A window belongs to the part
+    in which all its target rows lie, and to none where one of them was filled. lookback, split, normalise: None is 7,
+    (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the source
+    declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal:
+    calibrate them on the validation part; adaptive: let them follow their own hits and misses from forecast to
+    forecast, see zoo.train.adaptive; direction: forecast the probability that the target rises above its last value;
+    calendar: periods (hour, weekday, ...) whose position is known in advance and becomes further channels, see
+    zoo.data.calendar; known: columns whose values are known `horizon` steps in advance, and which are no other
+    channels, see zoo.data.known. fold: cut the test part into blocks, and take one of them as the test part, see
+    split_of_fold; channels that are constant, and the units of scaled errors, are those of the first block's train
+    part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
     its own split, scaler and units. Cases become parts to classify, see prepare_cases, and take split (default: 0.6,
@@ -59,9 +66,15 @@ def prepare(
 
     Raises InputError for a setting or values that cannot be used.
     """
+    how: dict[str, Any] = {"columns": columns, "time": time, "series": series, "only": only}
+    how |= {"case": case, "label": label, "test": test}
     if not isinstance(table, Table | Cases):
-        expect("table", table, (str, Path, pd.DataFrame), "what zoo.load returns, or what it takes")
-        table = load(table)
+        expect("table", table, SOURCES, "what zoo.load returns, or what it takes")
+        table = load(table, **how)
+    elif setting := next((name for name, value in how.items() if value is not None), None):
+        raise InputError(
+            f"{setting} says how {table.source} is read, and it is read already: give {setting} to zoo.load"
+        )
     targets, calendar, known = ([each] if isinstance(each, str) else each for each in (targets, calendar, known))
     if isinstance(table, Cases):
         of_forecasts = {

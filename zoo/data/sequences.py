@@ -36,6 +36,9 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __repr__(self) -> str:
+        return f"Sequences({len(self):,} of {len(self.classes)} classes, {self.values.shape[1]} channels)"
+
     def to(self, device: torch.device | str) -> "Sequences":
         """The same cases with values, starts and labels on `device`."""
         moved = {name: getattr(self, name).to(device) for name in ("values", "starts", "labels")}

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,13 @@ from zoo.errors import InputError, expect, expect_names, first_line, nearest, pl
 from zoo.files import LARGEST, read_input, too_large
 
 NAMES = (*builtin.NAMES, *case_sets.NAMES)
+Source: TypeAlias = str | Path | pd.DataFrame | pd.Series | np.ndarray
+SOURCES = (str, Path, pd.DataFrame, pd.Series, np.ndarray)
+SOURCE = "a path, a built-in name, a pandas DataFrame or Series, or an array"
 
 
 def load(
-    source: str | Path | pd.DataFrame,
+    source: Source,
     *,
     columns: Sequence[str] | None = None,
     time: str | None = None,
@@ -33,8 +36,9 @@ def load(
     label: str | None = None,
     test: str | Path | None = None,
 ) -> Table | Cases:
-    """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or a DataFrame.
+    """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or what is in memory.
 
+    source: of a DataFrame or Series the index may be the time; an array is [rows] or [rows, columns].
     columns: names for a file without a header line. time: the time column, where find_order does not find it. series:
     the column that tells series apart, where the source holds several; only: the name of the one to read. Rows come
     back in ascending time order, series by series; Table.notes lists what was changed. To read a file with the name of
@@ -47,7 +51,8 @@ def load(
 
     Raises InputError for a source that is missing, empty, unreadable or has duplicate timestamps.
     """
-    expect("source", source, (str, Path, pd.DataFrame), "a path, a built-in name or a pandas DataFrame")
+    expect("source", source, SOURCES, SOURCE)
+    source = in_memory(source)
     expect_names("columns", columns)
     expect("time", time, (str, None), "the name of a column")
     for argument, value in (("series", series), ("case", case), ("label", label)):
@@ -82,6 +87,20 @@ def _one_of(table: Table, name: str) -> Table:
     if name not in every:
         raise unknown("series", name, list(every), f"of {table.source}")
     return replace(every[name], notes=table.notes, only=name)
+
+
+def in_memory(source: Source) -> str | Path | pd.DataFrame:
+    """A Series or an array as a DataFrame, whose columns are called value, or column0, column1, ... where they have no
+    name; anything else as it is. Raises InputError."""
+    if isinstance(source, np.ndarray):
+        if source.ndim not in (1, 2):
+            raise InputError(f"an array must have the shape [rows] or [rows, columns], got {list(source.shape)}")
+        frame = pd.DataFrame(source.reshape(len(source), -1))
+        names = ["value"] if frame.shape[1] == 1 else [f"column{number}" for number in range(frame.shape[1])]
+        return frame.set_axis(names, axis=1)
+    if isinstance(source, pd.Series):
+        return source.to_frame(name=source.name if source.name is not None else "value")
+    return source
 
 
 def _with_test(source: Any, test: str | Path, **how: Any) -> Cases:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from zoo.data.spacing import stamp
 from zoo.errors import InputError, unknown
 
 Missing = Literal["refuse", "ffill", "mask", "interpolate", "drop"]
@@ -39,6 +40,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        span = f" from {stamp(self.time.min())} to {stamp(self.time.max())}" if self.time is not None else ""
+        return f"Table({self.source}: {len(self):,} rows of {', '.join(self.columns)}{span})"
 
     def of_each_series(self) -> dict[str, "Table"]:
         """The rows of each series, by its name, in the order of the names; of one series itself, under no name."""

@@ -35,6 +35,9 @@ class Windows:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __repr__(self) -> str:
+        return f"Windows({len(self):,} of {self.lookback} + {self.horizon} steps, {self.values.shape[1]} channels)"
+
     def between(self, first: int, end: int) -> "Windows":
         """The windows ALL of whose target rows lie in rows [first, end); their lookback may reach back before them.
 

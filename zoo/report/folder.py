@@ -20,7 +20,7 @@ from zoo.report.speed_pictures import PICTURES as SPEED_PICTURES
 from zoo.report.speed_pictures import speed_charts
 from zoo.run.results import results
 from zoo.run.store import read_rows
-from zoo.speed.table import speed_rows
+from zoo.throughput.table import speed_rows
 
 OURS = re.compile("|".join([*(rf"{name}(-\d+)?\.png" for name in PICTURES), *map(re.escape, SPEED_PICTURES)]))
 

@@ -15,7 +15,7 @@ from zoo.report.section import Captioned, Section
 from zoo.report.speed import speed_section
 from zoo.report.summary import summary, summary_frame
 from zoo.report.text_table import latex_table
-from zoo.speed.table import speed_rows
+from zoo.throughput.table import speed_rows
 
 Format = Literal["md", "html", "latex", "csv", "json"]
 

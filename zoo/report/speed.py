@@ -13,8 +13,8 @@ from zoo.report.section import Captioned, Picture, Section
 from zoo.report.speed_pictures import PICTURES, speed_charts
 from zoo.report.speed_verdict import short
 from zoo.report.text_table import Text, TextTable
-from zoo.speed import table as speed
-from zoo.speed.table import PHASES, RATE, TIME, Sheet
+from zoo.throughput import table as speed
+from zoo.throughput.table import PHASES, RATE, TIME, Sheet
 
 MOST_BATCHES, MOST_CLIFFS, MOST_KERNELS = 8, 20, 3
 PARTS = ["forward", "backward", "optimizer"]

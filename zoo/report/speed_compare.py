@@ -9,10 +9,10 @@ from zoo.errors import InputError
 from zoo.report.comparison import Change, Comparison, Subject, shortened
 from zoo.run.results import frame_of
 from zoo.run.store import NAME, read_rows
-from zoo.speed.passes import NOISE, pass_rates, why_undecided
-from zoo.speed.table import cell_name, form_text, models, parameters
 from zoo.stats.intervals import table_level
 from zoo.stats.timings import ratio_interval
+from zoo.throughput.passes import NOISE, pass_rates, why_undecided
+from zoo.throughput.table import cell_name, form_text, models, parameters
 
 SETTINGS = ["device", "channels", "horizon", "threads", "normalise"]  # in a label, where cells differ in them
 SETTINGS_IN_KEY = [name for name in SpeedCell.model_fields if name not in ("kind", "key", "suite", "tags", "code")]

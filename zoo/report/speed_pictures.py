@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from zoo.report.chart import Chart, Figure, Series, looks
-from zoo.speed import table
-from zoo.speed.table import PHASES, RATE, TIME
+from zoo.throughput import table
+from zoo.throughput.table import PHASES, RATE, TIME
 
 PICTURES = {
     "windows-per-second.png": "Windows per second over batch size, with the range from the 5th to the 95th percentile",

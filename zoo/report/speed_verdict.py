@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from zoo.report.board import counted
-from zoo.speed import table as speed
-from zoo.speed.passes import pass_rates
-from zoo.speed.table import PHASES, RATE, TIME, Sheet, cell_name, plain
 from zoo.stats.timings import ratio_interval
+from zoo.throughput import table as speed
+from zoo.throughput.passes import pass_rates
+from zoo.throughput.table import PHASES, RATE, TIME, Sheet, cell_name, plain
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:

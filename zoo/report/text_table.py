@@ -1,5 +1,6 @@
 """Text tables: a header and cells of text, written as Markdown, LaTeX or for a terminal."""
 
+import html
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,27 @@ def latex_table(table: TextTable, caption: str) -> str:
     columns, caption = "l" + "r" * (len(table.header) - 1), latex_text(caption)
     styler = rows.style.hide(axis="index")
     return str(styler.to_latex(column_format=columns, hrules=True, position_float="centering", caption=caption))
+
+
+def plain_text(table: TextTable) -> str:
+    """The table as lines of text, its cells to the right."""
+    lines = [table.header, *([cell.text for cell in row] for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def html_text(title: str, *sentences: str) -> str:
+    """A title ("" for none) and sentences for a notebook."""
+    heading = [f"<b>{html.escape(title)}</b>"] if title else []
+    return f"<p>{'<br>'.join([*heading, *map(html.escape, sentences)])}</p>"
+
+
+def html_table(table: TextTable) -> str:
+    """The table for a notebook."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in table.header)
+    rows = ["".join(f"<td>{html.escape(cell.text)}</td>" for cell in row) for row in table.rows]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def rich_table(table: TextTable) -> Table:

@@ -1,11 +1,14 @@
-"""fit_and_save: one variant from data to a saved model, with the settings of a suite of one."""
+"""fitted, fit_and_save: one variant from data to a trained model, and to a saved one, by a suite of one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.cell import Cell
+from zoo.data.cases import Cases
 from zoo.data.dataset import Data
+from zoo.data.table import Table
 from zoo.errors import InputError
 from zoo.layers.committee import Committee
 from zoo.layers.model import Model
@@ -18,27 +21,57 @@ from zoo.suite import Suite, expand, prepare_from
 from zoo.train.descent import Epoch
 from zoo.train.evaluate import evaluate
 from zoo.train.step import torch_threads
-from zoo.train.store import check_model_folder, save
+from zoo.train.store import SavedModel, check_model_folder, saved_model, write_model
 
 
-def fit_and_save(
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model and the data that it learned; tested: the model of the first training and its data, which the
+    figures in `about` are of (the same two where there was no further training)."""
+
+    cell: Cell
+    model: Model
+    data: Data
+    tested: tuple[Model, Data]
+    about: dict[str, Any]
+
+    @property
+    def saved(self) -> SavedModel:
+        """What load_model would give once it is saved."""
+        return saved_model(self.model, self.data, variant=self.cell.variant, params=self.cell.params, about=self.about)
+
+
+def fit_and_save(suite: Suite, folder: Path, **how: Any) -> dict[str, Any]:
+    """Train the suite's one cell, save the model in `folder`, and return the figures of training and test.
+
+    how: as fitted takes it. Raises InputError before training for a folder that cannot be used.
+    """
+    check_model_folder(folder)
+    outcome = fitted(suite, **how)
+    write_model(outcome.saved, folder)
+    return outcome.about
+
+
+def fitted(
     suite: Suite,
-    folder: Path,
     *,
+    table: Table | Cases | None = None,
     device: str = "auto",
     tuned: Path | None = None,
     refit: bool = False,
     command: str | None = None,
+    fingerprint: str | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
-) -> dict[str, Any]:
-    """Train the suite's one cell, save the model in `folder`, and return the figures of training and test.
+) -> Fitted:
+    """The model of the suite's one cell, trained, with the figures of training and test.
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
-    so that both give the same model. tuned: a folder that zoo tune wrote, whose settings are used. refit: train once
-    more, on all rows, for as many epochs as served validation best; the figures are those of the first training. Raises
-    InputError before training for a folder that cannot be used.
+    so that both give the same model. table: what the suite's source holds, where it is loaded. tuned: a folder that zoo
+    tune wrote, whose settings are used. refit: train once more, on all rows, for as many epochs as served validation
+    best; the figures are those of the first training. fingerprint: of the data that the settings were chosen on; a note
+    says where they are others. Raises InputError before training.
     """
-    cells, data = expand(suite, device=device, needs_test=False)
+    cells, data = expand(suite, device=device, needs_test=False, table=table)
     if len(cells) > 1:
         raise InputError(f"zoo fit trains one variant, got {', '.join(cell.variant for cell in cells)}: name one")
     (cell,) = cells
@@ -47,14 +80,15 @@ def fit_and_save(
         data = data.with_lookback(cell.problem.lookback)
     if refit and (why := _why_no_refit(cell)) is not None:
         raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
-    check_model_folder(folder)
+    is_changed = fingerprint is not None and fingerprint != data.fingerprint
+    changed = "the data differ from those of the run that the settings come from" if is_changed else None
     with torch_threads(THREADS):
         model, history = trained(cell, data, on_epoch)
         naive = naive_of(data) if data.problem.task != "forecast" else None
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
-        seen, rows = data.split.train_end, data.rows
+        tested, seen, rows = (model, data), data.split.train_end, data.rows
         if refit and history.best_epoch:
-            model, data = trained_on_all(cell, suite, history.best_epoch, on_epoch)
+            model, data = trained_on_all(cell, suite, history.best_epoch, on_epoch, table)
             seen = rows = data.split.train_end
     about = {
         "variant": cell.variant,
@@ -63,7 +97,7 @@ def fit_and_save(
         "split": list(cell.problem.split),
         "split_of_each": list(cell.problem.split_of_each),
         "metrics": metrics,
-        "notes": [*data.notes, *filter(None, [history.warning])],
+        "notes": [*data.notes, *filter(None, [history.warning, changed])],
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
@@ -72,12 +106,15 @@ def fit_and_save(
         "commit": environment.commit(),
         "command": command,
     }
-    save(model, folder, data, variant=cell.variant, params=cell.params, about=about)
-    return about
+    return Fitted(cell, model, data, tested, about)
 
 
 def trained_on_all(
-    cell: Cell, suite: Suite, best_epoch: int, on_epoch: Callable[[Epoch], None] | None = None
+    cell: Cell,
+    suite: Suite,
+    best_epoch: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    table: Table | Cases | None = None,
 ) -> tuple[Model, Data]:
     """A cell's model trained anew on every row of the suite's data, and these data.
 
@@ -89,7 +126,7 @@ def trained_on_all(
     split = [1.0, 0.0, 0.0] if has_epochs else [1 - newest, newest, 0.0]
     problem = {**suite.problem.model_dump(), "split": split}
     problem |= {"lookback": cell.problem.lookback, "normalise": cell.problem.normalise}
-    data = prepare_from(suite.data.model_dump(), problem)
+    data = prepare_from(suite.data.model_dump(), problem, table)
     if has_epochs:
         cell = cell.model_copy(update={"fit": {**(cell.fit or {}), "max_epochs": best_epoch}})
     return trained(cell, data, on_epoch)[0], data

@@ -25,7 +25,7 @@ from zoo.run.serving import THREADS, Hear, Message, Say
 from zoo.suite import prepare_from
 from zoo.train.config import FitConfig
 from zoo.train.descent import Epoch, History
-from zoo.train.evaluate import forecast, scores
+from zoo.train.evaluate import evaluate, forecast, scores
 from zoo.train.fit import fit, fit_many
 
 
@@ -72,10 +72,12 @@ def _measured(
         if isinstance(outcome, Diverged):
             raise outcome
         forecasts = forecast(model, data.test)
-        naive = forecast(naive_of(data), data.test) if data.problem.task != "forecast" else None
+        naive_model = naive_of(data) if data.problem.task != "forecast" else None
+        naive = forecast(naive_model, data.test) if naive_model is not None else None
         speeds = [epoch.windows_per_second for epoch in outcome.epochs]
         figures = {
             "metrics": scores(forecasts, naive, data.test, model),
+            "valid_skill": _valid_skill(model, naive_model, data, outcome),
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": outcome.seconds,
             "windows_per_second": statistics.median(speeds) if speeds else None,
@@ -93,6 +95,17 @@ def _measured(
         return row_of(cell, context, **figures)
     except Exception as error:
         return _broken(cell, folder, context, error)
+
+
+def _valid_skill(model: Model, naive: Model | None, data: Data, history: History) -> float | None:
+    """Skill on the validation part; None without one, and where the model was solved once more with its windows."""
+    if data.valid is None or history.held_out_loss is not None:
+        return None
+    try:
+        skill: float | None = evaluate(model, data.valid, naive=naive)["skill"]
+        return skill
+    except Diverged:
+        return None
 
 
 def _broken(cell: Cell, folder: Path, context: dict[str, Any], error: Exception) -> AccuracyRow:

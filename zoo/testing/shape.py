@@ -13,7 +13,6 @@ from zoo.errors import Unsuitable
 from zoo.layers.normalised import Solvable
 from zoo.problem import Problem
 from zoo.registry import check_forecast, create, variant
-from zoo.speed.cost import saved_bytes
 from zoo.testing.helpers import (
     BATCH,
     CHANNELS,
@@ -31,6 +30,7 @@ from zoo.testing.helpers import (
     shaken,
     windows,
 )
+from zoo.throughput.cost import saved_bytes
 
 GROWTH = {"parameters": 0.0, "memory": 1.0}  # exponents in the lookback that need no declaration
 SLACK = 0.25  # of an exponent: small terms that do not grow bend it

@@ -56,6 +56,14 @@ class History:
     together: int = 1
     held_out_loss: float | None = None
 
+    def __repr__(self) -> str:
+        losses = [epoch.valid_loss for epoch in self.epochs if epoch.valid_loss is not None]
+        loss = f", lowest validation loss {min(losses):.4g}" if losses else ""
+        return (
+            f"History({len(self.epochs)} epochs, best {self.best_epoch}, ended by {self.stopped}, "
+            f"{self.seconds:.1f} s{loss})"
+        )
+
     @property
     def warning(self) -> str | None:
         """That the gradients exploded or vanished, and what to do; None where they did neither.

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Samples
+from zoo.data.scaling import Units
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.model import WITH_TASK, Model
 from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, quantile_metrics
+from zoo.problem import Problem
 from zoo.train.adaptive import adapted
 from zoo.train.predict import check_windows, predict_windows
 
@@ -48,11 +50,22 @@ def evaluate(model: Model, windows: Samples, *, naive: Model | None = None) -> d
 
 def scores(forecasts: np.ndarray, naive: np.ndarray | None, windows: Samples, model: Model) -> dict[str, Any]:
     """The metrics of forecasts [n, *output_shape] of all windows, by a model; naive: its forecasts, as in evaluate."""
-    truth, last, units = windows.truth(), windows.last(), windows.units
-    if model.problem.task == "classify":
+    return metrics_of(model.problem, forecasts, naive, windows.truth(), windows.last(), windows.units)
+
+
+def metrics_of(
+    problem: Problem,
+    forecasts: np.ndarray,
+    naive: np.ndarray | None,
+    truth: np.ndarray,
+    last: np.ndarray,
+    units: Units,
+) -> dict[str, Any]:
+    """The metrics of a problem's task, of forecasts and naive's [n, *output_shape] and actual values [n, T, D]."""
+    if problem.task == "classify":
         return class_metrics(forecasts, naive, truth)
-    if model.problem.task == "quantile":
-        return quantile_metrics(forecasts, naive, truth, last, units, model.problem.quantiles)
-    if model.problem.task == "direction":
+    if problem.task == "quantile":
+        return quantile_metrics(forecasts, naive, truth, last, units, problem.quantiles)
+    if problem.task == "direction":
         return direction_metrics(forecasts, naive, truth, units)
     return forecast_metrics(forecasts, truth, last, units)

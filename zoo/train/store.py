@@ -126,6 +126,12 @@ class SavedModel:
     file: ModelFile
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        shape = self.file.problem
+        what = ", ".join(self.targets)
+        steps = "" if self.file.classes else f", {shape.output_shape[0]} ahead from the last {shape.lookback}"
+        return f"SavedModel({self.file.variant}: {what} of {self.file.source}{steps})"
+
     @property
     def channels(self) -> tuple[str, ...]:
         """Column names of the inputs, in the model's order."""
@@ -152,15 +158,24 @@ def save(
     to store. Each file comes into place whole; load_model refuses a folder whose two files do not belong together.
     Raises InputError for a folder that cannot be written or that holds something else.
     """
-    expect("model", model, (Normalised, *WITH_TASK), "what zoo.create returns")
     expect("folder", folder, (str, Path), "a path")
+    write_model(saved_model(model, data, variant=variant, params=params, about=about), folder)
+
+
+def saved_model(
+    model: Model,
+    data: Data,
+    *,
+    variant: str,
+    params: dict[str, Any] | None = None,
+    about: dict[str, Any] | None = None,
+) -> SavedModel:
+    """What load_model would give after `save`, without the files."""
+    expect("model", model, (Normalised, *WITH_TASK), "what zoo.create returns")
     expect("data", data, Data, "what zoo.prepare returns")
     expect("variant", variant, str, "the name of a variant")
     expect("params", params, (Mapping, None), "a dict of parameters")
     expect("about", about, (Mapping, None), "a dict")
-    folder = Path(folder)
-    check_model_folder(folder)
-    weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
     scalers, known_scalers = _scaler_fields(data.scaler), _scaler_fields(data.known_scaler)
     content = {
         "format": MODEL_FORMAT,
@@ -186,10 +201,21 @@ def save(
         "fingerprint": data.fingerprint,
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "about": about or {},
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "weights_sha256": "",  # of the file that holds them
     }
+    file = _validated(content, Path("model.json"))
+    return SavedModel(model, scaler_of(file.scaler), file)
+
+
+def write_model(saved: SavedModel, folder: str | Path) -> None:
+    """The files of a saved model, see save."""
+    folder = Path(folder)
+    check_model_folder(folder)
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in saved.model.state_dict().items()}
+    weights = safetensors.torch.save(tensors)
+    content = saved.file.model_dump(mode="json", exclude={"checksum"})
+    content["weights_sha256"] = hashlib.sha256(weights).hexdigest()
     signed = {**content, "checksum": _checksum(content)}
-    _validated(signed, folder / "model.json")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "weights.safetensors", weights)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import run_zoo_here
 from tests.rows import ACCURACY
-from tests.speed import rows
+from tests.throughput import rows
 from zoo import cli
 from zoo.errors import InputError
 from zoo.report.comparison import sentences, summary

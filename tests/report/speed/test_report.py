@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.rows import accuracy_row
-from tests.speed.rows import bare_row, frame, largest_row, many_rows, scaling_rows, speed_row, sweep_rows, tabled
+from tests.throughput.rows import bare_row, frame, largest_row, many_rows, scaling_rows, speed_row, sweep_rows, tabled
 from zoo.errors import InputError
 from zoo.report.folder import draw, write_report
 from zoo.report.markdown import markdown

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.speed.rows import GPU, bare_row, changed, frame, largest_row, many_rows, speed_row, tabled
+from tests.throughput.rows import GPU, bare_row, changed, frame, largest_row, many_rows, speed_row, tabled
 from zoo.report.section import Captioned
 from zoo.report.speed import cost_table, speed_section, throughput_table
 from zoo.report.speed_verdict import short
-from zoo.speed.table import fullest, kernel_rows, labels, sheets, speed_rows, usual
+from zoo.throughput.table import fullest, kernel_rows, labels, sheets, speed_rows, usual
 
 
 def sheet(rows):

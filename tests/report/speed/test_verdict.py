@@ -5,9 +5,9 @@ import statistics
 import pytest
 
 from tests.report.speed.test_tables import blocks
-from tests.speed.rows import GPU, changed, many_rows, scaling_rows, speed_row, sweep_rows, tabled
+from tests.throughput.rows import GPU, changed, many_rows, scaling_rows, speed_row, sweep_rows, tabled
 from zoo.report.speed_verdict import cliff_sentence, failures, provenance, subject, verdict
-from zoo.speed.table import cliffs, exponents
+from zoo.throughput.table import cliffs, exponents
 
 
 def answers(rows):

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.cell import SpeedCell
 from zoo.registry import create
-from zoo.speed.stopwatch import synchronise
-from zoo.speed.workload import Workload
+from zoo.throughput.stopwatch import synchronise
+from zoo.throughput.workload import Workload
 
 
 def flops_per_window(cell: SpeedCell) -> int:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 
 from zoo.cell import SpeedRow
-from zoo.speed.passes import by_pass, limit_of
-from zoo.speed.stopwatch import Part, Reference, block_seconds
 from zoo.stats.timings import median_interval
+from zoo.throughput.passes import by_pass, limit_of
+from zoo.throughput.stopwatch import Part, Reference, block_seconds
 
 WARM_UP_SECONDS, WARM_UP_STEPS = 0.1, 3
 BLOCK_SECONDS = {"cpu": 0.003, "cuda": 0.005, "mps": 0.02}

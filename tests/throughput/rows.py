@@ -8,7 +8,7 @@ import pandas as pd
 from tests.rows import merged
 from zoo.cell import SpeedRow, row_from
 from zoo.run.results import frame_of
-from zoo.speed import table
+from zoo.throughput import table
 
 MEASURED = (
     "batch_measured", "repeats", "all_repeats", "reference", "passes", "seconds", "disturbed", "steps_per_block",

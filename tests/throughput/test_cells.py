@@ -8,7 +8,7 @@ from zoo.errors import InputError
 from zoo.problem import EXAMPLE
 from zoo.records import checked
 from zoo.registry import create, list_models
-from zoo.speed.cells import SpeedSuite, expand_speed, read_speed_suite
+from zoo.throughput.cells import SpeedSuite, expand_speed, read_speed_suite
 
 SHIPPED = Path(__file__).parents[3] / "benchmarks/suites"
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zoo.speed.largest import is_out_of_memory, largest
+from zoo.throughput.largest import is_out_of_memory, largest
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def test_a_size_that_takes_too_long_is_the_last(monkeypatch):
         clock += 5.0 + batch_size / 64
         return measure(cell, batch_size, seed=seed)
 
-    monkeypatch.setattr("zoo.speed.largest.time.perf_counter", lambda: clock)
+    monkeypatch.setattr("zoo.throughput.largest.time.perf_counter", lambda: clock)
     _, search = largest(None, seconds=2.0, seed=0, measure=slow)
     assert (search.largest, search.limit) == (256, "time")  # 5 + 4 s against 5 + 1 s
 

@@ -11,9 +11,9 @@ from zoo.records import record_from
 from zoo.run import environment
 from zoo.run.process import Message, WorkerDied, WorkerProcess
 from zoo.run.store import RowStore
-from zoo.speed.cells import Method, SpeedSuite, expand_speed
-from zoo.speed.table import cell_name, form_text
-from zoo.speed.worker import failed_row
+from zoo.throughput.cells import Method, SpeedSuite, expand_speed
+from zoo.throughput.table import cell_name, form_text
+from zoo.throughput.worker import failed_row
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ class _Run:
 
 def _answer(request: Message, on_event: Callable[[Message], None]) -> Message:
     """The answer of a fresh worker process."""
-    worker = WorkerProcess("zoo.speed.worker", threads=request["threads"])
+    worker = WorkerProcess("zoo.throughput.worker", threads=request["threads"])
     try:
         return worker.ask(request, on_event)
     finally:

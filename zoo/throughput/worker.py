@@ -1,4 +1,4 @@
-"""The worker of speed cells; zoo.speed.run starts a fresh process for each group of cells and pass.
+"""The worker of speed cells; zoo.throughput.run starts a fresh process for each group of cells and pass.
 
 Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what the device can do at most, and
 {"visits": [[CELL, ROW or null], ...]} visits each cell once: `row_after_visit`; each start and row is an event.
@@ -27,12 +27,12 @@ from zoo.records import record_from
 from zoo.registry import variant
 from zoo.run import environment
 from zoo.run.serving import Hear, Message, Say
-from zoo.speed import cost
-from zoo.speed.cells import Method
-from zoo.speed.largest import free_memory, is_out_of_memory, largest
-from zoo.speed.stopwatch import Reference, ceilings, clocks, latencies, part_seconds
-from zoo.speed.timing import LEAST_REPEATS, Timing, add_pass
-from zoo.speed.workload import Workload
+from zoo.throughput import cost
+from zoo.throughput.cells import Method
+from zoo.throughput.largest import free_memory, is_out_of_memory, largest
+from zoo.throughput.stopwatch import Reference, ceilings, clocks, latencies, part_seconds
+from zoo.throughput.timing import LEAST_REPEATS, Timing, add_pass
+from zoo.throughput.workload import Workload
 
 FREE_SHARE = 0.9  # of the memory that is free when the worker starts
 LATENCY_CALLS, LATENCY_SECONDS = 1000, 0.5  # in each visit

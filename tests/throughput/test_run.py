@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.conftest import run_zoo_here
-from tests.speed.rows import MEASURED
+from tests.throughput.rows import MEASURED
 from zoo.run.store import read_rows
 
 pytestmark = pytest.mark.process

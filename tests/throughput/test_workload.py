@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tests.speed.test_cells import cells_of
-from tests.speed.test_cost import cell_of
+from tests.throughput.test_cells import cells_of
+from tests.throughput.test_cost import cell_of
 from zoo.registry import list_models
-from zoo.speed.workload import Workload
+from zoo.throughput.workload import Workload
 
 
 @pytest.mark.parametrize("name", list_models())

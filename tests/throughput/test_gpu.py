@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from tests.speed.test_cost import cell_of
+from tests.throughput.test_cost import cell_of
 from zoo.registry import list_models
-from zoo.speed.cells import has_step
-from zoo.speed.cost import kernels, least_bytes, peak_bytes
-from zoo.speed.stopwatch import block_seconds, ceilings, latencies, part_seconds
-from zoo.speed.workload import Workload
+from zoo.throughput.cells import has_step
+from zoo.throughput.cost import kernels, least_bytes, peak_bytes
+from zoo.throughput.stopwatch import block_seconds, ceilings, latencies, part_seconds
+from zoo.throughput.workload import Workload
 from zoo.train.modes import captured_call
 
 pytestmark = [

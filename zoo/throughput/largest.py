@@ -8,8 +8,8 @@ from collections.abc import Callable
 import torch
 
 from zoo.cell import BatchSearch, SpeedCell, TriedBatch
-from zoo.speed.stopwatch import block_seconds
-from zoo.speed.workload import Workload
+from zoo.throughput.stopwatch import block_seconds
+from zoo.throughput.workload import Workload
 
 FIRST, MOST = 64, 2**30
 CLOSE = 1.1  # the search ends where the ratio of the smallest that fails to the largest that fits is below this

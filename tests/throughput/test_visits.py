@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.speed.rows import changed, speed_row
+from tests.throughput.rows import changed, speed_row
 from zoo.errors import InputError
 from zoo.run.process import WorkerDied
 from zoo.run.store import read_rows
-from zoo.speed import run
-from zoo.speed.cells import SpeedSuite, expand_speed
-from zoo.speed.run import run_speed
+from zoo.throughput import run
+from zoo.throughput.cells import SpeedSuite, expand_speed
+from zoo.throughput.run import run_speed
 
 WHAT = {"models": ["naive", "drift"], "batch_size": [8], "lookback": [5], "phase": ["infer"]}
 CELLS, _ = expand_speed(SpeedSuite.model_validate({"name": "two", "speed": WHAT}), device="cpu")

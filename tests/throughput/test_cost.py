@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from tests.speed.test_cells import cells_of
+from tests.throughput.test_cells import cells_of
 from zoo.registry import list_models, variant
 from zoo.space import resolve
-from zoo.speed.cost import flops_per_window, kernels, least_bytes, peak_bytes, short_name
-from zoo.speed.workload import Workload
+from zoo.throughput.cost import flops_per_window, kernels, least_bytes, peak_bytes, short_name
+from zoo.throughput.workload import Workload
 
 L, C, H, P, F, K = 7, 5, 64, 16, 32, 3
 GATES = 2 * 4 * H  # operations of one column of the gates' matrix: a multiply and an add each

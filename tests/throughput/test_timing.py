@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.speed import stopwatch, timing
-from zoo.speed.stopwatch import Reference
-from zoo.speed.timing import Timing, add_pass
+from zoo.throughput import stopwatch, timing
+from zoo.throughput.stopwatch import Reference
+from zoo.throughput.timing import Timing, add_pass
 
 CPU = torch.device("cpu")
 
