@@ -26,6 +26,13 @@ def test_a_miss_and_a_hit_move_a_quantile_as_the_rule_says():
     assert moved[2] == pytest.approx([-0.96, 0.0, 1.16])
 
 
+def test_what_is_known_later_moves_less():
+    actual = np.array([[0.0, 5.0], [0.0, 0.0], [0.0, 0.0]])[..., None]
+    moved = adapted(bands(3, 2, 1.0), actual, np.arange(10, 13), LEVELS, rate=0.1)[:, 1, 0]
+    assert moved[1] == pytest.approx([-1.0, 0.0, 1.0])  # the second step of the first window is not known yet
+    assert moved[2] == pytest.approx([-1 + 0.02 / 2**0.5, 0.0, 1 + 0.18 / 2**0.5])
+
+
 @pytest.mark.parametrize("horizon", [1, 4])
 def test_a_forecast_is_moved_by_nothing_later_than_its_origin(horizon):
     random = np.random.default_rng(0)
