@@ -9,6 +9,7 @@ import torch
 from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data, Unusable, check_parts, parts_of
 from zoo.data.known import known_channels, match_known, split_future
+from zoo.data.leaks import leaks
 from zoo.data.request import Request
 from zoo.data.scaling import check_positive, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
@@ -107,6 +108,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
             *table.notes,
             *cleaned.notes,
             *_classes(target_names, train_values[:, list(positions)]),
+            *leaks(train_values, chosen, positions),
             *_left_out(bounds, (train, valid, test)),
         ),
         whole=whole,
