@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import run_zoo, run_zoo_here
 from zoo import registry
-from zoo.errors import InputError
-from zoo.plugins import PluginWarning, _package_hash
+from zoo.errors import InputError, PluginWarning
+from zoo.plugins import _package_hash
 from zoo.registry import from_file, list_models
 from zoo.run.store import read_rows
 from zoo.suite import RunSettings, chosen_models

@@ -30,6 +30,10 @@ class Diverged(ArithmeticError):
     """A model's losses or forecasts are no longer finite numbers."""
 
 
+class PluginWarning(UserWarning):
+    """An installed plugin could not be loaded, and was skipped."""
+
+
 class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 

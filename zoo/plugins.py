@@ -26,10 +26,6 @@ PARTS = ("zoo.layers.", "zoo.learn.", "zoo.models.")  # modules that variants ar
 WRAPPER = HOME / "layers" / "normalised.py"  # is part of every model
 
 
-class PluginWarning(UserWarning):
-    """An installed plugin could not be loaded, and was skipped."""
-
-
 class Code(Record):
     """Where a variant's class comes from.
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from zoo.errors import InputError, Unsuitable, expect, message_of, plain, unknown
+from zoo.errors import InputError, PluginWarning, Unsuitable, expect, message_of, plain, unknown
 from zoo.family import family
 from zoo.layers.model import Model, inside, model_of
-from zoo.plugins import Code, PluginWarning, code_of, file_hash, installed, loading, run_file
+from zoo.plugins import Code, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
 from zoo.seeding import stream_seed
 from zoo.space import Parameter, Range, checked_default, checked_ranges, parameters_of, ranges_of, resolve

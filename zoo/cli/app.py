@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from zoo import __version__
-from zoo.errors import Diverged, InputError, plain
-from zoo.plugins import PluginWarning
+from zoo.errors import Diverged, InputError, PluginWarning, plain
 
 app = typer.Typer(
     add_completion=False,

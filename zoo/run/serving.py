@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from zoo.plugins import PluginWarning
+from zoo.errors import PluginWarning
 from zoo.registry import from_file
 from zoo.train.config import FitConfig
 from zoo.train.optimizer import Optimizer
