@@ -82,7 +82,8 @@ def run_command(line: str, code: str) -> str:
     if arguments[:1] == ["ucr"] and find_spec("aeon") is None:
         return ""
     models = "naive,minirocket,gru" if arguments[:1] == ["ucr"] else "naive,ridge,linear"
-    is_own = Path(arguments[0]).parent == Path() and arguments[0].endswith(".toml") and Path(arguments[0]).exists()
+    first = Path(arguments[0] if arguments else "")
+    is_own = first.parent == Path() and first.suffix == ".toml" and first.exists()
     few = ("--models", models) if name == "bench" and "--models" not in arguments and not is_own else ()
     if arguments[:1] == ["standard"] and "--preset" not in arguments:
         few += ("--preset", "quick")

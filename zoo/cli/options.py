@@ -76,7 +76,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
     from zoo.suite import read_suite
 
     wanted = {section: dict(values) for section, values in changes.items()}
-    is_advised = wanted["problem"].pop("advised", None)
+    is_advised = wanted.get("problem", {}).pop("advised", None)
     if source.endswith(".toml"):
         if is_advised:
             raise InputError(f"--advised is for data without a suite, and {source} has settings: leave it out")
