@@ -12,7 +12,8 @@ from zoo.errors import InputError
 @dataclass(frozen=True)
 class Inputs:
     """What a model sees of one series: scaled float32 [rows, C], the values of its channels and which of them were
-    filled in [rows, channels], the times of the rows, and of the known rows that follow."""
+    filled in [rows, channels], the times of the rows, and of the known rows that follow; is_whole: it takes no window
+    with a filled value."""
 
     source: str
     scaled: np.ndarray
@@ -21,6 +22,7 @@ class Inputs:
     time: pd.DatetimeIndex | None
     later: pd.DatetimeIndex | None
     is_interpolated: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,22 @@ class FrameNames:
 
 
 def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
-    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it, and
-    for one where a fill knows what came later."""
+    """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it, where
+    a fill knows what came later, and where the lookback must be whole and holds a gap."""
+    ends = _every_end(inputs, origin, lookback)
+    if not inputs.is_whole:
+        return ends
+    filled_before = np.concatenate([[0], np.cumsum(inputs.is_filled.any(axis=1))])
+    whole = ends[filled_before[ends] == filled_before[ends - lookback]]
+    if not len(whole):
+        raise InputError(
+            f"the {lookback} rows of {inputs.source} before the forecast hold missing values, and the model learned "
+            "whole windows: complete them, or choose --missing ffill"
+        )
+    return whole
+
+
+def _every_end(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
     rows = len(inputs.scaled)
     if origin is not None and inputs.is_interpolated:
         raise InputError(

@@ -75,14 +75,15 @@ class OnnxModel:
         """The horizon after the table's last row, or after earlier ones, as zoo.forecast_next gives it."""
         about = self.about
         names = match_columns(about.channels, (*table.columns, *table.unusable), table.source)
-        cleaned = clean(table.select(names), names, missing or about.missing, table.source)
+        policy = missing or about.missing
+        cleaned = clean(table.select(names), names, policy, table.source)
         if len(cleaned.values) < about.lookback:
             raise InputError(
                 f"too few rows: {table.source} has {len(cleaned.values)}, the model's lookback is {about.lookback}"
             )
         time = table.time[cleaned.is_used] if table.time is not None else None
-        is_interpolated = (missing or about.missing) == "interpolate" and bool(cleaned.is_filled.any())
-        inputs = Inputs(table.source, cleaned.values, cleaned.values, cleaned.is_filled, time, None, is_interpolated)
+        is_interpolated, values = policy == "interpolate" and bool(cleaned.is_filled.any()), cleaned.values
+        inputs = Inputs(table.source, values, values, cleaned.is_filled, time, None, is_interpolated, policy == "skip")
         ends = ends_of(inputs, origin, about.lookback)
         parts = [ends[first : first + BATCH] for first in range(0, len(ends), BATCH)]
         forecasts = np.concatenate(

@@ -68,6 +68,9 @@ def make_windows(
     if horizon:
         filled = np.lib.stride_tricks.sliding_window_view(cleaned.is_filled[:, -1], horizon)[ends]
         ends = ends[~filled.any(axis=1)]  # a fill is no truth
+    if (missing or data.missing) == "skip":
+        gaps = np.lib.stride_tricks.sliding_window_view(cleaned.is_filled.any(axis=1), lookback)[ends - lookback]
+        ends = ends[~gaps.any(axis=1)]
     when = np.arange(rows) if data.time is None else data.time[cleaned.is_used]
     steps = [f"t-{lag}" if lag else "t" for lag in range(lookback - 1, -1, -1)]
     columns = [f"{each} {step}" for step in steps for each in names]

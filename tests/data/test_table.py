@@ -26,7 +26,7 @@ def test_policy_fills_gaps(policy, values, is_used, is_filled):
 
 def test_refuse_names_columns_counts_and_the_way_out():
     with pytest.raises(
-        InputError, match=r"missing values in x: a 2, b 2; choose --missing ffill, mask, interpolate or drop"
+        InputError, match=r"missing values in x: a 2, b 2; choose --missing ffill, mask, interpolate, drop or skip"
     ):
         clean(GAPS, ("a", "b"), "refuse", "x")
 

@@ -45,7 +45,9 @@ Columns = Annotated[str | None, option(COLUMNS, "Names for a file without a head
 Time = Annotated[str | None, option(COLUMNS, "The time column (default: the column that holds dates).")]
 Case = Annotated[str | None, option(COLUMNS, "Sequences to classify: the column that tells cases apart.")]
 Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.")]
-Missing = Annotated[str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate or drop (refuse).")]
+Missing = Annotated[
+    str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate, drop or skip (refuse).")
+]
 Set = Annotated[
     list[str] | None,
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),

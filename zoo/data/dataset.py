@@ -119,7 +119,7 @@ class Data:
         check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
-        train, valid, test = parts_of(problem, self.split, old.values, old.raw, old.units, old.is_filled)
+        train, valid, test = parts_of(problem, self.split, old.values, old.raw, old.units, old.is_filled, old.is_whole)
         return replace(self, problem=problem, train=train, valid=valid, test=test)
 
     def without_test(self) -> "Data":
@@ -133,24 +133,35 @@ class Data:
         old = self.train
         is_filled = None if old.is_filled is None else old.is_filled[:end].copy()
         values, raw = old.values[:end].clone(), old.raw[:end].copy()
-        train, valid, test = parts_of(self.problem, bounds, values, raw, old.units, is_filled)
+        train, valid, test = parts_of(self.problem, bounds, values, raw, old.units, is_filled, old.is_whole)
         time = self.time[:end] if self.time is not None else None
         whole = replace(self.whole, test_end=end)
         return replace(self, train=train, valid=valid, test=test, split=bounds, whole=whole, time=time)
 
 
 def parts_of(
-    problem: Problem, bounds: Split, values: Tensor, raw: np.ndarray, units: Units, is_filled: np.ndarray | None
+    problem: Problem,
+    bounds: Split,
+    values: Tensor,
+    raw: np.ndarray,
+    units: Units,
+    is_filled: np.ndarray | None,
+    is_whole: bool,
 ) -> tuple[Windows, Windows | None, Windows]:
     """The windows of train, validation (None where it is empty) and test; raises InputError where every window of a
     part that has rows is left out."""
     none = torch.empty(0, dtype=torch.int64)
     is_direction = problem.task == "direction"
     shape = (problem.lookback, problem.horizon, problem.targets)
-    table = Windows(values, none, *shape, raw, units, is_filled, is_direction)
+    table = Windows(values, none, *shape, raw, units, is_filled, is_direction, is_whole)
     parts = [table.between(first, end) for _, first, end in bounds.parts()]
     for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
         if end > first and len(part) == 0:
+            if is_whole:
+                raise InputError(
+                    f"every window of the {name} part holds a missing value: shorten the lookback, leave columns with "
+                    "many gaps out with --channels, or choose --missing mask"
+                )
             raise InputError(
                 f"every window of the {name} part has a filled target ({', '.join(units.names)}), and a fill is no "
                 "truth: shorten the horizon, change the split, choose --missing drop or another target"

@@ -35,11 +35,18 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     time = table.time[cleaned.is_used] if table.time is not None else None
     whole = split_rows(request.split, len(cleaned.values), time)
     bounds = split_of_fold(whole, fold)
-    every, is_every_filled = cleaned.values[: whole.test_end], cleaned.is_filled[: whole.test_end, list(positions)]
+    is_whole = policy == "skip"
+    gaps = cleaned.is_filled if is_whole else cleaned.is_filled[:, list(positions)]
+    every, is_every_filled = cleaned.values[: whole.test_end], gaps[: whole.test_end]
     values, is_filled = every[: bounds.test_end], np.any(is_every_filled[: bounds.test_end], axis=1)
     _check_folds(whole, fold, horizon)
     check_parts(bounds, lookback, horizon, len(values))
     train_values, first_values = values[bounds.train_start : bounds.train_end], values[: whole.train_end]
+    if is_whole:  # nothing is made up, for the scaler neither
+        train_values = train_values[~is_filled[bounds.train_start : bounds.train_end]]
+        first_values = first_values[~is_filled[: whole.train_end]]
+        if len(train_values) < 2:
+            raise Unusable(f"no two training rows of {table.source} are complete: choose --missing mask, or --channels")
     constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
@@ -86,7 +93,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         problem = replace(problem, is_conformal=request.conformal, is_adaptive=request.adaptive)
     if request.direction:
         problem = replace(problem, task="direction")
-    train, valid, test = parts_of(problem, bounds, scaled, values, units, is_filled if is_filled.any() else None)
+    has_gaps = is_filled if is_filled.any() else None
+    train, valid, test = parts_of(problem, bounds, scaled, values, units, has_gaps, is_whole)
     _check_directions(train, target_names)
     return Data(
         problem=problem,
@@ -171,7 +179,8 @@ def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> 
         counts += [f"{left_out} of {len(whole)} {name}"] if left_out else []
     if not counts:
         return ()
-    return (f"a window with a filled target is neither trained on nor scored: left out {', '.join(counts)} windows",)
+    what = "that holds a missing value" if parts[0].is_whole else "with a filled target"
+    return (f"a window {what} is neither trained on nor scored: left out {', '.join(counts)} windows",)
 
 
 def _check_directions(train: Windows, names: tuple[str, ...]) -> None:

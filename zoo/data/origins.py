@@ -55,7 +55,7 @@ def _until(data: Data, bounds: Split) -> Data:
     )  # what is known in advance stays as it is
     units = fit_units(data.targets, problem.targets, scaler, train)
     is_filled = None if old.is_filled is None else old.is_filled[: bounds.test_end]
-    parts = parts_of(problem, bounds, values, raw, units, is_filled)
+    parts = parts_of(problem, bounds, values, raw, units, is_filled, old.is_whole)
     time = data.time[: bounds.test_end] if data.time is not None else None
     return replace(
         data, train=parts[0], valid=parts[1], test=parts[2], scaler=scaler, split=bounds, whole=bounds, time=time

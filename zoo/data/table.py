@@ -11,9 +11,9 @@ import pandas as pd
 from zoo.data.spacing import stamp
 from zoo.errors import InputError, unknown
 
-Missing = Literal["refuse", "ffill", "mask", "interpolate", "drop"]
+Missing = Literal["refuse", "ffill", "mask", "interpolate", "drop", "skip"]
 LARGEST = 1e100  # of a value's size
-POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "mask", "interpolate", "drop")
+POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "mask", "interpolate", "drop", "skip")
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     refuse: raise InputError with columns and counts. ffill: repeat the last known value. mask: the same, and
     zoo.prepare adds channels that mark the repeated values. interpolate: draw a straight line across the gap (so a
     forecast from inside a gap has seen the value behind it), and repeat the last known value at the end. drop: leave
-    out incomplete rows. Rows before every column has begun cannot be filled and are left out.
-    Raises InputError for infinite values under every policy.
+    out incomplete rows. skip: no window holds a gap (zoo.prepare sees to that); until then it is filled. Rows before
+    every column has begun cannot be filled and are left out. Raises InputError for infinite values under every policy.
     """
     if policy not in POLICIES:
         raise unknown("missing policy", policy, POLICIES)
@@ -142,7 +142,7 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     if policy == "refuse":
         raise InputError(
             f"missing values in {source}: {_counts(columns, counts)}; "
-            "choose --missing ffill, mask, interpolate or drop, or leave columns out with --channels"
+            "choose --missing ffill, mask, interpolate, drop or skip, or leave columns out with --channels"
         )
     if counts.max() == len(values):
         raise InputError(f"column '{columns[int(counts.argmax())]}' of {source} is empty: drop it with --channels")
@@ -152,6 +152,9 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
         note = f"missing values ({_counts(columns, counts)}): {dropped} rows dropped, steps join across them"
         return Cleaned(values[is_complete], gaps[is_complete], is_complete, (note,))
     frame = pd.DataFrame(values)
+    if policy == "skip":
+        note = f"missing values ({_counts(columns, counts)}): windows that hold one are left out"
+        return Cleaned(frame.ffill().bfill().to_numpy(), gaps, np.ones(len(values), dtype=bool), (note,))
     filled = (frame.interpolate(limit_direction="forward") if policy == "interpolate" else frame.ffill()).to_numpy()
     is_complete = ~np.isnan(filled).any(axis=1)
     notes = [f"missing values ({_counts(columns, counts)}): filled by {policy}"]

@@ -14,11 +14,11 @@ from zoo.data.scaling import Units
 class Windows:
     """The windows of one part of a split.
 
-    values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first
-    lookback row of each window; raw: float64 [rows, C] in the data's units, for ground truth; units:
-    bring forecasts back to the data's units; is_filled: bool [rows], where a target is not measured but filled in,
-    None: nowhere; is_direction: the values to forecast are whether the target lies above its last value, 1 or 0. Memory
-    grows with rows, not with rows x lookback.
+    values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first lookback row
+    of each window; raw: float64 [rows, C] in the data's units, for ground truth; units: bring forecasts back to the
+    data's units; is_filled: bool [rows], where a target is not measured but filled in, None: nowhere; is_direction: the
+    values to forecast are whether the target lies above its last value, 1 or 0; is_whole: is_filled is of every
+    channel, and no lookback holds such a row. Memory grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -30,6 +30,7 @@ class Windows:
     units: Units
     is_filled: np.ndarray | None = None
     is_direction: bool = False
+    is_whole: bool = False
     is_even = True  # all are equally long
 
     def __len__(self) -> int:
@@ -41,14 +42,15 @@ class Windows:
     def between(self, first: int, end: int) -> "Windows":
         """The windows ALL of whose target rows lie in rows [first, end); their lookback may reach back before them.
 
-        A window with a filled target row is left out: a fill is no truth to learn from or to be scored by.
+        A window with a filled target row is left out: a fill is no truth to learn from or to be scored by. Of whole
+        windows, one with a filled row in its lookback too.
         """
         start = max(first - self.lookback, 0)
         starts = np.arange(start, max(end - self.horizon - self.lookback + 1, start))
         if self.is_filled is not None:
             filled_before = np.concatenate([[0], np.cumsum(self.is_filled)])  # [rows + 1]
             row = starts + self.lookback
-            starts = starts[filled_before[row + self.horizon] == filled_before[row]]
+            starts = starts[filled_before[row + self.horizon] == filled_before[starts if self.is_whole else row]]
         return replace(self, starts=torch.from_numpy(starts))
 
     def to(self, device: torch.device | str) -> "Windows":

@@ -106,9 +106,10 @@ def _inputs_of(
     if saved.file.masked:
         marks = cleaned.is_filled[:, [names.index(name) for name in saved.file.masked]]
         parts.append(marks.astype(np.float32))
-    is_interpolated = (missing or saved.file.missing) == "interpolate" and bool(cleaned.is_filled.any())
+    policy = missing or saved.file.missing
+    is_interpolated = policy == "interpolate" and bool(cleaned.is_filled.any())
     whole = np.concatenate(parts, axis=1)
-    return Inputs(table.source, whole, values, cleaned.is_filled, time, later, is_interpolated)
+    return Inputs(table.source, whole, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip")
 
 
 def _frame(
