@@ -76,7 +76,7 @@ def test_committed_rows_keep_to_the_schema(path):
     assert all(row.variant in list_models(classifiers=True) for row in rows)
 
 
-@pytest.mark.parametrize("name", ["ucr", "standard"])
+@pytest.mark.parametrize("name", ["ucr", "standard", "intervals-adaptive"])
 def test_leaderboard_of_a_benchmark_is_what_its_rows_say(tmp_path, name):
     for path in (ROOT / "results" / name).glob("*/"):
         (tmp_path / path.name).symlink_to(path)
