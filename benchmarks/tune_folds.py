@@ -45,7 +45,7 @@ def measure(job: tuple[Path, str, int, int, float]) -> dict[str, object]:
         zoo.fit(model, data.train, data.valid, config, seed=each)
         skills.append(zoo.evaluate(model, data.test)["skill"])
     return {
-        "problem": path.stem, "folds": folds, "seed": seed, "trials": trials,
+        "model": model_name, "problem": path.stem, "folds": folds, "seed": seed, "trials": trials,
         "error_ratio": 1 - float(np.mean(skills)),
     }  # fmt: skip
 
