@@ -34,8 +34,8 @@ def measure(path: Path, name: str) -> dict[str, object]:
     table = zoo.load(suite.data.source)
     target = match_columns(suite.data.targets[:1], table.columns, table.source)
     usual = spacing(table.time)
-    found = advice_on(table.select(target)[:, 0], usual.season if usual else None)
-    suggested = {each.option: each.value for each in found if each.option != "missing" and each.option}
+    advice = advice_on(table.select(target)[:, 0], usual.season if usual else None)
+    suggested = {each.option: each.value for each in advice if each.option != "missing" and each.option}
     row: dict[str, object] = {"problem": path.stem, **suggested}
     for kind, settings in (("defaults", DEFAULTS), ("suggested", DEFAULTS | suggested)):
         data = prepare_from(source, {**problem, **settings, "lookback": int(settings["lookback"])})

@@ -42,11 +42,11 @@ def measure(job: tuple[Path, str]) -> list[dict[str, object]]:
     rows = []
     for rate in RATES:
         moved = adapted(quantiles, actual, windows.target_rows(), LEVELS, rate=rate)
-        found = scores(moved, None, windows, model)
+        metrics = scores(moved, None, windows, model)
         rows.append({
             "problem": path.stem, "model": name, "rate": rate, "windows": len(windows),
-            "coverage": 100 * found["coverage"],
-            "crps": found["crps"],
+            "coverage": 100 * metrics["coverage"],
+            "crps": metrics["crps"],
         })  # fmt: skip
     return rows
 

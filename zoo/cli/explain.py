@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 def explain(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit or zoo select wrote.")],
     source: options.Data,
-    variants: Annotated[
-        Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
-    ] = None,
+    variants: options.Variants = None,
     columns: options.Columns = None,
     time: options.Time = None,
     case: options.Case = None,
@@ -60,8 +58,8 @@ def explain(
         check_new(out)
     if variants is not None:
         from_file(variants)
-    kept = model / "model"  # in the folder of zoo select
-    saved = load_model(kept if not (model / "model.json").exists() and kept.is_dir() else model)
+    inner = model / "model"  # in the folder of zoo select
+    saved = load_model(inner if not (model / "model.json").exists() and inner.is_dir() else model)
     table = load(
         source,
         columns=options.names_in(columns),

@@ -147,9 +147,7 @@ def predict(
         Path, typer.Argument(metavar="MODEL_DIR|FILE.onnx", help="A folder that zoo fit wrote, or an exported model.")
     ],
     source: options.Data,
-    variants: Annotated[
-        Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
-    ] = None,
+    variants: options.Variants = None,
     columns: options.Columns = None,
     time: options.Time = None,
     case: options.Case = None,
@@ -241,9 +239,7 @@ def export(
     model: Annotated[Path, typer.Argument(metavar="MODEL_DIR", help="A folder that zoo fit wrote.")],
     out: Annotated[Path, option(options.OUTPUT, "File to write.")],
     to: Annotated[str, option(options.OUTPUT, "onnx (ONNX Runtime) or pt2 (torch.export).")] = "onnx",
-    variants: Annotated[
-        Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")
-    ] = None,
+    variants: options.Variants = None,
     as_json: options.Json = False,
 ) -> None:
     """Write a model as one file from raw values to raw forecasts, compared with the model before it is written."""

@@ -15,6 +15,8 @@ from zoo.errors import InputError, plain
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from zoo.data.cases import Cases
+    from zoo.data.table import Table
     from zoo.suite import Suite
 
 # Panels of --help.
@@ -48,6 +50,7 @@ Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.
 Missing = Annotated[
     str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate, drop or skip (refuse).")
 ]
+Variants = Annotated[Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")]
 Set = Annotated[
     list[str] | None,
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
@@ -90,14 +93,9 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         # The suites of the project have the names of the built-in data, and committed results.
         base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
         if wanted["data"].get("targets") is None:
-            from zoo.data.sources import load
             from zoo.data.table import Table
 
-            how = {
-                name: wanted["data"].get(name)
-                for name in ("columns", "time", "series", "only", "case", "label", "test")
-            }
-            table = load(source, **how)
+            table = _loaded(source, wanted["data"])
             if isinstance(table, Table):
                 raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
         if is_advised:
@@ -134,18 +132,16 @@ def changed_suite(
 
 
 def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:
-    """Fill in what the first target asks for where nothing else is said, and print why."""
+    """Set what the first target asks for, where no option sets it, and print why."""
     from zoo.data.advice import advised_settings
-    from zoo.data.sources import load
     from zoo.data.table import Table
 
     data, problem = changes["data"], changes["problem"]
-    how = {name: data.get(name) for name in ("columns", "time", "series", "only", "case", "label", "test")}
-    table = load(source, **how)
+    table = _loaded(source, data)
     if not isinstance(table, Table) or table.series is not None:
         raise InputError(f"--advised takes one series, and {source} is read as several: leave it out")
-    found, reasons = advised_settings(table, data["targets"][0], data.get("channels"), problem.get("horizon") or 1)
-    for name, value in found.items():
+    settings, reasons = advised_settings(table, data["targets"][0], data.get("channels"), problem.get("horizon") or 1)
+    for name, value in settings.items():
         section = data if name == "missing" else problem
         if section.get(name) is None:
             section[name] = value
@@ -198,13 +194,12 @@ def suites_from(
 
 def _of_each_series(suite: "Suite") -> "list[Suite]":
     """A suite for each series of a suite's data, called by the series' name."""
-    from zoo.data.sources import load
     from zoo.data.table import Table
 
     if suite.data.series is None or suite.data.only is not None:
         raise InputError("--local trains models for each of several series: name their column with --series, no --only")
-    table = load(suite.data.source, columns=suite.data.columns, time=suite.data.time, series=suite.data.series)
-    assert isinstance(table, Table)
+    table = _loaded(suite.data.source, suite.data.model_dump())
+    assert isinstance(table, Table)  # series and cases exclude each other
     named = {_slug(Path(name)): name for name in table.of_each_series()}
     if len(named) < len(table.of_each_series()):
         raise InputError(f"two series of {table.source} have names that make the same folder: rename one")
@@ -212,6 +207,14 @@ def _of_each_series(suite: "Suite") -> "list[Suite]":
         suite.model_copy(update={"name": slug, "data": suite.data.model_copy(update={"only": name})})
         for slug, name in named.items()
     ]
+
+
+def _loaded(source: str, data: Mapping[str, Any]) -> "Table | Cases":
+    """What a source holds, read as the settings of [data] say."""
+    from zoo.data.sources import load
+
+    how = {name: data.get(name) for name in ("columns", "time", "series", "only", "case", "label", "test")}
+    return load(source, **how)
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

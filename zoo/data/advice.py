@@ -41,15 +41,15 @@ def advice_on(values: np.ndarray, season: int | None) -> list[Advice]:
     Lookback, level and scaler come from the first 80 % of the rows, which leaves out the usual test part.
     """
     gaps = np.isnan(values)
-    found = _missing(gaps) if gaps.any() else []
+    on_gaps = _missing(gaps) if gaps.any() else []
     known = values[: int(LOOKED_AT * len(values))]
     known = known[np.isfinite(known)]
     if len(known) < FEWEST or np.ptp(known) == 0:
-        return found
+        return on_gaps
     newest = known[-MOST_ROWS:]
     growth = _growth(known)
     series = _without_spikes(np.log(newest) if growth else newest)
-    return [*found, *growth, _level(series, season), _lookback(series, season, len(values)), *_drift(values)]
+    return [*on_gaps, *growth, _level(series, season), _lookback(series, season, len(values)), *_drift(values)]
 
 
 def advised_settings(
@@ -65,9 +65,9 @@ def advised_settings(
     usable = [name for name in table.columns if name not in table.unusable]
     inputs = match_columns(channels, (*table.columns, *table.unusable), table.source) if channels else usable
     usual = spacing(table.time)
-    found = advice_on(table.select([target])[:, 0], usual.season if usual else None)
-    settings: dict[str, Any] = {each.option: each.value for each in found if each.option}
-    reasons = {each.option: each.reason for each in found}
+    advice = advice_on(table.select([target])[:, 0], usual.season if usual else None)
+    settings: dict[str, Any] = {each.option: each.value for each in advice if each.option}
+    reasons = {each.option: each.reason for each in advice}
     if "lookback" in settings:
         settings["lookback"] = max(int(settings["lookback"]), horizon)
     values = table.select(inputs)
@@ -125,10 +125,10 @@ def _without_spikes(series: np.ndarray) -> np.ndarray:
 def _missing(gaps: np.ndarray) -> list[Advice]:
     edges = np.flatnonzero(np.diff(np.concatenate([[0], gaps, [0]])))
     longest, share = int((edges[1::2] - edges[::2]).max()), float(gaps.mean())
-    told = f"{int(gaps.sum())} of {len(gaps)} values are missing, at most {longest} in a row"
+    counts = f"{int(gaps.sum())} of {len(gaps)} values are missing, at most {longest} in a row"
     if longest > LONG_GAP or share > MANY_MISSING:
-        return [Advice("missing", "mask", f"{told}: a model should know which values are only repeated")]
-    return [Advice("missing", "ffill", f"{told}: the last known value stands in for a while")]
+        return [Advice("missing", "mask", f"{counts}: a model should know which values are only repeated")]
+    return [Advice("missing", "ffill", f"{counts}: the last known value stands in for a while")]
 
 
 def _growth(series: np.ndarray) -> list[Advice]:
@@ -188,11 +188,11 @@ def _drift(values: np.ndarray) -> list[Advice]:
     before, after = (part[np.isfinite(part)] for part in np.split(values, [int(LOOKED_AT * len(values))]))
     if len(after) < FEWEST:
         return []
-    told = []
+    changes = []
     outside = float(np.mean((after < before.min()) | (after > before.max())))
     if outside > OUTSIDE:
-        told.append(f"{100 * outside:.0f} % of the newest fifth of the values lie outside the range of the others")
+        changes.append(f"{100 * outside:.0f} % of the newest fifth of the values lie outside the range of the others")
     steps = [float(np.percentile(np.abs(np.diff(part)), 75)) for part in (before, after)]
     if min(steps) > 0 and max(steps) / min(steps) > CALM:
-        told.append(f"its larger steps are {steps[1] / steps[0]:.1f} times as large as before")
-    return [Advice("", "", f"drift: {' and '.join(told)}; what was learned before may not hold")] if told else []
+        changes.append(f"its larger steps are {steps[1] / steps[0]:.1f} times as large as before")
+    return [Advice("", "", f"drift: {' and '.join(changes)}; what was learned before may not hold")] if changes else []

@@ -42,7 +42,7 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
     else:
         (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
         table.select([target])
-    found = advice_on(table.select([target])[:, 0], season) if target is not None else []
+    advice = advice_on(table.select([target])[:, 0], season) if target is not None else []
     return {
         "source": table.source,
         "rows": len(table),
@@ -55,8 +55,8 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
         "columns": columns,
         "unusable": dict(table.unusable),
         "notes": list(table.notes),
-        "advice": [asdict(each) for each in found],
-        "suggestion": _suggestion(table, columns, target, found) if target is not None else None,
+        "advice": [asdict(each) for each in advice],
+        "suggestion": _suggestion(table, columns, target, advice) if target is not None else None,
     }
 
 
@@ -104,10 +104,10 @@ def _likely_target(columns: dict[str, dict[str, Any]]) -> str | None:
 
 
 def _suggestion(
-    table: Table, columns: dict[str, dict[str, Any]], target: str, found: Sequence[Advice]
+    table: Table, columns: dict[str, dict[str, Any]], target: str, advice: Sequence[Advice]
 ) -> dict[str, Any]:
     """Options of zoo bench by name: the target, what it asks for beside the defaults, and what the table needs."""
-    wanted = {each.option: each.value for each in found if each.option}
+    wanted = {each.option: each.value for each in advice if each.option}
     chosen: dict[str, Any] = {"targets": target}
     if "lookback" in wanted:
         chosen["lookback"] = int(wanted["lookback"])
