@@ -84,6 +84,17 @@ def test_leaderboard_of_a_benchmark_is_what_its_rows_say(tmp_path, name):
     assert (ROOT / "results" / name / "README.md").read_text(encoding="utf-8") == text
 
 
+def test_coverage_on_the_page_is_that_of_the_rows():
+    """docs/tasks.md: on how many problems an interval holds 80 % within three points, calibrated once and adaptive."""
+    names, counts = ["naive", "ridge", "lstm", "hybrid-lstm"], []
+    for folder in ("intervals", "intervals-adaptive"):
+        frame = results(*(ROOT / "results" / folder).glob("*/"))
+        coverage = frame.pivot_table(index=["data.source", "lookback"], columns="variant", values="coverage")[names]
+        counts += ((100 * coverage - 80).abs() <= 3).sum().tolist()
+    page = (ROOT / "docs/tasks.md").read_text(encoding="utf-8")
+    assert f"| within 3 points | {' | '.join(map(str, counts))} |" in page
+
+
 def test_leaderboard_is_what_the_rows_say(tmp_path):
     for path in (*RESULTS, *(ROOT / "results").glob("*-h100")):
         if path.parent.name == "ucr":

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import zoo
-from zoo.data.leaks import leaks
+from zoo.data.leaks import leaks, shares_explained
 
 
 @pytest.fixture
@@ -63,3 +63,15 @@ def test_only_training_rows_are_looked_at(walk):
 def test_no_note_on_few_rows_or_a_smooth_line():
     line = pd.DataFrame({"close": np.arange(800.0), "twin": np.arange(800.0) ** 2})
     assert noted(line) == [] and leaks(line.to_numpy()[:20], ("close", "twin"), (0,)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "low", "high"),
+    [("sp500", "Close", 0.0, 0.01), ("nasdaq", "Close", 0.0, 0.01), ("narma", "value", 0.3, 0.45)],
+)
+def test_honest_columns_tell_as_little_as_the_pages_say(name, target, low, high):
+    """README and docs/guides/quant.md: of prices less than a hundredth; the drive of narma is the most of all."""
+    data = zoo.prepare(name, targets=target)
+    rows = data.train.raw[: data.split.train_end]
+    place = data.channels.index(target)
+    assert low <= shares_explained(rows[:, place], np.delete(rows, place, axis=1)).max() < high

@@ -131,3 +131,16 @@ def test_drafts_of_a_killed_run_are_cleared(tmp_path):
         path.write_text("half")
     RowStore(tmp_path).close()
     assert not any(path.exists() for path in drafts)
+
+
+def test_a_line_parsed_at_once_is_the_row_of_a_closer_look(tmp_path):
+    """Rows of this version are parsed once; what only looks like one gets the same closer look as before."""
+    row = accuracy_row(key="a")
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join([line(row), line(accuracy_row(key="b")).replace(":", ": ", 1)]))
+    assert [each.key for each in read_rows(tmp_path)[0]] == ["a", "b"] and read_rows(tmp_path)[0][0] == row
+    without = line(row).replace('"schema_version":2', '"commit":null', 1)
+    for wrong in (line(row).replace('"schema_version":2', '"schema_version":3'), without):
+        path.write_text(wrong)
+        rows, (sentence,) = read_rows(tmp_path)
+        assert rows == [] and "is not one that this version reads" in sentence
