@@ -169,7 +169,7 @@ def _level(series: np.ndarray, season: int | None) -> Advice:
 def _lookback(series: np.ndarray, season: int | None, rows: int) -> Advice:
     most = min(MOST_LAGS, len(series) // 10)
     order = autoregressive_order(np.diff(series), most) + 1
-    reason = f"an autoregression of {order} steps describes it best (BIC)"
+    reason = f"an autoregression of {order} step{'s' * (order > 1)} describes it best (BIC)"
     lookback = max(LOOKBACK, order)
     if season is not None and 2 * season < len(series):
         strength = season_strength(series, season)
