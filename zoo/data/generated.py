@@ -53,13 +53,13 @@ def mackey_glass() -> pd.DataFrame:
 
 
 def adding() -> pd.DataFrame:
-    """The adding problem as a series: the sum of the last two values that were marked, at random, one step in eight.
+    """The adding problem as a series: the sum of the last two values that were marked, at random, one step in four.
 
     Nothing but memory is asked for: the next sum follows from what was marked before it. Source: Hochreiter &
     Schmidhuber, Long short-term memory, Neural computation 9 (1997), section 5.4, there with two marks a sequence.
     """
     random = np.random.default_rng(0)
-    value, marked = random.uniform(size=STEPS), random.random(STEPS) < 1 / 8
+    value, marked = random.uniform(size=STEPS), random.random(STEPS) < 1 / 4
     total, last = np.zeros(STEPS), [0.0, 0.0]
     for t in range(STEPS):
         total[t] = sum(last)
