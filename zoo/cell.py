@@ -35,7 +35,7 @@ class DataFields(Record):
     times of the first and the last row, null: the data have no times; series: the column that tells series apart;
     series_count: how many are used, or only: the name of the one that is; absent for one series. case, label: the
     columns of the cases and of their classes, test: the file of the test part; all three are absent for forecasts, and
-    where the source tells them.
+    where the source tells them. categories: columns that name kinds, absent where there are none.
     """
 
     source: str
@@ -53,6 +53,7 @@ class DataFields(Record):
     case: str | None = absent()
     label: str | None = absent()
     test: str | None = absent()
+    categories: tuple[str, ...] | None = absent()
 
 
 class TaskFields(Record):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LAST = 60  # actual values that a picture shows, at least
-READING = ("time", "series", "only", "case", "label")  # how data are read
+READING = ("time", "series", "only", "case", "label", "categories")  # how data are read
 USUAL = {"horizon": 1, "scaler": "standard", "conformal": False, "adaptive": False, "direction": False}
 
 
@@ -61,6 +61,7 @@ class Forecaster:
         only: str | None = None,
         case: str | None = None,
         label: str | None = None,
+        categories: str | Sequence[str] | None = None,
         missing: str | None = None,
         split: Sequence[Any] | None = None,
         scaler: str = "standard",
@@ -88,8 +89,10 @@ class Forecaster:
         resolve(variant(chosen[0]).build, params, f"variant '{chosen[0]}'")
         FitConfig.of(dict(fit or {}))
         self.name, self.params, self.fit_settings, self.device = chosen[0], params, dict(fit or {}), device
-        of_data = {"channels": channels, "time": time, "series": series, "only": only, "case": case}
-        self.data_settings = {**of_data, "label": label, "missing": missing, "targets": _listed(targets)}
+        self.data_settings = {
+            "channels": channels, "time": time, "series": series, "only": only, "case": case, "label": label,
+            "categories": _listed(categories) or None, "missing": missing, "targets": _listed(targets),
+        }  # fmt: skip
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
             "quantiles": quantiles, "conformal": conformal, "adaptive": adaptive, "direction": direction,
@@ -118,6 +121,7 @@ class Forecaster:
             settings |= {
                 "lookback": problem.lookback, "horizon": problem.output_shape[0], "targets": list(file.targets),
                 "calendar": list(file.calendar), "known": list(file.known), "missing": file.missing,
+                "categories": list(file.categories),
             }  # fmt: skip
         own = cls(file.variant, **settings)
         own._saved = saved
@@ -291,8 +295,8 @@ class Forecaster:
         settings = {name: plain_value(value) for name, value in self.data_settings.items() if value is not None}
         if isinstance(table, Cases):
             settings.pop("missing", None)
-        elif not settings.get("targets") and len(table.columns) == 1:
-            settings["targets"] = list(table.columns)
+        elif not settings.get("targets") and len(table.numeric) == 1:
+            settings["targets"] = list(table.numeric)
         problem = {name: plain_value(value) for name, value in {**self.problem_settings, **more}.items()}
         whole = {
             "name": "forecaster",

@@ -18,8 +18,9 @@ class Problem:
     task: forecast, quantile, direction or classify; quantiles: the Q levels of the task quantile, rising; is_conformal:
     whether they are calibrated on the validation part; is_adaptive: whether they follow their own hits and misses, from
     forecast to forecast; plain: positions of channels that normalising leaves as they
-    are: a calendar, which holds in each row what is known of the row `horizon` steps later, and marks of values that
-    were missing.
+    are: a calendar, which holds in each row what is known of the row `horizon` steps later, marks of values that were
+    missing, and codes of categories; categories: the positions of these codes, each with the number of names that it
+    tells apart, see zoo.layers.embedded.
 
     To classify is to tell to which of K classes a whole sequence belongs: output_shape is (1, K), there are no targets,
     and lookback is the length of the longest sequence; shortest: that of the shortest one, None: all are equally long.
@@ -35,6 +36,7 @@ class Problem:
     is_conformal: bool = False
     is_adaptive: bool = False
     plain: tuple[int, ...] = ()
+    categories: tuple[tuple[int, int], ...] = ()
     shortest: int | None = None
 
     def __repr__(self) -> str:

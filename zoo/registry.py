@@ -17,6 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from zoo.errors import InputError, PluginWarning, Unsuitable, expect, message_of, plain, unknown
 from zoo.family import family
+from zoo.layers.embedded import Embedded
 from zoo.layers.model import Model, inside, model_of
 from zoo.plugins import Code, code_of, file_hash, installed, loading, run_file
 from zoo.problem import EXAMPLE, Problem
@@ -302,7 +303,8 @@ def check_forecast(model: Model, x_BLC: Tensor, owner: str) -> None:
     """
     model.eval()
     try:
-        forecast = model.variant(x_BLC)
+        points = inside(model)
+        forecast = model.variant(points.embedded(x_BLC) if isinstance(points, Embedded) else x_BLC)
     except (Exception, SystemExit) as error:  # a variant may raise anything
         raise InputError(f"{owner} cannot run: {message_of(error)}") from error
     expected = [len(x_BLC), *inside(model).problem.output_shape]

@@ -17,7 +17,7 @@ from zoo.data.cases import Cases
 from zoo.data.dataset import Data
 from zoo.data.known_file import KnownFile, check_same, check_there
 from zoo.data.prepare import prepare
-from zoo.data.sources import NAMES, load
+from zoo.data.sources import NAMES, READING, load
 from zoo.data.spacing import spacing, stamp
 from zoo.data.split import Fold
 from zoo.data.table import Table
@@ -41,7 +41,7 @@ class DataSettings(Record):
 
     targets: names, or ["all"]; series: the column that tells several series apart; only: the one to take; case, label:
     of a table of sequences to classify, the columns of the cases and of their classes; test: a file with the cases of
-    the test part; file: what a file that the user brings has to be.
+    the test part; categories: columns that name kinds; file: what a file that the user brings has to be.
     """
 
     source: str
@@ -55,6 +55,7 @@ class DataSettings(Record):
     case: str | None = None
     label: str | None = None
     test: str | None = None
+    categories: list[str] | None = None
     file: KnownFile | None = None
 
 
@@ -330,13 +331,12 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
     if file is not None:
         check_there(data["source"], file)
     if table is None:
-        of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
-        table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
+        table = load(data["source"], **{name: data.get(name) for name in READING})
     if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]
     if list(targets) == ["all"] and isinstance(table, Table) and "all" not in table.columns:
-        targets = table.columns
+        targets = table.numeric
     return prepare(
         table,
         targets=targets,
@@ -375,6 +375,7 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         case=settings.case,
         label=settings.label,
         test=settings.test,
+        categories=tuple(data.categories) or None,
         notes=tuple(data.notes),
     )
 

@@ -20,6 +20,9 @@ DATA: dict[str, Any] = {
     "missing": options.Missing,
     "series": Annotated[str | None, option(options.COLUMNS, "The column that tells series apart, such as symbol.")],
     "only": Annotated[str | None, option(options.COLUMNS, "Of several series, the name of the one to take.")],
+    "categories": Annotated[
+        str | None, option(options.COLUMNS, "Columns that name kinds, for which models learn vectors: store,daytype.")
+    ],
     "case": options.Case,
     "label": options.Label,
     "test": Annotated[Path | None, option(options.COLUMNS, "A file with the cases of the test part.", "--test")],
@@ -98,7 +101,7 @@ def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     from zoo.space import scalar
 
     values = {name: None if value is False else value for name, value in given.items()}  # a flag that was not given
-    for name in ("targets", "columns", "channels", "calendar", "known"):
+    for name in ("targets", "columns", "channels", "categories", "calendar", "known"):
         values[name] = options.names_in(values.get(name))
     if (split := values.get("split")) is not None:
         values["split"] = [scalar(part.strip()) for part in split.split(",")]

@@ -178,8 +178,8 @@ def predict(
     if variants is not None:
         from_file(variants)
     saved = load_model(model)
-    how = {"series": saved.file.series_column, "only": saved.file.only, "case": case, "label": label}
-    table = load(source, columns=options.names_in(columns), time=time, **how)
+    how: dict[str, Any] = {"columns": options.names_in(columns), "time": time, "case": case, "label": label}
+    table = load(source, **how, **saved.reading)
     if isinstance(table, Cases):
         if origin is not None:
             raise InputError("origin is a time of a series to forecast: leave it out for sequences to classify")

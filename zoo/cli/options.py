@@ -97,7 +97,7 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
 
             table = _loaded(source, wanted["data"])
             if isinstance(table, Table):
-                raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.columns)}")
+                raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.numeric)}")
         if is_advised:
             _advise(source, wanted)
     return changed_suite(base, wanted, settings, source)
@@ -211,10 +211,9 @@ def _of_each_series(suite: "Suite") -> "list[Suite]":
 
 def _loaded(source: str, data: Mapping[str, Any]) -> "Table | Cases":
     """What a source holds, read as the settings of [data] say."""
-    from zoo.data.sources import load
+    from zoo.data.sources import READING, load
 
-    how = {name: data.get(name) for name in ("columns", "time", "series", "only", "case", "label", "test")}
-    return load(source, **how)
+    return load(source, **{name: data.get(name) for name in READING})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

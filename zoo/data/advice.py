@@ -62,7 +62,7 @@ def advised_settings(
     table does not have, or that holds text.
     """
     (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
-    usable = [name for name in table.columns if name not in table.unusable]
+    usable = [name for name in table.numeric if name not in table.unusable]
     inputs = match_columns(channels, (*table.columns, *table.unusable), table.source) if channels else usable
     usual = spacing(table.time)
     advice = advice_on(table.select([target])[:, 0], usual.season if usual else None)

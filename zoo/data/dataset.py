@@ -1,6 +1,7 @@
 """Data: what a model is trained and judged on, and the windows of its parts."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,8 @@ class Data:
     channels, targets: column names; rows: rows used (those of all three parts); fingerprint: SHA-256 of the channel
     values in those rows, and of which targets were filled; time: their timestamps, if known; calendar: periods whose
     positions are further channels, after `channels`; known: columns whose coming values are further channels, after
-    these; masked: channels whose gaps are marked by the last channels; panel: what else is known of several series; the
+    these; categories: columns that name kinds, whose codes are further channels, and the names that have codes from 1;
+    masked: channels whose gaps are marked by the last channels; panel: what else is known of several series; the
     counts of rows are then sums over them; only: of one among several, the column and the name that tell it apart;
     split, whole: row boundaries of this fold, and before the test part was cut into folds; missing: the policy applied;
     valid is None where the split leaves no validation part; test is empty where it leaves no test part. classes: their
@@ -75,6 +77,7 @@ class Data:
     masked: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     known_scaler: Scaler | None = None
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -84,7 +87,7 @@ class Data:
             f"Data: {what}, {len(self.classes)} classes, sequences of up to {self.problem.lookback} steps"
             if self.classes
             else f"Data: {what}, {self.problem.horizon} ahead from the last {self.problem.lookback} of "
-            f"{', '.join((*self.channels, *self.calendar, *self.known))}"
+            f"{', '.join((*self.channels, *self.calendar, *self.known, *self.categories))}"
         ]
         for (name, first, end), part in zip(self.split.parts(), (self.train, self.valid, self.test), strict=True):
             windows = "" if self.classes else f", {len(part) if part is not None else 0:,} windows"

@@ -73,11 +73,24 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     )
     known_scaler = None
     if future is not None:
+        numbers = [place for place, name in enumerate(known) if name not in table.categories]
         past = table.select(known)[cleaned.is_used]
-        known_scaler = fit_scaler(
-            "standard" if request.scaler == "log" else request.scaler, past[bounds.train_start : bounds.train_end]
-        )
-        further.append(known_scaler.transform(known_channels(past, future.values, horizon))[: len(scaled)])
+        ahead = known_channels(past, future.values, horizon)
+        if numbers:
+            known_scaler = fit_scaler(
+                "standard" if request.scaler == "log" else request.scaler,
+                past[bounds.train_start : bounds.train_end, numbers],
+            )
+            further.append(known_scaler.transform(ahead[:, numbers])[: len(scaled)])
+    coded: tuple[tuple[int, int], ...] = ()
+    if table.categories:
+        places = table.select(tuple(table.categories))[cleaned.is_used]
+        for place, name in enumerate(table.categories):
+            if name in known:
+                places[:, place] = ahead[:, known.index(name)]
+        first = len(chosen) + sum(each.shape[1] for each in further)
+        coded = tuple((first + place, len(names)) for place, names in enumerate(table.categories.values()))
+        further.append(places[: len(scaled)])
     masked: tuple[str, ...] = ()
     if policy == "mask":
         masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)
@@ -86,7 +99,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     if further:
         plain = torch.from_numpy(np.concatenate(further, axis=1).astype(np.float32))
         scaled = torch.cat([scaled, plain], dim=1)
-        problem = replace(problem, channels=scaled.shape[1], plain=tuple(range(len(chosen), scaled.shape[1])))
+        added = tuple(range(len(chosen), scaled.shape[1]))
+        problem = replace(problem, channels=scaled.shape[1], plain=added, categories=coded)
     if levels := request.levels:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, output_shape=shape)
@@ -94,6 +108,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     if request.direction:
         problem = replace(problem, task="direction")
     has_gaps = is_filled if is_filled.any() else None
+    beside = (*known, *(name for name in table.categories if name not in known))
     train, valid, test = parts_of(problem, bounds, scaled, values, units, has_gaps, is_whole)
     _check_directions(train, target_names)
     return Data(
@@ -107,7 +122,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         channels=chosen,
         targets=target_names,
         fingerprint=fingerprint(
-            np.column_stack([every, table.select(known)[cleaned.is_used][: whole.test_end]]) if known else every,
+            np.column_stack([every, table.select(beside)[cleaned.is_used][: whole.test_end]]) if beside else every,
             np.any(is_every_filled, axis=1),
         ),
         missing=policy,
@@ -126,6 +141,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         known=known,
         known_scaler=known_scaler,
         masked=masked,
+        categories=table.categories,
     )
 
 
@@ -134,15 +150,18 @@ def choose_columns(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The channel and target names as the table spells them; targets must be among the channels, and `known` are none
     of them unless they are named. The only column of a table is its target."""
-    if not targets and len(table.columns) == 1:
-        targets = table.columns
+    if not targets and len(table.numeric) == 1:
+        targets = table.numeric
     if not targets:
-        raise InputError(f"name at least one target column of {table.source} ({', '.join(table.columns)})")
+        raise InputError(f"name at least one target column of {table.source} ({', '.join(table.numeric)})")
     every = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
-    usual = tuple(name for name in table.columns if name not in known)
+    usual = tuple(name for name in table.numeric if name not in known)
     chosen = match_columns(channels, every, table.source) if channels else usual
+    chosen = tuple(name for name in chosen if name not in table.categories)
     named = match_columns(targets, every, table.source)
     for name in named:
+        if name in table.categories:
+            raise InputError(f"target '{name}' names kinds, and zoo forecasts numbers: leave it out of --categories")
         problem = table.unusable.get(name, "")
         if name not in table.columns and "holds text" in problem:
             raise InputError(

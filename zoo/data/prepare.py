@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.cases import Cases
+from zoo.data.codes import with_codes
 from zoo.data.dataset import WHOLE, Data
 from zoo.data.one_series import one_series
 from zoo.data.panel import prepare_panel
@@ -30,6 +31,7 @@ def prepare(
     case: str | None = None,
     label: str | None = None,
     test: str | Path | None = None,
+    categories: Sequence[str] | None = None,
     lookback: int | None = None,
     horizon: int = 1,
     split: Sequence[Any] | None = None,
@@ -48,12 +50,12 @@ def prepare(
 
     targets: what to forecast, needed where there are several columns; channels: the model's inputs (default: every
     numeric column); targets must be among them. Those that are constant over the training rows are left out. columns,
-    time, series, only, case, label, test: of a table that is not loaded yet, see zoo.load. A window belongs to the part
-    in which all its target rows lie, and to none where one of them was filled. lookback, split, normalise: None is 7,
-    (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what the source
-    declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal:
-    calibrate them on the validation part; adaptive: let them follow their own hits and misses from forecast to
-    forecast, see zoo.train.adaptive; direction: forecast the probability that the target rises above its last value;
+    time, series, only, case, label, test, categories: of a table that is not loaded yet, see zoo.load. A window belongs
+    to the part in which all its target rows lie, and to none where one of them was filled. lookback, split, normalise:
+    None is 7, (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what
+    the source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
+    conformal: calibrate them on the validation part; adaptive: let them follow their own hits and misses from forecast
+    to forecast, see zoo.train.adaptive; direction: forecast the probability that the target rises above its last value;
     calendar: periods (hour, weekday, ...) whose position is known in advance and becomes further channels, see
     zoo.data.calendar; known: columns whose values are known `horizon` steps in advance, and which are no other
     channels, see zoo.data.known. fold: cut the test part into blocks, and take one of them as the test part, see
@@ -67,7 +69,7 @@ def prepare(
     Raises InputError for a setting or values that cannot be used.
     """
     how: dict[str, Any] = {"columns": columns, "time": time, "series": series, "only": only}
-    how |= {"case": case, "label": label, "test": test}
+    how |= {"case": case, "label": label, "test": test, "categories": categories}
     if not isinstance(table, Table | Cases):
         expect("table", table, SOURCES, "what zoo.load returns, or what it takes")
         table = load(table, **how)
@@ -96,6 +98,6 @@ def prepare(
         targets, channels, lookback, horizon, split or SHARES, scaler, normalise or "last", missing,
         checked_levels(quantiles), conformal, adaptive, direction, tuple(calendar), tuple(known), fold,
     )  # fmt: skip
-    if table.series is None:
-        return one_series(table, request, drops_constant=True)
-    return prepare_panel(table, request)
+    is_one = table.series is None
+    data = one_series(table, request, drops_constant=True) if is_one else prepare_panel(table, request)
+    return with_codes(data, table.categories) if table.categories else data

@@ -12,6 +12,7 @@ import pandas as pd
 from zoo.data import builtin, case_sets
 from zoo.data.case_table import case_table
 from zoo.data.cases import Cases
+from zoo.data.categories import named
 from zoo.data.csv_file import as_numbers, read_csv
 from zoo.data.table import Table, match_columns
 from zoo.data.times import find_order, is_named_like_time
@@ -22,6 +23,7 @@ from zoo.files import LARGEST, read_input, too_large
 NAMES = (*builtin.NAMES, *case_sets.NAMES)
 Source: TypeAlias = str | Path | pd.DataFrame | pd.Series | np.ndarray
 SOURCES = (str, Path, pd.DataFrame, pd.Series, np.ndarray)
+READING = ("columns", "time", "series", "only", "case", "label", "test", "categories")  # settings of load
 SOURCE = "a path, a built-in name, a pandas DataFrame or Series, or an array"
 
 
@@ -35,14 +37,16 @@ def load(
     case: str | None = None,
     label: str | None = None,
     test: str | Path | None = None,
+    categories: Sequence[str] | None = None,
 ) -> Table | Cases:
     """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or what is in memory.
 
     source: of a DataFrame or Series the index may be the time; an array is [rows] or [rows, columns].
     columns: names for a file without a header line. time: the time column, where find_order does not find it. series:
-    the column that tells series apart, where the source holds several; only: the name of the one to read. Rows come
-    back in ascending time order, series by series; Table.notes lists what was changed. To read a file with the name of
-    a built-in, write ./NAME.
+    the column that tells series apart, where the source holds several; only: the name of the one to read; categories:
+    columns that name kinds, as text or as numbers, such as a type of day (or that of `series`); a model learns a vector
+    for each kind. Rows come back in ascending time order, series by series; Table.notes lists what was changed. To read
+    a file with the name of a built-in, write ./NAME.
 
     Sequences to classify become Cases: a .ts file of the UCR and UEA archives (NAME_TEST.ts beside NAME_TRAIN.ts is its
     test part), or a table with a row for each step, in which `case` is the column that tells cases apart, and `label`
@@ -54,6 +58,7 @@ def load(
     expect("source", source, SOURCES, SOURCE)
     source = in_memory(source)
     expect_names("columns", columns)
+    expect_names("categories", categories)
     expect("time", time, (str, None), "the name of a column")
     for argument, value in (("series", series), ("case", case), ("label", label)):
         expect(argument, value, (str, None), "the name of a column")
@@ -65,19 +70,21 @@ def load(
     if test is not None:
         return _with_test(source, test, columns=columns, time=time, case=case, label=label)
     if case is not None:
+        if categories:
+            raise InputError("categories are inputs of a forecast: leave them out for sequences to classify")
         if series is not None:
             raise InputError("case and series exclude each other: a case is classified, a series is forecast")
         frame, where, first = _frame(source, columns)
         return case_table(frame, where, case=case, label=label, time=time, first_line=first)
     name = "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
     if name in case_sets.NAMES or name.casefold().endswith(".ts"):
-        given = {"columns": columns, "time": time, "series": series}
+        given = {"columns": columns, "time": time, "series": series, "categories": categories}
         if wrong := next((option for option, value in given.items() if value is not None), None):
             raise InputError(f"{wrong} cannot be named for {name}, which says itself what is a case: leave it out")
         return case_sets.cases_of(name) if name in case_sets.NAMES else read_ts(_existing(name))
     missing = builtin.BUILT_IN[name].missing if name in builtin.NAMES else "refuse"
     frame, where, first = _frame(source, columns)
-    table = replace(_table(frame, where, time, series, first_line=first), missing=missing)
+    table = replace(_table(frame, where, time, series, categories or (), first_line=first), missing=missing)
     return table if only is None else _one_of(table, only)
 
 
@@ -186,7 +193,15 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index(drop=is_row_number or is_taken)
 
 
-def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | None, *, first_line: int) -> Table:
+def _table(
+    frame: pd.DataFrame,
+    source: str,
+    time: str | None,
+    series: str | None,
+    categories: Sequence[str],
+    *,
+    first_line: int,
+) -> Table:
     frame = frame.rename(columns=lambda name: plain(str(name)))
     if len(frame) == 0 or len(frame.columns) == 0:
         raise InputError(f"{source} is empty: it holds no rows of numbers")
@@ -195,10 +210,12 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | Non
         raise InputError(f"{source} has two columns called '{twice}': rename one")
     has_decimal_comma = bool(frame.attrs.get("has_decimal_comma"))
     labels = None
+    kinds = {name: named(frame[name]) for name in match_columns(categories, list(frame.columns), source)}
     if series is not None:
         (column_of_series,) = match_columns([series], list(frame.columns), source)
         labels = _labels(frame[column_of_series], source)
         frame = frame.drop(columns=column_of_series)
+    frame = frame.drop(columns=list(kinds), errors="ignore")
     order = find_order(frame, time, source)
     frame = frame.reset_index(drop=True) if isinstance(frame.index, pd.DatetimeIndex) else frame
     notes = list(order.notes)
@@ -223,6 +240,7 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | Non
     if not usable:
         reason = next((why for name, why in unusable.items() if name not in order.columns), "")
         raise InputError(f"{source} has no numeric column beside the time: nothing to forecast. {reason}".strip(". "))
+    usable |= {name: places for name, (places, _) in kinds.items()}
     values = np.column_stack(list(usable.values()))
     times = order.time
     if labels is not None:
@@ -236,7 +254,15 @@ def _table(frame: pd.DataFrame, source: str, time: str | None, series: str | Non
         times, values, sorting = _sorted(order.keys, times, values, source)
         notes += [sorting] if sorting else []
     return Table(
-        source, tuple(usable), values, times, unusable=unusable, notes=tuple(notes), series=labels, series_column=series
+        source,
+        tuple(usable),
+        values,
+        times,
+        unusable=unusable,
+        categories={name: names for name, (_, names) in kinds.items()},
+        notes=tuple(notes),
+        series=labels,
+        series_column=series,
     )
 
 

@@ -23,6 +23,7 @@ class Table:
     values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
     rows is known; series: the name of each row's series, which together hold ascending rows, and series_column, where
     it comes from, or None for one series; only: its name, where it is one of those that a source holds;
+    categories: columns that name kinds, whose values are positions in these names;
     missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
     columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
@@ -33,6 +34,7 @@ class Table:
     time: pd.DatetimeIndex | None = None
     missing: str = "refuse"
     unusable: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     series: np.ndarray | None = None
     series_column: str | None = None
@@ -40,6 +42,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def numeric(self) -> tuple[str, ...]:
+        """The columns of numbers."""
+        return tuple(name for name in self.columns if name not in self.categories)
 
     def __repr__(self) -> str:
         span = f" from {stamp(self.time.min())} to {stamp(self.time.max())}" if self.time is not None else ""

@@ -105,13 +105,14 @@ def explain(
     if not isinstance(model, SavedModel):
         expect("data", data, Data, "what zoo.prepare returns, for a model that is not a saved one")
     if isinstance(model, SavedModel) and not isinstance(data, Data):
-        table = (
-            data
-            if isinstance(data, Table | Cases)
-            else load(data, series=model.file.series_column, only=model.file.only)
-        )
+        table = data if isinstance(data, Table | Cases) else load(data, **model.reading)
         data, is_of_fit = kept_data(model, table)
     assert isinstance(data, Data)
+    if data.categories:
+        raise InputError(
+            f"the model has categories ({', '.join(data.categories)}), whose vectors cannot be explained so far: "
+            "fit it without --categories"
+        )
     own = model.model if isinstance(model, SavedModel) else model
     problem = own.problem
     chosen, every, notes = part_of(data, part, is_of_fit=is_of_fit)

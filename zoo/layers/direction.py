@@ -10,7 +10,7 @@ from torch.nn import functional
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
-from zoo.layers.plain import normalised
+from zoo.layers.embedded import normalised
 from zoo.problem import Problem
 
 NEWTON_STEPS = 30
@@ -35,7 +35,7 @@ class Direction(nn.Module):
     def __init__(self, build: Callable[[Problem], nn.Module], problem: Problem) -> None:
         super().__init__()
         self.problem, points = problem, problem.of_points()
-        self.model = normalised(build(points), points)
+        self.model = normalised(build, points)
         self.is_trained = self.model.is_trainable and not isinstance(self.model.variant, Committee)
         self.usual_TD: Tensor
         self.slope_TD: Tensor

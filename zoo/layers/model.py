@@ -9,8 +9,8 @@ from zoo.data.dataset import Samples
 from zoo.errors import Unsuitable
 from zoo.layers.classes import Classes
 from zoo.layers.direction import Direction
+from zoo.layers.embedded import normalised
 from zoo.layers.normalised import Normalised
-from zoo.layers.plain import normalised
 from zoo.layers.quantiles import Quantiles
 from zoo.problem import Problem
 
@@ -22,7 +22,7 @@ Model = Normalised | Quantiles | Direction | Classes
 def model_of(build: Callable[[Problem], nn.Module], problem: Problem) -> Model:
     """A model of the problem's task; build gives the variant for a problem of points."""
     if problem.task == "forecast":
-        model: Model = normalised(build(problem), problem)
+        model: Model = normalised(build, problem)
     else:
         model = TASKS[problem.task](build, problem)
     if problem.task != "classify" and getattr(model.variant, "solves_classes", False):

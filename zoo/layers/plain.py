@@ -28,8 +28,3 @@ class WithPlain(Normalised):
         if scale_B1C is not None:
             scale_B1C = scale_B1C.masked_fill(self.is_plain_C, 1.0)
         return level_B1C, scale_B1C
-
-
-def normalised(variant: nn.Module, problem: Problem) -> Normalised:
-    """The variant inside what problem.normalise adds to it."""
-    return WithPlain(variant, problem) if problem.plain else Normalised(variant, problem)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
+from zoo.layers.embedded import normalised
 from zoo.layers.normalised import Normalised
-from zoo.layers.plain import normalised
 from zoo.problem import Problem
 
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of a window's own steps in the scale of its residuals; the usual step has the rest
@@ -34,10 +34,10 @@ class Quantiles(nn.Module):
     def __init__(self, build: Callable[[Problem], nn.Module], problem: Problem) -> None:
         super().__init__()
         self.problem, self.levels = problem, problem.quantiles
-        self.model = _wrapped(build, problem.of_points())
+        self.model = normalised(build, problem.of_points())
         self.is_trained = False
         if self.model.is_trainable and not isinstance(self.model.variant, Committee):
-            each = _wrapped(build, problem.of_points(copies=len(self.levels)))
+            each = normalised(build, problem.of_points(copies=len(self.levels)))
             if _tells_copies_apart(each):
                 self.model, self.is_trained = each, True
         self.levels_Q: Tensor
@@ -148,7 +148,3 @@ def _tells_copies_apart(model: Normalised) -> bool:
         parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     forecast_BTD = twin(torch.randn(2, model.problem.lookback, model.problem.channels, generator=generator))
     return not torch.allclose(forecast_BTD[..., 0], forecast_BTD[..., 1], atol=1e-5)
-
-
-def _wrapped(build: Callable[[Problem], nn.Module], problem: Problem) -> Normalised:
-    return normalised(build(problem), problem)

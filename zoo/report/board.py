@@ -184,6 +184,8 @@ class Board:
         text += f", with {' and '.join(calendar)}" if isinstance(calendar, tuple) else ""
         known = self.first.get("known")
         text += f", {' and '.join(known)} known in advance" if isinstance(known, tuple) else ""
+        categories = value_of(self.first, "data.categories")
+        text += f", {' and '.join(categories)} as categories" if isinstance(categories, tuple | list) else ""
         text = self.task.title.format(what=text)
         kind = " sliding" if value_of(self.first, "is_sliding") else ""
         return f"{text}, {self.folds}{kind} folds" if self.folds > 1 else text

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cell import AccuracyRow
+from zoo.data.sources import READING
 from zoo.errors import InputError
 from zoo.registry import is_registered, variant
 from zoo.run.store import NAME, read_rows
@@ -87,9 +88,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
     """
     data, problem = row.data, row.problem
     split: list[Any] = list(problem.split_of_each or problem.split)
-    whole = {
-        name: getattr(data, name) for name in ("columns", "time", "series", "only", "case", "label", "test", "missing")
-    }
+    whole = {name: getattr(data, name) for name in (*READING, "missing")}
     if source is not None:
         whole["test"] = None
         if not problem.split_of_each:

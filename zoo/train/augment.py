@@ -22,7 +22,7 @@ class Augment:
     1710.09412). The others: Um et al. 2017, arXiv 1706.00527; Srivastava et al. 2014 for dropout.
 
     The last step of a forecast's lookback is neither noisy nor masked, since forecasts start from it. Calendars and
-    marks of filled values are only mixed.
+    marks of filled values are only mixed, and codes of categories stay.
     """
 
     def __init__(self, problem: Problem, windows: Samples, config: FitConfig) -> None:
@@ -32,6 +32,8 @@ class Augment:
         device = windows.values.device
         self.can_change_C = torch.ones(problem.channels, dtype=torch.bool, device=device)
         self.can_change_C[list(problem.plain)] = False
+        self.is_code_C = torch.zeros_like(self.can_change_C)
+        self.is_code_C[[position for position, _ in problem.categories]] = True
         self.can_drop_C = self.can_change_C.clone()
         self.can_drop_C[list(problem.targets)] = False
         self.change_C = _usual_change(windows) if config.jitter > 0 else torch.zeros((), device=device)
@@ -63,7 +65,8 @@ class Augment:
         if config.mixup > 0:
             concentration_B = torch.full_like(x_BLC[:, 0, 0], config.mixup)
             share_B11 = _beta(concentration_B)[:, None, None]
-            x_BLC, y = (share_B11 * each + (1 - share_B11) * each.roll(1, dims=0) for each in (x_BLC, y))
+            mixed_BLC, y = (share_B11 * each + (1 - share_B11) * each.roll(1, dims=0) for each in (x_BLC, y))
+            x_BLC = torch.where(self.is_code_C, x_BLC, mixed_BLC)
         return x_BLC, y
 
 

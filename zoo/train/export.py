@@ -121,10 +121,14 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
 
 def _check(saved: SavedModel, to: str) -> None:
     file = saved.file
-    further = {"known": file.known, "calendar": file.calendar, "masked": file.masked, "series": file.series}
+    further = {
+        "known": file.known, "calendar": file.calendar, "masked": file.masked, "categories": file.categories,
+        "series": file.series,
+    }  # fmt: skip
     reasons = {
         "known": "has inputs that are known in advance", "calendar": "has a calendar among its inputs",
-        "masked": "has marks of missing values among its inputs", "series": "is of several series",
+        "masked": "has marks of missing values among its inputs", "categories": "has categories among its inputs",
+        "series": "is of several series",
     }  # fmt: skip
     if saved.model.problem.is_adaptive:
         raise InputError("adaptive quantiles follow past forecasts, which an exported model does not know: fit without")

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from zoo.data.calendar import calendar_channels
+from zoo.data.categories import coded
 from zoo.data.known import known_channels, split_future
 from zoo.data.scaling import Scaler
 from zoo.data.table import Table, clean, match_columns
@@ -84,7 +85,8 @@ def _inputs_of(
 ) -> Inputs:
     """The inputs from the rows of one series."""
     future = None
-    if known_scaler is not None:
+    known: tuple[str, ...] = ()
+    if saved.file.known:
         known = match_columns(saved.file.known, (*table.columns, *table.unusable), table.source)
         table, future = split_future(table, known, match_columns(saved.channels, table.columns, table.source))
         _check_future(saved, table, len(future.values))
@@ -100,9 +102,15 @@ def _inputs_of(
     if saved.file.calendar:
         ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source, later)
         parts.append(ahead.astype(np.float32))
-    if known_scaler is not None and future is not None:
-        ahead = known_channels(table.select(known)[is_used], future.values, problem.horizon)
-        parts.append(scaler_of(known_scaler).transform(ahead).astype(np.float32))
+    ahead_of_known = np.empty((len(values), 0))
+    if future is not None:
+        ahead_of_known = known_channels(table.select(known)[is_used], future.values, problem.horizon)
+        numbers = [place for place, name in enumerate(known) if name not in table.categories]
+        if known_scaler is not None:
+            parts.append(scaler_of(known_scaler).transform(ahead_of_known[:, numbers]).astype(np.float32))
+    for name, learned in saved.file.categories.items():
+        places = ahead_of_known[:, known.index(name)] if name in known else table.select([name])[is_used, 0]
+        parts.append(coded(places, table.categories[name], learned)[:, None].astype(np.float32))
     if saved.file.masked:
         marks = cleaned.is_filled[:, [names.index(name) for name in saved.file.masked]]
         parts.append(marks.astype(np.float32))

@@ -45,6 +45,7 @@ class ModelProblem(Record):
     is_conformal: bool = False
     is_adaptive: bool = False
     plain: tuple[Position, ...] = ()
+    categories: tuple[tuple[Position, Position], ...] = ()
     shortest: Count | None = None
 
 
@@ -63,7 +64,8 @@ class ModelFile(Record):
     order; source, fingerprint: of the data of the fit; about: how the model came about, for the user to read;
     series: the scaler of each series by its name, where there are several (scaler is then the first one's), which
     series_column tells apart; only: the one that it was fitted to; known:
-    columns whose coming values it needs, with scalers of their own; classes: their names, of a model that classifies,
+    columns whose coming values it needs, with scalers of their own; categories: columns that name kinds, and the names
+    that it has learned; classes: their names, of a model that classifies,
     whose one target is what they are called; seen: of a model whose quantiles adapt, the time of the last row that it
     has seen, or the number of rows; checksum: SHA-256 of everything else.
     """
@@ -81,6 +83,7 @@ class ModelFile(Record):
     known: tuple[str, ...] = ()
     known_scaler: ModelScaler | None = None
     masked: tuple[str, ...] = ()
+    categories: dict[str, tuple[str, ...]] = Field(default={})
     series_column: str | None = None
     only: str | None = None
     series: dict[str, ModelScaler] = Field(default={})
@@ -99,6 +102,8 @@ class ModelFile(Record):
         shape, count = self.problem, len(self.channels)
         if not shape.channels - len(shape.plain) == count == len(self.scaler.center) == len(self.scaler.scale):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
+        if [number for _, number in shape.categories] != [len(names) for names in self.categories.values()]:
+            raise ValueError("problem.categories must count the names of each of the categories")
         if shape.task == "classify":
             if shape.output_shape != (1, len(self.classes)) or shape.targets or len(self.targets) != 1:
                 raise ValueError("a model that classifies has no targets but the class, and one output for each class")
@@ -131,6 +136,12 @@ class SavedModel:
         what = ", ".join(self.targets)
         steps = "" if self.file.classes else f", {shape.output_shape[0]} ahead from the last {shape.lookback}"
         return f"SavedModel({self.file.variant}: {what} of {self.file.source}{steps})"
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How zoo.load has to read a table for it."""
+        categories = list(self.file.categories) or None
+        return {"series": self.file.series_column, "only": self.file.only, "categories": categories}
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -195,6 +206,7 @@ def saved_model(
         "known_scaler": known_scalers[0] if known_scalers else None,
         "known_series": dict(zip(data.panel.names, known_scalers, strict=False)) if data.panel is not None else {},
         "masked": data.masked,
+        "categories": dict(data.categories),
         "classes": data.classes,
         "seen": _seen(data) if data.problem.is_adaptive else None,
         "source": data.source,
