@@ -9,7 +9,9 @@ from tests.cases import made_cases
 from zoo.train.augment import AUGMENTATIONS, Augment
 from zoo.train.predict import validation_loss
 
-SETTINGS = {"jitter": 0.5, "scaling": 0.2, "masking": 0.3, "channel_dropout": 0.5, "mixup": 0.4}
+SETTINGS = {
+    "jitter": 0.5, "scaling": 0.2, "masking": 0.3, "channel_dropout": 0.5, "mixup": 0.4, "slicing": 0.3, "warping": 0.3,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_without_settings_a_batch_is_the_same_object(data):
     assert other_x is x and other_y is y
 
 
-@pytest.mark.parametrize("name", ["jitter", "scaling", "masking", "channel_dropout"])
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "mixup"])
 def test_the_last_step_and_the_calendar_stay(marked, name):
     x, _, other, _ = augmented(marked, **{name: SETTINGS[name]})
     plain = list(marked.problem.plain)
@@ -97,6 +99,40 @@ def test_mixup_averages_pairs_of_windows_and_what_follows_by_one_weight(data):
     torch.testing.assert_close(other, expected, rtol=1e-3, atol=1e-3)
 
 
+def test_slicing_of_a_lookback_holds_its_oldest_step_that_is_left(data):
+    x, y, other, other_y = augmented(data, slicing=0.5)
+    last = x.shape[1] - 1
+    cuts = (other[:, :-1] == other[:, 1:]).all(dim=2).sum(dim=1)  # steps that the next one stands for
+    assert cuts.max() == int(np.ceil(0.5 * last)) and cuts.min() <= 1
+    for window, (before, after, cut) in enumerate(zip(x, other, cuts, strict=True)):
+        assert torch.equal(after[cut:], before[cut:]), window
+        assert (after[:cut] == before[cut]).all()
+    assert torch.equal(y, other_y)
+
+
+def test_slicing_of_a_sequence_stretches_an_inner_part():
+    data = zoo.prepare(made_cases())
+    length, channels = data.problem.lookback, data.problem.channels
+    ramp = torch.arange(length, dtype=torch.float32)[None, :, None].expand(200, length, channels)
+    change = Augment(data.problem, data.train, zoo.FitConfig(slicing=0.5))
+    torch.manual_seed(0)
+    y = torch.zeros(200, 1, 2)
+    other, _ = change(ramp, y)
+    step = other.diff(dim=1)
+    assert torch.allclose(step, step[:, :1].expand_as(step), atol=1e-4)  # stretched evenly
+    assert step.min() > 0.5 - 1e-3 and step.max() <= 1 + 1e-3 and step[:, 0, 0].mean() == pytest.approx(0.75, abs=0.03)
+    assert other[:, 0].min() >= 0 and other[:, -1].max() <= length - 1 + 1e-3
+
+
+def test_warping_moves_steps_in_order_between_the_same_ends(data):
+    length, channels = data.problem.lookback, data.problem.channels
+    ramp = torch.arange(length, dtype=torch.float32)[None, :, None].expand(200, length, channels)
+    torch.manual_seed(0)
+    other, _ = Augment(data.problem, data.train, zoo.FitConfig(warping=0.3))(ramp, torch.zeros(200, 1, 1))
+    torch.testing.assert_close(other[:, [0, -1]], ramp[:, [0, -1]])
+    assert (other.diff(dim=1) > 0).all() and (other - ramp)[:, 1:-1].abs().max() > 0.2
+
+
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_training_repeats_and_validation_is_as_it_was(data, name):
     def trained(**settings):
@@ -135,6 +171,6 @@ def test_classifiers_learn_from_changed_cases(lengths):
 def test_wrong_settings_are_refused(name):
     with pytest.raises(zoo.InputError, match=f"fit: {name} must be >= 0"):
         zoo.FitConfig(**{name: -0.1})
-    if name in ("masking", "channel_dropout"):
+    if name in ("masking", "channel_dropout", "slicing"):
         with pytest.raises(zoo.InputError, match=f"fit: {name} must be < 1"):
             zoo.FitConfig(**{name: 1.0})

@@ -7,8 +7,8 @@ from zoo.errors import InputError
 from zoo.space import Choice, Float, Int, resolve
 
 LATER = (
-    "mode", "precision", "threads", "jitter", "scaling", "masking", "channel_dropout", "mixup", "label_smoothing",
-    "class_weights",
+    "mode", "precision", "threads", "jitter", "scaling", "masking", "channel_dropout", "mixup", "slicing",
+    "warping", "weight_dropout", "label_smoothing", "class_weights",
 )  # fmt: skip
 MOST_THREADS = 1024  # the system refuses to start many more, which ends the process
 
@@ -25,8 +25,9 @@ class FitConfig:
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
     term of the gradient; l1: weight of the parameters' absolute sum in the loss; momentum: of sgd;
     schedule: plateau halves the learning rate after patience / 3 epochs without a better loss, cosine
-    lowers it to zero; jitter, scaling, masking, channel_dropout, mixup: augmentation of the training windows, see
-    zoo.train.augment (0: none); label_smoothing: share of a class that training spreads over all (Szegedy et al. 2016);
+    lowers it to zero; jitter, scaling, masking, channel_dropout, mixup, slicing, warping: augmentation of the training
+    windows, see zoo.train.augment (0: none); weight_dropout: share of recurrent weights that are zero in a step, see
+    zoo.train.weight_dropout; label_smoothing: share of a class that training spreads over all (Szegedy et al. 2016);
     class_weights: balanced makes each class count alike, in training and validation, however rare it is (both are of
     classes and directions alone); loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is
     (eager), compiled (torch.compile), or captured as a CUDA graph; auto is a CUDA graph on CUDA, else eager; precision:
@@ -53,6 +54,9 @@ class FitConfig:
     masking: float = 0.0
     channel_dropout: float = 0.0
     mixup: float = 0.0
+    slicing: float = 0.0
+    warping: float = 0.0
+    weight_dropout: float = 0.0
     label_smoothing: float = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     loss: Literal["mse", "mae", "huber"] = "mae"
@@ -67,7 +71,8 @@ class FitConfig:
         at_least = {
             "max_epochs": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0, "min_delta": 0,
             "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1, "jitter": 0, "scaling": 0,
-            "masking": 0, "channel_dropout": 0, "mixup": 0, "label_smoothing": 0,
+            "masking": 0, "channel_dropout": 0, "mixup": 0, "slicing": 0, "warping": 0, "weight_dropout": 0,
+            "label_smoothing": 0,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)
@@ -77,7 +82,7 @@ class FitConfig:
             raise InputError(f"fit: learning_rate must be > 0, got {self.learning_rate}")
         if self.threads > MOST_THREADS:
             raise InputError(f"fit: threads must be <= {MOST_THREADS}, got {self.threads}")
-        for name in ("momentum", "masking", "channel_dropout", "label_smoothing"):
+        for name in ("momentum", "masking", "channel_dropout", "slicing", "weight_dropout", "label_smoothing"):
             if not getattr(self, name) < 1:
                 raise InputError(f"fit: {name} must be < 1, got {getattr(self, name)}")
 

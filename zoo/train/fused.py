@@ -122,6 +122,8 @@ class Stack:
             raise CannotFuse("stacked models need one config, and none with the schedule plateau")
         if first.config.precision not in ("float32", "tf32"):
             raise CannotFuse(f"stacked models do not train in {first.config.precision}")
+        if first.config.weight_dropout > 0:
+            raise CannotFuse("stacked models keep all their weights in a step")
         shapes = [{name: p.shape for name, p in step.model.named_parameters()} for step in steps]
         if any(shape != shapes[0] for shape in shapes) or any(True for _ in first.model.buffers()):
             raise CannotFuse("stacked models need weights of equal shapes, and no buffers")

@@ -18,6 +18,7 @@ from zoo.problem import Problem
 from zoo.train.augment import Augment
 from zoo.train.config import FitConfig
 from zoo.train.optimizer import Optimizer
+from zoo.train.weight_dropout import WeightDropout
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mse": functional.mse_loss,
@@ -68,10 +69,12 @@ class Step:
         self.device = windows.values.device
         self.loss_of = loss_of(model, config, is_training=True)
         self.augment = Augment(model.problem, windows, config)
+        self.weight_dropout = WeightDropout(model, config.weight_dropout)
 
     def forward(self, index: Tensor) -> Tensor:
         """Gather the windows and return the loss of their forecasts."""
         x, y = self.augment(*self.windows.gather(index))
+        self.weight_dropout.drop()
         with autocast(self.config.precision, self.device):
             return self.loss_of(self.predict(x), y)
 
@@ -81,6 +84,7 @@ class Step:
             loss = loss + self.config.l1 * torch.stack([p.abs().sum() for p in self.parameters]).sum()
         self.optimizer.zero_grad()
         loss.backward()
+        self.weight_dropout.restore()
 
     def update(self) -> None:
         """Clip the gradient and move the parameters."""
