@@ -39,5 +39,12 @@ def test_each_class_has_a_panel_of_its_cases():
 def test_the_command_draws_or_says_why_not(prices_csv, tmp_path):
     ended = run_zoo_here("data", prices_csv, "--draw", tmp_path / "prices.png")
     assert ended.returncode == 0 and (tmp_path / "prices.png").read_bytes()[1:4] == b"PNG" and "rows" in ended.stdout
+    ended = run_zoo_here("data", prices_csv, "--draw", tmp_path / "prices.html")
+    page = (tmp_path / "prices.html").read_text(encoding="utf-8")
+    assert ended.returncode == 0 and "steps of close: correlation with earlier steps" in page and "--normalise" in page
     ended = run_zoo_here("data", prices_csv, "--draw", tmp_path / "prices.jpg")
-    assert ended.returncode == 2 and "--draw writes a PNG file" in ended.stderr and ended.stderr.count("\n") == 1
+    assert (
+        ended.returncode == 2
+        and "--draw writes a PNG or an HTML file" in ended.stderr
+        and ended.stderr.count("\n") == 1
+    )

@@ -142,7 +142,7 @@ def data_command(
     case: Case = None,
     label: Label = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Draw the columns, or cases of each class, into this PNG file.")
+        Path | None, typer.Option(help="Draw columns, drift, memory and season, or cases, into this .png or .html.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -165,8 +165,6 @@ def data_command(
         named = {"--columns": columns, "--time": time, "--series": series, "--only": only, "--case": case}
         named["--label"] = label
         typed = [part for flag, value in named.items() if value is not None for part in (flag, value)]
-        if draw is not None:
-            _draw(table, draw)
         if isinstance(table, Cases):
             if target is not None:
                 raise InputError(
@@ -177,23 +175,40 @@ def data_command(
         else:
             facts = describe(table, target)
             text = lines(facts, typed)
+        if draw is not None:
+            _draw(table, facts, text, draw)
     if as_json:
         print_json(facts)
     else:
         print("\n".join(text))
 
 
-def _draw(table: "Table | Cases", path: Path) -> None:
+def _draw(table: "Table | Cases", facts: dict[str, Any], text: list[str], path: Path) -> None:
+    """Draw what a table holds, as a PNG file or as a page with the text beside the charts."""
     from zoo.data.cases import Cases
+    from zoo.files import write_text
     from zoo.report.chart import png
     from zoo.report.columns import cases_figure, table_figure
+    from zoo.report.habits import habits_figure
+    from zoo.report.html.page import rendered
+    from zoo.report.section import Section
 
-    if path.suffix.casefold() != ".png":
-        raise InputError(f"--draw writes a PNG file: name one that ends in .png, got {path.name}")
-    figure = cases_figure(table) if isinstance(table, Cases) else table_figure(table)
+    ending = path.suffix.casefold()
+    if ending not in (".png", ".html"):
+        raise InputError(f"--draw writes a PNG or an HTML file: name one that ends in .png or .html, got {path.name}")
+    if isinstance(table, Cases):
+        figure = cases_figure(table)
+    else:
+        figure = table_figure(table)
+        if facts["suggestion"]:
+            figure = [*figure, *habits_figure(table, facts["suggestion"]["targets"], facts["season"])]
     if not figure:
         raise InputError(f"{table.source} has no numeric column to draw")
     try:
-        png(figure, path)
+        if ending == ".png":
+            png(figure, path)
+        else:
+            charts = [chart for row in figure for chart in row]
+            write_text(path, rendered(Path(table.source).name, [Section("What is in it", text, charts)]))
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
