@@ -62,6 +62,7 @@ class Forecaster:
         case: str | None = None,
         label: str | None = None,
         missing: str | None = None,
+        outliers: str | None = None,
         split: Sequence[Any] | None = None,
         scaler: str = "standard",
         normalise: str | None = None,
@@ -89,7 +90,8 @@ class Forecaster:
         FitConfig.of(dict(fit or {}))
         self.name, self.params, self.fit_settings, self.device = chosen[0], params, dict(fit or {}), device
         of_data = {"channels": channels, "time": time, "series": series, "only": only, "case": case}
-        self.data_settings = {**of_data, "label": label, "missing": missing, "targets": _listed(targets)}
+        how = {"missing": missing, "outliers": outliers}
+        self.data_settings = {**of_data, "label": label, **how, "targets": _listed(targets)}
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
             "quantiles": quantiles, "conformal": conformal, "adaptive": adaptive, "direction": direction,
@@ -118,6 +120,7 @@ class Forecaster:
             settings |= {
                 "lookback": problem.lookback, "horizon": problem.output_shape[0], "targets": list(file.targets),
                 "calendar": list(file.calendar), "known": list(file.known), "missing": file.missing,
+                "outliers": file.outliers and file.outliers.policy,
             }  # fmt: skip
         own = cls(file.variant, **settings)
         own._saved = saved
@@ -129,7 +132,7 @@ class Forecaster:
         variant `name` where it is given. For other data than the run's the split has the same shares."""
         row = best_row(Path(folder), None if name is None else named(name)).row
         settings = suite_settings(row, "data")
-        of_data = {key: settings["data"].get(key) for key in (*READING, "channels", "missing", "targets")}
+        of_data = {key: settings["data"].get(key) for key in (*READING, "channels", "missing", "outliers", "targets")}
         return cls(row.variant, **of_data, **settings["problem"], fit=settings["fit"], **row.params)
 
     def fit(

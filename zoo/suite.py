@@ -41,7 +41,7 @@ class DataSettings(Record):
 
     targets: names, or ["all"]; series: the column that tells several series apart; only: the one to take; case, label:
     of a table of sequences to classify, the columns of the cases and of their classes; test: a file with the cases of
-    the test part; file: what a file that the user brings has to be.
+    the test part; outliers: clip or hampel; file: what a file that the user brings has to be.
     """
 
     source: str
@@ -55,6 +55,7 @@ class DataSettings(Record):
     case: str | None = None
     label: str | None = None
     test: str | None = None
+    outliers: str | None = None
     file: KnownFile | None = None
 
 
@@ -342,6 +343,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
         targets=targets,
         channels=data["channels"] if "channels" in data else problem["channels"],
         missing=data["missing"],
+        outliers=data.get("outliers") or "none",
         lookback=problem["lookback"],
         horizon=problem["horizon"],
         split=problem.get("split_of_each") or problem["split"],
@@ -375,6 +377,7 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         case=settings.case,
         label=settings.label,
         test=settings.test,
+        outliers=data.outliers.policy if data.outliers is not None else None,
         notes=tuple(data.notes),
     )
 
