@@ -35,7 +35,8 @@ class DataFields(Record):
     times of the first and the last row, null: the data have no times; series: the column that tells series apart;
     series_count: how many are used, or only: the name of the one that is; absent for one series. case, label: the
     columns of the cases and of their classes, test: the file of the test part; all three are absent for forecasts, and
-    where the source tells them. categories: columns that name kinds, absent where there are none.
+    where the source tells them. categories: columns that name kinds; outliers: the policy that cleans inputs; absent
+    where there is none.
     """
 
     source: str
@@ -54,6 +55,7 @@ class DataFields(Record):
     label: str | None = absent()
     test: str | None = absent()
     categories: tuple[str, ...] | None = absent()
+    outliers: str | None = absent()
 
 
 class TaskFields(Record):
@@ -250,7 +252,7 @@ class Cell(Record):
         The key leaves out the suite's name, the data's path, the cost of a study, commit and versions.
         """
         fields = self.model_dump(mode="json", include={"kind", "variant", "params", "problem", "fit", "seed", "device"})
-        data = self.data.model_dump(mode="json", include={"fingerprint", "missing"})
+        data = self.data.model_dump(mode="json", include={"fingerprint", "missing", "outliers"})
         key = _key({**fields, "data": data, "is_tuned": self.tuning is not None}, self.code)
         return self.model_copy(update={"key": key})
 

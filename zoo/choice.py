@@ -28,6 +28,7 @@ def select(
     channels: Sequence[str] | None = None,
     time: str | None = None,
     missing: str | None = None,
+    outliers: str | None = None,
     jobs: int | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -44,7 +45,7 @@ def select(
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: choose another out")
-    chosen = {"channels": channels and list(channels), "time": time, "missing": missing}
+    chosen = {"channels": channels and list(channels), "time": time, "missing": missing, "outliers": outliers}
     settings: dict[str, Mapping[str, Any]] = {
         "data": {name: each for name, each in chosen.items() if each is not None},
         "problem": {"lookback": lookback, "horizon": horizon}

@@ -63,6 +63,7 @@ class Forecaster:
         label: str | None = None,
         categories: str | Sequence[str] | None = None,
         missing: str | None = None,
+        outliers: str | None = None,
         split: Sequence[Any] | None = None,
         scaler: str = "standard",
         normalise: str | None = None,
@@ -91,7 +92,8 @@ class Forecaster:
         self.name, self.params, self.fit_settings, self.device = chosen[0], params, dict(fit or {}), device
         self.data_settings = {
             "channels": channels, "time": time, "series": series, "only": only, "case": case, "label": label,
-            "categories": _listed(categories) or None, "missing": missing, "targets": _listed(targets),
+            "categories": _listed(categories) or None, "missing": missing, "outliers": outliers,
+            "targets": _listed(targets),
         }  # fmt: skip
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
@@ -121,7 +123,7 @@ class Forecaster:
             settings |= {
                 "lookback": problem.lookback, "horizon": problem.output_shape[0], "targets": list(file.targets),
                 "calendar": list(file.calendar), "known": list(file.known), "missing": file.missing,
-                "categories": list(file.categories),
+                "categories": list(file.categories), "outliers": file.outliers and file.outliers.policy,
             }  # fmt: skip
         own = cls(file.variant, **settings)
         own._saved = saved
@@ -133,7 +135,7 @@ class Forecaster:
         variant `name` where it is given. For other data than the run's the split has the same shares."""
         row = best_row(Path(folder), None if name is None else named(name)).row
         settings = suite_settings(row, "data")
-        of_data = {key: settings["data"].get(key) for key in (*READING, "channels", "missing", "targets")}
+        of_data = {key: settings["data"].get(key) for key in (*READING, "channels", "missing", "outliers", "targets")}
         return cls(row.variant, **of_data, **settings["problem"], fit=settings["fit"], **row.params)
 
     def fit(

@@ -13,7 +13,7 @@ from zoo.errors import InputError
 class Inputs:
     """What a model sees of one series: scaled float32 [rows, C], the values of its channels and which of them were
     filled in [rows, channels], the times of the rows, and of the known rows that follow; is_whole: it takes no window
-    with a filled value."""
+    with a filled value; before: rows before a lookback without which its outliers are not cleaned."""
 
     source: str
     scaled: np.ndarray
@@ -23,6 +23,7 @@ class Inputs:
     later: pd.DatetimeIndex | None
     is_interpolated: bool = False
     is_whole: bool = False
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class FrameNames:
 def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
     """How many rows each forecast sees, int64 [k]; raises InputError for an origin without a lookback before it, where
     a fill knows what came later, and where the lookback must be whole and holds a gap."""
-    ends = _every_end(inputs, origin, lookback)
+    ends = _every_end(inputs, origin, lookback + inputs.before)
     if not inputs.is_whole:
         return ends
     filled_before = np.concatenate([[0], np.cumsum(inputs.is_filled.any(axis=1))])

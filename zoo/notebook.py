@@ -155,6 +155,7 @@ def bench(
     case: str | None = None,
     label: str | None = None,
     missing: str | None = None,
+    outliers: str | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
@@ -176,7 +177,8 @@ def bench(
     """
     known = (str, Path, pd.DataFrame, pd.Series, np.ndarray, Cases)
     expect("data", data, known, "a path, a name, a DataFrame or an array")
-    chosen = {"channels": channels and list(channels), "time": time, "series": series, "only": only, "missing": missing}
+    chosen = {"channels": channels and list(channels), "time": time, "series": series, "only": only}
+    chosen |= {"missing": missing, "outliers": outliers}
     if isinstance(data, Cases):
         if data.is_test is not None:
             raise InputError("cases with a test part of their own come from files: name the file, such as X_TRAIN.ts")

@@ -41,7 +41,8 @@ class DataSettings(Record):
 
     targets: names, or ["all"]; series: the column that tells several series apart; only: the one to take; case, label:
     of a table of sequences to classify, the columns of the cases and of their classes; test: a file with the cases of
-    the test part; categories: columns that name kinds; file: what a file that the user brings has to be.
+    the test part; categories: columns that name kinds; outliers: clip or hampel; file: what a file that the user brings
+    has to be.
     """
 
     source: str
@@ -56,6 +57,7 @@ class DataSettings(Record):
     label: str | None = None
     test: str | None = None
     categories: list[str] | None = None
+    outliers: str | None = None
     file: KnownFile | None = None
 
 
@@ -342,6 +344,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
         targets=targets,
         channels=data["channels"] if "channels" in data else problem["channels"],
         missing=data["missing"],
+        outliers=data.get("outliers") or "none",
         lookback=problem["lookback"],
         horizon=problem["horizon"],
         split=problem.get("split_of_each") or problem["split"],
@@ -376,6 +379,7 @@ def _data_fields(data: Data, settings: DataSettings) -> DataFields:
         label=settings.label,
         test=settings.test,
         categories=tuple(data.categories) or None,
+        outliers=data.outliers.policy if data.outliers is not None else None,
         notes=tuple(data.notes),
     )
 

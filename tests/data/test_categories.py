@@ -132,3 +132,9 @@ def test_fit_and_predict_on_the_command_line_know_the_names(tmp_path):
 def test_what_cannot_be_a_category_is_refused(more, says):
     with pytest.raises(InputError, match=says):
         zoo.prepare(shops(), series="shop", **{**HOW, **more})
+
+
+def test_codes_stand_in_cleaned_inputs_too():
+    data = prepared(shops(), "shop", outliers="clip")
+    assert data.train.inputs is not None
+    assert torch.equal(data.train.inputs[:, 2], data.train.values[:, 2]) and data.train.values[:, 2].max() == 3

@@ -18,6 +18,7 @@ DATA: dict[str, Any] = {
     "channels": Annotated[str | None, option(options.COLUMNS, "Input columns: a,b (default: all numeric but time).")],
     "time": options.Time,
     "missing": options.Missing,
+    "outliers": options.Outliers,
     "series": Annotated[str | None, option(options.COLUMNS, "The column that tells series apart, such as symbol.")],
     "only": Annotated[str | None, option(options.COLUMNS, "Of several series, the name of the one to take.")],
     "categories": Annotated[

@@ -50,6 +50,9 @@ Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.
 Missing = Annotated[
     str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate, drop or skip (refuse).")
 ]
+Outliers = Annotated[
+    str | None, option(COLUMNS, "Outliers in what models read: none, clip or hampel (none); actual values stay.")
+]
 Variants = Annotated[Path | None, typer.Option(help="The file with the model's variant, if it came from a file.")]
 Set = Annotated[
     list[str] | None,

@@ -24,17 +24,29 @@ def with_codes(data: Data, names: Mapping[str, tuple[str, ...]]) -> Data:
     rows = len(windows.values)
     begins, ends = (np.bincount(each, minlength=rows + 1) for each in (starts, starts + windows.lookback))
     is_learned = np.cumsum(begins - ends)[:rows] > 0
-    values, learned, counts = windows.values.clone(), {}, []
+    tensors = [each.clone() for each in (windows.values, windows.inputs) if each is not None]
+    learned, counts = {}, []
     for (position, _), (column, own) in zip(data.problem.categories, names.items(), strict=True):
-        places = values[:, position].double().numpy()
+        places = windows.values[:, position].double().numpy()
         seen = np.unique(places[is_learned & ~np.isnan(places)]).astype(int)
         learned[column] = tuple(own[place] for place in seen)
-        values[:, position] = torch.from_numpy(coded(places, own, learned[column]).astype(np.float32))
+        codes = torch.from_numpy(coded(places, own, learned[column]).astype(np.float32))
+        for tensor in tensors:
+            tensor[:, position] = codes
         counts.append((position, len(seen)))
-    parts: dict[str, Any] = {
-        name: part if part is None else replace(part, values=values)
-        for name, part in (("train", data.train), ("valid", data.valid), ("test", data.test))
-    }
+    values, inputs = tensors[0], tensors[1] if len(tensors) > 1 else None
+
+    def with_these(part: Any) -> Any:
+        return None if part is None else replace(part, values=values, inputs=inputs)
+
     fingerprint = hashlib.sha256(f"{data.fingerprint}{list(names.items())}".encode()).hexdigest()
     problem = replace(data.problem, categories=tuple(counts))
-    return replace(data, problem=problem, categories=learned, fingerprint=fingerprint, **parts)
+    return replace(
+        data,
+        problem=problem,
+        categories=learned,
+        fingerprint=fingerprint,
+        train=with_these(data.train),
+        valid=with_these(data.valid),
+        test=with_these(data.test),
+    )

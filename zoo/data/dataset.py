@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from zoo.data.scaling import Scaler, Units
+from zoo.data.outliers import Outliers
+from zoo.data.scaling import Scaler
 from zoo.data.sequences import Sequences
 from zoo.data.spacing import stamp
 from zoo.data.split import Fold, Split
@@ -52,8 +51,9 @@ class Data:
     masked: channels whose gaps are marked by the last channels; panel: what else is known of several series; the
     counts of rows are then sums over them; only: of one among several, the column and the name that tell it apart;
     split, whole: row boundaries of this fold, and before the test part was cut into folds; missing: the policy applied;
-    valid is None where the split leaves no validation part; test is empty where it leaves no test part. classes: their
-    names, of sequences to classify, whose parts are Sequences, whose rows are cases, and whose one target is the class.
+    outliers: what cleans the inputs, None: nothing; valid is None where the split leaves no validation part; test is
+    empty where it leaves no test part. classes: their names, of sequences to classify, whose parts are Sequences, whose
+    rows are cases, and whose one target is the class.
     """
 
     problem: Problem
@@ -79,6 +79,7 @@ class Data:
     known_scaler: Scaler | None = None
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    outliers: Outliers | None = None
 
     def __repr__(self) -> str:
         """What is forecast from what, and a line for each part."""
@@ -122,7 +123,7 @@ class Data:
         check_parts(self.split, lookback, self.problem.horizon, self.split.test_end)
         problem = replace(self.problem, lookback=lookback)
         old = self.train
-        train, valid, test = parts_of(problem, self.split, old.values, old.raw, old.units, old.is_filled, old.is_whole)
+        train, valid, test = parts_of(problem, self.split, old)
         return replace(self, problem=problem, train=train, valid=valid, test=test)
 
     def without_test(self) -> "Data":
@@ -134,40 +135,34 @@ class Data:
         end = self.split.valid_end
         bounds = replace(self.split, test_end=end)
         old = self.train
-        is_filled = None if old.is_filled is None else old.is_filled[:end].copy()
-        values, raw = old.values[:end].clone(), old.raw[:end].copy()
-        train, valid, test = parts_of(self.problem, bounds, values, raw, old.units, is_filled, old.is_whole)
+        table = replace(
+            old,
+            values=old.values[:end].clone(),
+            raw=old.raw[:end].copy(),
+            is_filled=None if old.is_filled is None else old.is_filled[:end].copy(),
+            inputs=None if old.inputs is None else old.inputs[:end].clone(),
+        )
+        train, valid, test = parts_of(self.problem, bounds, table)
         time = self.time[:end] if self.time is not None else None
         whole = replace(self.whole, test_end=end)
         return replace(self, train=train, valid=valid, test=test, split=bounds, whole=whole, time=time)
 
 
-def parts_of(
-    problem: Problem,
-    bounds: Split,
-    values: Tensor,
-    raw: np.ndarray,
-    units: Units,
-    is_filled: np.ndarray | None,
-    is_whole: bool,
-) -> tuple[Windows, Windows | None, Windows]:
-    """The windows of train, validation (None where it is empty) and test; raises InputError where every window of a
-    part that has rows is left out."""
-    none = torch.empty(0, dtype=torch.int64)
-    is_direction = problem.task == "direction"
-    shape = (problem.lookback, problem.horizon, problem.targets)
-    table = Windows(values, none, *shape, raw, units, is_filled, is_direction, is_whole)
+def parts_of(problem: Problem, bounds: Split, table: Windows) -> tuple[Windows, Windows | None, Windows]:
+    """The windows of train, validation (None where it is empty) and test over the rows of a table, in the problem's
+    lookback; raises InputError where every window of a part that has rows is left out."""
+    table = replace(table, lookback=problem.lookback)
     parts = [table.between(first, end) for _, first, end in bounds.parts()]
     for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
         if end > first and len(part) == 0:
-            if is_whole:
+            if table.is_whole:
                 raise InputError(
                     f"every window of the {name} part holds a missing value: shorten the lookback, leave columns with "
                     "many gaps out with --channels, or choose --missing mask"
                 )
             raise InputError(
-                f"every window of the {name} part has a filled target ({', '.join(units.names)}), and a fill is no "
-                "truth: shorten the horizon, change the split, choose --missing drop or another target"
+                f"every window of the {name} part has a filled target ({', '.join(table.units.names)}), and a fill is "
+                "no truth: shorten the horizon, change the split, choose --missing drop or another target"
             )
     train, valid, test = parts
     return train, valid if bounds.valid_end > bounds.train_end else None, test

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from zoo.data.advice import Advice, advice_on
+from zoo.data.outliers import POLICIES, fit_outliers
 from zoo.data.spacing import spacing, stamp
+from zoo.data.split import SHARES
 from zoo.data.table import Table, class_values, match_columns
 
+CLEANING = POLICIES[1:]
 JUMP = 10  # interquartile ranges of the usual step
 LIKELY_TARGETS = ("close", "target", "y", "value", "price")
 DEFAULTS = {"normalise": "last", "scaler": "standard"}
@@ -26,9 +29,10 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
 
     Per column: least, mean and largest value, missing and infinite counts, class (the two whole numbers that it holds,
     where it holds no others) and jumps: steps from one row to the next that lie more than 10 interquartile ranges of
-    all steps from their median. season: steps of the season that the spacing suggests. advice: settings that the
-    target asks for, each with its reason. suggestion: the settings of a first benchmark, null where no column can be a
-    target. Raises InputError for a target that the table does not have, or that holds text.
+    all steps from their median; outliers: how many values each policy of --outliers would change, with the limits of
+    clip from the first 70 % of the rows. season: steps of the season that the spacing suggests. advice: settings that
+    the target asks for, each with its reason. suggestion: the settings of a first benchmark, null where no column can
+    be a target. Raises InputError for a target that the table does not have, or that holds text.
     """
     usual = spacing(table.time)
     columns = {
@@ -80,7 +84,12 @@ def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
         extra += ["constant: not an input"] if column["constant"] else []
         extra += ["looks like a class"] if column["class"] else []
         text.append(f"  {name:<{width}}  {' .. '.join(values)}" + (f"  ({', '.join(extra)})" if extra else ""))
-    text += [JUMP_LEGEND] if any(column["jumps"] for column in facts["columns"].values()) else []
+    if any(column["jumps"] for column in facts["columns"].values()):
+        text.append(JUMP_LEGEND)
+        for policy in CLEANING:
+            counts = {name: column["outliers"][policy] for name, column in facts["columns"].items()}
+            changed = [f"{count} of {name}" for name, count in counts.items() if count]
+            text.append(f"--outliers {policy} would change what models read: {', '.join(changed) or 'nothing'}")
     text += [f"note: {note}" for note in facts["notes"]]
     text += [f"not usable: {reason}" for name, reason in facts["unusable"].items() if "holds text" in reason]
     if facts["suggestion"]:
@@ -129,6 +138,13 @@ def jumps(known: np.ndarray) -> np.ndarray:
     return np.asarray((np.abs(steps - middle) > JUMP * (high - low)) & (high > low))
 
 
+def _outliers(known: np.ndarray, policy: str) -> int:
+    """How many of these values [n] a policy changes that is fitted on the usual training rows."""
+    train = known[: int(SHARES[0] * len(known)), None]
+    outliers = fit_outliers(policy, train) if len(train) else None
+    return 0 if outliers is None else int((outliers.cleaned(known[:, None])[:, 0] != known).sum())
+
+
 def _column(values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
     classes = class_values(values)
@@ -139,6 +155,7 @@ def _column(values: np.ndarray) -> dict[str, Any]:
         "missing": int(np.isnan(values).sum()),
         "infinite": int(np.isinf(values).sum()),
         "jumps": int(jumps(known).sum()),
+        "outliers": {policy: _outliers(known, policy) for policy in CLEANING},
         "constant": bool(len(known) and known.min() == known.max()),
         "class": None if classes is None else list(classes),
     }

@@ -10,6 +10,7 @@ from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data, Unusable, check_parts, parts_of
 from zoo.data.known import known_channels, match_known, split_future
 from zoo.data.leaks import leaks
+from zoo.data.outliers import cleaned_note, fit_outliers
 from zoo.data.request import Request
 from zoo.data.scaling import check_positive, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
@@ -18,6 +19,7 @@ from zoo.data.windows import Windows
 from zoo.errors import InputError
 from zoo.problem import Problem
 
+NO_WINDOWS = torch.empty(0, dtype=torch.int64)
 FLAT = 1e-100  # the range of a column that is constant: to divide by less overflows
 
 
@@ -41,12 +43,15 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     values, is_filled = every[: bounds.test_end], np.any(is_every_filled[: bounds.test_end], axis=1)
     _check_folds(whole, fold, horizon)
     check_parts(bounds, lookback, horizon, len(values))
-    train_values, first_values = values[bounds.train_start : bounds.train_end], values[: whole.train_end]
-    if is_whole:  # nothing is made up, for the scaler neither
-        train_values = train_values[~is_filled[bounds.train_start : bounds.train_end]]
-        first_values = first_values[~is_filled[: whole.train_end]]
-        if len(train_values) < 2:
-            raise Unusable(f"no two training rows of {table.source} are complete: choose --missing mask, or --channels")
+
+    def complete(values: np.ndarray, first: int, end: int) -> np.ndarray:
+        """These rows; with skip those that are whole, since nothing is made up, for the scaler neither."""
+        return values[first:end][~is_filled[first:end]] if is_whole else values[first:end]
+
+    train_values = complete(values, bounds.train_start, bounds.train_end)
+    first_values = complete(values, 0, whole.train_end)
+    if is_whole and len(train_values) < 2:
+        raise Unusable(f"no two training rows of {table.source} are complete: choose --missing mask, or --channels")
     constant = [name for name, column in zip(chosen, first_values.T, strict=True) if np.ptp(column) <= FLAT]
     for name, position in zip(target_names, positions, strict=True):
         if name in constant:
@@ -61,9 +66,17 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         return replace(data, notes=(*data.notes, note))
     if request.scaler == "log":
         check_positive(values, [f"'{name}' of {table.source}" for name in chosen])
-    fitted = fit_scaler(request.scaler, train_values)
+    outliers = fit_outliers(request.outliers, train_values)
+    if outliers is not None and len(train_values) < (needed := outliers.rows_before + lookback + horizon):
+        raise Unusable(
+            f"too few rows: outliers hampel looks at the {outliers.rows_before} rows before a value, so the train part "
+            f"needs {needed}, and has {len(train_values)}; choose --outliers clip"
+        )
+    read = values if outliers is None else outliers.cleaned(values)
+    fitted = fit_scaler(request.scaler, complete(read, bounds.train_start, bounds.train_end))
     units = fit_units(target_names, positions, fitted, first_values)
-    scaled = torch.from_numpy(np.ascontiguousarray(fitted.transform(values), dtype=np.float32))
+    scaled = torch.from_numpy(fitted.scaled(values))
+    inputs = None if outliers is None else torch.from_numpy(fitted.scaled(read))
 
     if request.conformal and bounds.valid_end == bounds.train_end:
         raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
@@ -99,6 +112,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     if further:
         plain = torch.from_numpy(np.concatenate(further, axis=1).astype(np.float32))
         scaled = torch.cat([scaled, plain], dim=1)
+        inputs = None if inputs is None else torch.cat([inputs, plain], dim=1)
         added = tuple(range(len(chosen), scaled.shape[1]))
         problem = replace(problem, channels=scaled.shape[1], plain=added, categories=coded)
     if levels := request.levels:
@@ -107,9 +121,13 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         problem = replace(problem, is_conformal=request.conformal, is_adaptive=request.adaptive)
     if request.direction:
         problem = replace(problem, task="direction")
-    has_gaps = is_filled if is_filled.any() else None
     beside = (*known, *(name for name in table.categories if name not in known))
-    train, valid, test = parts_of(problem, bounds, scaled, values, units, has_gaps, is_whole)
+    rows = Windows(
+        scaled, NO_WINDOWS, lookback, horizon, positions, values, units,
+        is_filled=is_filled if is_filled.any() else None, is_direction=request.direction, is_whole=is_whole,
+        inputs=inputs,
+    )  # fmt: skip
+    train, valid, test = parts_of(problem, bounds, rows)
     _check_directions(train, target_names)
     return Data(
         problem=problem,
@@ -130,6 +148,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         notes=(
             *table.notes,
             *cleaned.notes,
+            *([cleaned_note(outliers.policy, read != values, bounds.parts())] if outliers is not None else []),
             *_classes(target_names, train_values[:, list(positions)]),
             *leaks(train_values, chosen, positions),
             *_left_out(bounds, (train, valid, test)),
@@ -142,6 +161,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         known_scaler=known_scaler,
         masked=masked,
         categories=table.categories,
+        outliers=outliers,
     )
 
 

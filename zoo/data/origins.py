@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from zoo.data.dataset import Data, check_parts, parts_of
+from zoo.data.outliers import fit_outliers
 from zoo.data.scaling import fit_scaler, fit_units
 from zoo.data.sequences import Sequences
 from zoo.data.split import Split
@@ -48,15 +49,20 @@ def _until(data: Data, bounds: Split) -> Data:
     train = raw[: bounds.train_end]
     if any(np.ptp(column) == 0 for column in train[:, list(problem.targets)].T):
         raise InputError(f"a target is constant over the first {bounds.train_end} rows")
-    scaler = fit_scaler(data.scaler.name, train)
-    scaled = torch.from_numpy(np.ascontiguousarray(scaler.transform(raw), dtype=np.float32))
-    values = torch.cat(
-        [scaled, old.values[: bounds.test_end, raw.shape[1] :]], dim=1
-    )  # what is known in advance stays as it is
-    units = fit_units(data.targets, problem.targets, scaler, train)
-    is_filled = None if old.is_filled is None else old.is_filled[: bounds.test_end]
-    parts = parts_of(problem, bounds, values, raw, units, is_filled, old.is_whole)
-    time = data.time[: bounds.test_end] if data.time is not None else None
-    return replace(
-        data, train=parts[0], valid=parts[1], test=parts[2], scaler=scaler, split=bounds, whole=bounds, time=time
+    outliers = data.outliers and fit_outliers(data.outliers.policy, train)
+    read = raw if outliers is None else outliers.cleaned(raw)
+    scaler = fit_scaler(data.scaler.name, read[: bounds.train_end])
+    plain = old.values[: bounds.test_end, raw.shape[1] :]  # what is known in advance stays as it is
+    values, inputs = (torch.cat([torch.from_numpy(scaler.scaled(each)), plain], dim=1) for each in (raw, read))
+    rows = replace(
+        old,
+        values=values,
+        inputs=None if outliers is None else inputs,
+        raw=raw,
+        units=fit_units(data.targets, problem.targets, scaler, train),
+        is_filled=None if old.is_filled is None else old.is_filled[: bounds.test_end],
     )
+    parts = parts_of(problem, bounds, rows)
+    time = data.time[: bounds.test_end] if data.time is not None else None
+    new = replace(data, train=parts[0], valid=parts[1], test=parts[2], split=bounds, whole=bounds, time=time)
+    return replace(new, scaler=scaler, outliers=outliers)

@@ -10,6 +10,7 @@ import torch
 
 from zoo.data.dataset import Data, Panel, Samples, Unusable
 from zoo.data.one_series import one_series
+from zoo.data.outliers import joined_outliers
 from zoo.data.request import Request
 from zoo.data.scaling import Scaler, Units
 from zoo.data.split import Split
@@ -49,13 +50,16 @@ def _joined(
     tests = [_windows(each.test) for each in every]
     values = torch.cat([each.values for each in tests])
     raw = np.concatenate([each.raw for each in tests])
+    cleaned = [each.inputs for each in tests if each.inputs is not None]
+    inputs = torch.cat(cleaned) if cleaned else None
     filled = [each.is_filled if each.is_filled is not None else np.zeros(len(each.values), bool) for each in tests]
     is_filled = np.concatenate(filled) if any(part.any() for part in filled) else None
 
     def part(windows: Sequence[Windows]) -> Windows:
         starts = torch.cat([each.starts + int(offset) for each, offset in zip(windows, offsets, strict=True)])
         units = _units([each.units for each in windows], [len(each) for each in windows])
-        return replace(windows[0], values=values, raw=raw, starts=starts, units=units, is_filled=is_filled)
+        own = replace(windows[0], starts=starts, units=units)
+        return replace(own, values=values, raw=raw, is_filled=is_filled, inputs=inputs)
 
     valid = [_windows(each.valid) for each in every if each.valid is not None]
     digest = hashlib.sha256()
@@ -72,6 +76,7 @@ def _joined(
         test=part(tests),
         scaler=_joined_scaler([each.scaler for each in every]) or first.scaler,
         known_scaler=_joined_scaler([each.known_scaler for each in every]),
+        outliers=joined_outliers([each.outliers for each in every]),
         split=_sum([each.split for each in every]),
         whole=_sum([each.whole for each in every]),
         source=table.source,

@@ -38,6 +38,7 @@ def prepare(
     scaler: str = "standard",
     normalise: Normalise | None = None,
     missing: str | None = None,
+    outliers: str = "none",
     quantiles: Sequence[float] = (),
     conformal: bool = False,
     adaptive: bool = False,
@@ -53,14 +54,14 @@ def prepare(
     time, series, only, case, label, test, categories: of a table that is not loaded yet, see zoo.load. A window belongs
     to the part in which all its target rows lie, and to none where one of them was filled. lookback, split, normalise:
     None is 7, (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what
-    the source declares, else refuse). quantiles: levels to forecast in place of the point, such as (0.1, 0.5, 0.9);
-    conformal: calibrate them on the validation part; adaptive: let them follow their own hits and misses from forecast
-    to forecast, see zoo.train.adaptive; direction: forecast the probability that the target rises above its last value;
-    calendar: periods (hour, weekday, ...) whose position is known in advance and becomes further channels, see
-    zoo.data.calendar; known: columns whose values are known `horizon` steps in advance, and which are no other
-    channels, see zoo.data.known. fold: cut the test part into blocks, and take one of them as the test part, see
-    split_of_fold; channels that are constant, and the units of scaled errors, are those of the first block's train
-    part.
+    the source declares, else refuse); outliers: clip or hampel clean inputs alone, see zoo.data.outliers. quantiles:
+    levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
+    adaptive: let them follow their own hits and misses from forecast to forecast, see zoo.train.adaptive; direction:
+    forecast the probability that the target rises above its last value; calendar: periods (hour, weekday, ...) whose
+    position is known in advance and becomes further channels, see zoo.data.calendar; known: columns whose values are
+    known `horizon` steps in advance, and which are no other channels, see zoo.data.known. fold: cut the test part into
+    blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the units of
+    scaled errors, are those of the first block's train part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
     its own split, scaler and units. Cases become parts to classify, see prepare_cases, and take split (default: 0.6,
@@ -82,8 +83,8 @@ def prepare(
         of_forecasts = {
             "targets": list(targets) not in ([], [table.label]),
             "lookback": lookback not in (None, int(table.lengths.max())), "horizon": horizon != 1,
-            "missing": missing not in (None, "refuse"), "quantiles": quantiles, "conformal": conformal,
-            "adaptive": adaptive, "direction": direction, "calendar": calendar, "known": known,
+            "missing": missing not in (None, "refuse"), "outliers": outliers != "none", "quantiles": quantiles,
+            "conformal": conformal, "adaptive": adaptive, "direction": direction, "calendar": calendar, "known": known,
             "folds": fold.count > 1,
         }  # fmt: skip
         if setting := next((name for name, value in of_forecasts.items() if value), None):
@@ -96,7 +97,7 @@ def prepare(
     lookback = LOOKBACK if lookback is None else lookback
     request = Request(
         targets, channels, lookback, horizon, split or SHARES, scaler, normalise or "last", missing,
-        checked_levels(quantiles), conformal, adaptive, direction, tuple(calendar), tuple(known), fold,
+        checked_levels(quantiles), conformal, adaptive, direction, tuple(calendar), tuple(known), fold, outliers,
     )  # fmt: skip
     is_one = table.series is None
     data = one_series(table, request, drops_constant=True) if is_one else prepare_panel(table, request)

@@ -30,11 +30,12 @@ class Request:
     calendar: tuple[str, ...]
     known: tuple[str, ...]
     fold: Fold
+    outliers: str = "none"
 
     def __post_init__(self) -> None:
         expect_names("targets", self.targets)
         expect_names("channels", self.channels)
-        for name in ("scaler", "normalise"):
+        for name in ("scaler", "normalise", "outliers"):
             expect(name, getattr(self, name), str, "text")
         expect("missing", self.missing, (str, None), "text")
         shape = "three shares, three row counts, or two dates, such as (0.7, 0.1, 0.2)"

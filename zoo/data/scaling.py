@@ -34,6 +34,10 @@ class Scaler:
             )
         return scaled
 
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        """The same as float32, as models take them."""
+        return np.ascontiguousarray(self.transform(values), dtype=np.float32)
+
     def mapped(self, values: np.ndarray) -> np.ndarray:
         """The values, or their logarithms; raises InputError where these do not exist."""
         return logarithms(values) if self.name == "log" else values

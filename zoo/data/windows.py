@@ -18,7 +18,8 @@ class Windows:
     of each window; raw: float64 [rows, C] in the data's units, for ground truth; units: bring forecasts back to the
     data's units; is_filled: bool [rows], where a target is not measured but filled in, None: nowhere; is_direction: the
     values to forecast are whether the target lies above its last value, 1 or 0; is_whole: is_filled is of every
-    channel, and no lookback holds such a row. Memory grows with rows, not with rows x lookback.
+    channel, and no lookback holds such a row; inputs: float32 [rows, C], what models read where outliers are cleaned,
+    None: values. Memory grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -31,6 +32,7 @@ class Windows:
     is_filled: np.ndarray | None = None
     is_direction: bool = False
     is_whole: bool = False
+    inputs: Tensor | None = None
     is_even = True  # all are equally long
 
     def __len__(self) -> int:
@@ -55,7 +57,8 @@ class Windows:
 
     def to(self, device: torch.device | str) -> "Windows":
         """The same windows with values and starts on `device`."""
-        return replace(self, values=self.values.to(device), starts=self.starts.to(device))
+        inputs = self.inputs.to(device) if self.inputs is not None else None
+        return replace(self, values=self.values.to(device), starts=self.starts.to(device), inputs=inputs)
 
     def as_points(self) -> "Windows":
         """The same windows, whose values to forecast are the target's own."""
@@ -63,13 +66,12 @@ class Windows:
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Windows number `index` [B] as (x [B, L, C], y [B, T, D]), in one indexing call on the device."""
-        rows, channels = self.values.shape
-        length = self.lookback + self.horizon
-        row, column = self.values.stride()
-        every_window = self.values.as_strided((rows - length + 1, length, channels), (row, row, column))
-        block = every_window[self.starts[index]]
+        starts, length = self.starts[index], self.lookback + self.horizon
+        block = every_window(self.values, length)[starts]
         x, y = block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
-        return x, (y > columns(x[:, -1:], self.targets)).to(y.dtype) if self.is_direction else y
+        if self.is_direction:
+            y = (y > columns(x[:, -1:], self.targets)).to(y.dtype)
+        return x if self.inputs is None else every_window(self.inputs, self.lookback)[starts], y
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
@@ -109,6 +111,13 @@ class Windows:
     def target_rows(self) -> np.ndarray:
         """The row of the first forecast step of each window: int64 [n]."""
         return self.starts.cpu().numpy() + self.lookback
+
+
+def every_window(values: Tensor, length: int) -> Tensor:
+    """All windows of so many rows of values [rows, C], without a copy: [rows - length + 1, length, C]."""
+    rows, channels = values.shape
+    row, column = values.stride()
+    return values.as_strided((rows - length + 1, length, channels), (row, row, column))
 
 
 def columns(x: Tensor, numbers: Sequence[int]) -> Tensor:

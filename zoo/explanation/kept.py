@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from zoo.data.cases import Cases
@@ -14,7 +13,7 @@ from zoo.data.scaling import fit_units
 from zoo.data.sequences import Sequences
 from zoo.data.table import Table
 from zoo.errors import InputError
-from zoo.train.store import SavedModel
+from zoo.train.store import SavedModel, outliers_of
 
 WHOLE = (1.0, 0.0, 0.0)
 
@@ -76,6 +75,7 @@ def _prepared(saved: SavedModel, table: Table | Cases, split: Sequence[Any]) -> 
         scaler=file.scaler.name,
         normalise=problem.normalise,
         missing=file.missing,
+        outliers=file.outliers.policy if file.outliers is not None else "none",
         quantiles=problem.quantiles,
         direction=problem.task == "direction",
         calendar=file.calendar,
@@ -96,7 +96,11 @@ def _rescaled(saved: SavedModel, whole: Data) -> Data:
             f"{whole.source} does not begin with the rows of the fit, and a model with {what} is explained on these so "
             f"far: name the file of the fit ({file.source})"
         )
-    scaled = torch.from_numpy(np.ascontiguousarray(saved.scaler.transform(windows.raw), dtype=np.float32))
-    values = torch.cat([scaled, windows.values[:, scaled.shape[1] :]], dim=1)
+    outliers, plain = outliers_of(file.outliers), windows.values[:, windows.raw.shape[1] :]
+    read = windows.raw if outliers is None else outliers.cleaned(windows.raw)
+    values, inputs = (
+        torch.cat([torch.from_numpy(saved.scaler.scaled(each)), plain], dim=1) for each in (windows.raw, read)
+    )
     units = fit_units(whole.targets, whole.problem.targets, saved.scaler, windows.raw)
-    return replace(whole, train=replace(windows, values=values, units=units), scaler=saved.scaler)
+    train = replace(windows, values=values, units=units, inputs=None if outliers is None else inputs)
+    return replace(whole, train=train, scaler=saved.scaler, outliers=outliers)

@@ -23,7 +23,7 @@ PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normali
 
 OPTIONAL = (  # further ones, which not all rows have
     "quantiles", "is_conformal", "is_adaptive", "folds", "split_of_each", "calendar", "known", "is_sliding", "classes",
-    "shortest",
+    "shortest", "data.outliers",
 )  # fmt: skip
 
 SETTINGS = ("params.", "fit.")  # how the columns of a line's settings begin

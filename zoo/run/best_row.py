@@ -88,7 +88,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
     """
     data, problem = row.data, row.problem
     split: list[Any] = list(problem.split_of_each or problem.split)
-    whole = {name: getattr(data, name) for name in (*READING, "missing")}
+    whole = {name: getattr(data, name) for name in (*READING, "missing", "outliers")}
     if source is not None:
         whole["test"] = None
         if not problem.split_of_each:
@@ -149,7 +149,8 @@ def _settings_of(row: AccuracyRow) -> str:
     """All that a row has in common with those of its other seeds and folds, as text."""
     fields = row.model_dump(mode="json", include={"variant", "params", "fit", "problem", "device"})
     fields["problem"].pop("fold", None)
-    return json.dumps([fields, row.data.missing, row.tuning is not None, row.code and row.code.sha256], sort_keys=True)
+    cleaning = row.data.missing, row.data.outliers
+    return json.dumps([fields, cleaning, row.tuning is not None, row.code and row.code.sha256], sort_keys=True)
 
 
 def _why_none(rows: Sequence[AccuracyRow]) -> str | None:

@@ -38,6 +38,8 @@ class RawModel(nn.Module):
     scale_C: Tensor
     center: Tensor
     scale: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
@@ -52,8 +54,14 @@ class RawModel(nn.Module):
             "center": center[targets].view(shape), "scale": scale[targets].view(shape),
         }.items():  # fmt: skip
             self.register_buffer(name, tensor.clone())
+        clip = saved.file.outliers
+        self.is_clipped = clip is not None
+        if clip is not None:
+            self.register_buffer("low", torch.tensor(clip.low, dtype=torch.float64))
+            self.register_buffer("high", torch.tensor(clip.high, dtype=torch.float64))
 
     def forward(self, x_BLC: Tensor) -> Tensor:
+        x_BLC = torch.minimum(torch.maximum(x_BLC, self.low), self.high) if self.is_clipped else x_BLC
         x_BLC = torch.log(x_BLC) if self.is_log else x_BLC
         forecast = self.model(((x_BLC - self.center_C) / self.scale_C).float()).double()
         if self.is_direction:
@@ -135,6 +143,11 @@ def _check(saved: SavedModel, to: str) -> None:
     for name, value in further.items():
         if value:
             raise InputError(f"the model {reasons[name]}, and export takes models of one series' own columns so far")
+    if file.outliers is not None and file.outliers.policy == "hampel":
+        raise InputError(
+            "outliers hampel looks at rows before the lookback, which an exported model does not see: fit with "
+            "--outliers clip or none"
+        )
     if file.classes:
         raise InputError("the model classifies sequences, and export takes models that forecast so far")
     if to == "onnx":

@@ -9,6 +9,7 @@ import torch
 from zoo.data.calendar import calendar_channels
 from zoo.data.categories import coded
 from zoo.data.known import known_channels, split_future
+from zoo.data.outliers import Outliers
 from zoo.data.scaling import Scaler
 from zoo.data.table import Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
@@ -17,7 +18,7 @@ from zoo.layers.direction import Direction
 from zoo.train.adaptive import adapted
 from zoo.train.fit import resolve_device
 from zoo.train.predict import EVALUATION_BATCH, predict
-from zoo.train.store import ModelScaler, SavedModel, scaler_of
+from zoo.train.store import ModelScaler, SavedModel, outliers_of, scaler_of
 
 
 def forecast_next(
@@ -44,7 +45,8 @@ def forecast_next(
     Adaptive ones follow the actual values of the rows since the model's training; a table without these rows moves
     nothing. A model of directions gives the probability of a rise: close_up.
 
-    Needs the model's channels, by name, and at least its lookback of rows. missing: see clean (default: the
+    Needs the model's channels, by name, and at least its lookback of rows; with outliers hampel also the 24 rows before
+    it. Inputs are cleaned as in the fit, actual values are not. missing: see clean (default: the
     policy of the fit). Raises InputError.
     """
     expect("saved", saved, SavedModel, "what zoo.load_model returns")
@@ -61,7 +63,8 @@ def forecast_next(
         way_out = f"name their column with --series {saved.file.series_column}" if known else "leave out --series"
         raise InputError(f"the model is of {'several series' if known else 'one series'}: {way_out}")
     if not known:
-        inputs = _inputs_of(saved, saved.scaler, saved.file.known_scaler, table, missing)
+        own = outliers_of(saved.file.outliers)
+        inputs = _inputs_of(saved, saved.scaler, own, saved.file.known_scaler, table, missing)
         return _frame(saved, saved.scaler, inputs, origin, device)
     every = table.of_each_series()
     if not known.keys() & every.keys():
@@ -71,7 +74,8 @@ def forecast_next(
         if name not in known:
             continue
         scaler = scaler_of(known[name])
-        inputs = _inputs_of(saved, scaler, saved.file.known_series.get(name), series, missing)
+        own = outliers_of(saved.file.series_outliers.get(name))
+        inputs = _inputs_of(saved, scaler, own, saved.file.known_series.get(name), series, missing)
         frame = _frame(saved, scaler, inputs, origin, device)
         frame.insert(0, str(saved.file.series_column), name)
         frames.append(frame)
@@ -81,7 +85,12 @@ def forecast_next(
 
 
 def _inputs_of(
-    saved: SavedModel, scaler: Scaler, known_scaler: ModelScaler | None, table: Table, missing: str | None
+    saved: SavedModel,
+    scaler: Scaler,
+    outliers: Outliers | None,
+    known_scaler: ModelScaler | None,
+    table: Table,
+    missing: str | None,
 ) -> Inputs:
     """The inputs from the rows of one series."""
     future = None
@@ -94,11 +103,15 @@ def _inputs_of(
     cleaned = clean(table.select(names), names, missing or saved.file.missing, table.source)
     values, is_used = cleaned.values, cleaned.is_used
     problem = saved.model.problem
-    if len(values) < problem.lookback:
-        raise InputError(f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}")
+    before = 0 if outliers is None else outliers.rows_before
+    if len(values) < problem.lookback + before:
+        more = f", and outliers hampel looks at the {before} rows before it" if before else ""
+        raise InputError(
+            f"too few rows: {table.source} has {len(values)}, the model's lookback is {problem.lookback}{more}"
+        )
     time = table.time[is_used] if table.time is not None else None
     later = future.time if future is not None else None
-    parts = [scaler.transform(values).astype(np.float32)]
+    parts = [scaler.scaled(values if outliers is None else outliers.cleaned(values))]
     if saved.file.calendar:
         ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source, later)
         parts.append(ahead.astype(np.float32))
@@ -117,7 +130,9 @@ def _inputs_of(
     policy = missing or saved.file.missing
     is_interpolated = policy == "interpolate" and bool(cleaned.is_filled.any())
     whole = np.concatenate(parts, axis=1)
-    return Inputs(table.source, whole, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip")
+    return Inputs(
+        table.source, whole, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip", before
+    )
 
 
 def _frame(
@@ -159,7 +174,7 @@ def _adapted(
     rows = len(inputs.scaled)
     if isinstance(seen, datetime) and inputs.time is not None:
         seen = int((inputs.time <= pd.Timestamp(seen)).sum())
-    replayed = np.arange(max(problem.lookback, seen if isinstance(seen, int) else rows), rows + 1)
+    replayed = np.arange(max(problem.lookback + inputs.before, seen if isinstance(seen, int) else rows), rows + 1)
     if not len(replayed):
         return forecasts
     places = replayed[:, None] + np.arange(problem.horizon)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ import torch
 from pydantic import Field, JsonValue, NaiveDatetime, ValidationError, model_validator
 
 from zoo.data.dataset import Data
+from zoo.data.outliers import Outliers, Policy
 from zoo.data.scaling import Scaler, ScalerName
 from zoo.data.table import Missing
 from zoo.errors import InputError, expect
@@ -57,6 +59,14 @@ class ModelScaler(Record):
     scale: tuple[Annotated[float, Field(gt=0)], ...]
 
 
+class ModelOutliers(Record):
+    """The fields of Outliers."""
+
+    policy: Policy
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
 class ModelFile(Record):
     """model.json.
 
@@ -67,7 +77,8 @@ class ModelFile(Record):
     columns whose coming values it needs, with scalers of their own; categories: columns that name kinds, and the names
     that it has learned; classes: their names, of a model that classifies,
     whose one target is what they are called; seen: of a model whose quantiles adapt, the time of the last row that it
-    has seen, or the number of rows; checksum: SHA-256 of everything else.
+    has seen, or the number of rows; outliers, series_outliers: what cleans the inputs, and those of each series, absent
+    where nothing does; checksum: SHA-256 of everything else.
     """
 
     format: Literal[2] = MODEL_FORMAT
@@ -90,6 +101,8 @@ class ModelFile(Record):
     known_series: dict[str, ModelScaler] = Field(default={})
     classes: tuple[str, ...] = ()
     seen: NaiveDatetime | int | None = None
+    outliers: ModelOutliers | None = Field(default=None, exclude_if=operator.not_)
+    series_outliers: dict[str, ModelOutliers] = Field(default={}, exclude_if=operator.not_)
     source: str
     fingerprint: str
     versions: dict[str, str]
@@ -104,6 +117,11 @@ class ModelFile(Record):
             raise ValueError(f"problem.channels and scaler must have one entry for each of the {count} channels")
         if [number for _, number in shape.categories] != [len(names) for names in self.categories.values()]:
             raise ValueError("problem.categories must count the names of each of the categories")
+        cleaned = self.outliers
+        if cleaned and (len(cleaned.low), len(cleaned.high)) != (
+            (count, count) if cleaned.policy == "clip" else (0, 0)
+        ):
+            raise ValueError("outliers must have two limits for each channel with clip, and none with hampel")
         if shape.task == "classify":
             if shape.output_shape != (1, len(self.classes)) or shape.targets or len(self.targets) != 1:
                 raise ValueError("a model that classifies has no targets but the class, and one output for each class")
@@ -188,6 +206,7 @@ def saved_model(
     expect("params", params, (Mapping, None), "a dict of parameters")
     expect("about", about, (Mapping, None), "a dict")
     scalers, known_scalers = _scaler_fields(data.scaler), _scaler_fields(data.known_scaler)
+    outliers = _outlier_fields(data.outliers)
     content = {
         "format": MODEL_FORMAT,
         "variant": variant,
@@ -208,6 +227,8 @@ def saved_model(
         "masked": data.masked,
         "categories": dict(data.categories),
         "classes": data.classes,
+        "outliers": outliers[0] if outliers else None,
+        "series_outliers": dict(zip(data.panel.names, outliers, strict=False)) if data.panel is not None else {},
         "seen": _seen(data) if data.problem.is_adaptive else None,
         "source": data.source,
         "fingerprint": data.fingerprint,
@@ -292,6 +313,18 @@ def _scaler_fields(scaler: Scaler | None) -> list[dict[str, Any]]:
         return []
     pairs = zip(np.atleast_2d(scaler.center), np.atleast_2d(scaler.scale), strict=True)
     return [{"name": scaler.name, "center": center.tolist(), "scale": scale.tolist()} for center, scale in pairs]
+
+
+def _outlier_fields(outliers: Outliers | None) -> list[dict[str, Any]]:
+    """The same of what cleans outliers."""
+    if outliers is None:
+        return []
+    pairs = zip(np.atleast_2d(outliers.low), np.atleast_2d(outliers.high), strict=True)
+    return [{"policy": outliers.policy, "low": low.tolist(), "high": high.tolist()} for low, high in pairs]
+
+
+def outliers_of(fields: ModelOutliers | None) -> Outliers | None:
+    return None if fields is None else Outliers(fields.policy, np.array(fields.low), np.array(fields.high))
 
 
 def scaler_of(fields: ModelScaler) -> Scaler:

@@ -82,7 +82,7 @@ class Plan:
         request = {
             "variant": self.variant,
             "code": self.code.sha256,
-            "data": [data.fingerprint, data.missing],
+            "data": [data.fingerprint, data.missing, *([data.outliers.policy] if data.outliers is not None else [])],
             "problem": task_of(data).model_dump(),
             "settings": fixed,
             "ranges": search.plain_ranges(),
