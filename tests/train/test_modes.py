@@ -5,7 +5,9 @@ import torch
 
 import zoo
 from zoo.errors import InputError
-from zoo.train.modes import captured, check_mode
+from zoo.layers.lstm_kernel import replaceable, why_not_compiled
+from zoo.problem import EXAMPLE
+from zoo.train.modes import captured, check_mode, prepared
 from zoo.train.step import Step
 
 CONFIG = {"max_epochs": 2, "batch_size": 32, "device": "cpu"}
@@ -117,3 +119,48 @@ def test_a_cuda_graph_gathers_targets_that_lie_apart(prices):
     for name in ("lstm", "linear"):
         config = zoo.FitConfig(mode="cuda-graph", max_epochs=1, batch_size=32, device="cuda")
         assert zoo.fit(zoo.create(name, data.problem), data.train, data.valid, config).fallback is None
+
+
+WITH_LSTM = [name for name in zoo.list_models() if replaceable(zoo.create(name, EXAMPLE))]
+
+
+@pytest.mark.skipif(why_not_compiled() is not None, reason="nothing is compiled here")
+@pytest.mark.parametrize("name", WITH_LSTM)
+def test_a_step_with_kernels_trains_as_the_step_itself_does(data, name):
+    steps = []
+    for mode in ("eager", "kernel"):
+        model = zoo.create(name, data.problem).train()
+        random = torch.Generator().manual_seed(0)
+        for parameter in model.parameters():  # a head of zeros sends no gradient back
+            parameter.data.add_(0.1 * torch.randn(parameter.shape, generator=random))
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout | torch.nn.LSTM):  # each way draws its own
+                module.__dict__["p" if isinstance(module, torch.nn.Dropout) else "dropout"] = 0.0
+        steps.append(Step(model, data.train, zoo.FitConfig(**CONFIG, mode=mode)))
+    index = torch.arange(32)
+    mode = prepared(steps[1], index)
+    assert mode.name == "kernel" and mode.fallback is None
+    for batch in index.split(16):
+        assert float(mode.run(batch)) == pytest.approx(float(steps[0](batch)), rel=1e-4)
+    for own, other in zip(steps[1].parameters, steps[0].parameters, strict=True):
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_kernels_are_for_lstm_layers_on_a_cpu(data):
+    step = Step(zoo.create("linear", data.problem), data.train, zoo.FitConfig(**CONFIG, mode="kernel"))
+    assert prepared(step, torch.arange(8)).fallback == (
+        "kernel: the variant has no nn.LSTM layer without a projection; ran eager"
+    )
+    with pytest.raises(InputError, match="mode kernel needs device cpu, got cuda; choose auto"):
+        check_mode("kernel", torch.device("cuda"))
+
+
+def test_fit_with_kernels_reaches_what_fit_reaches(data):
+    losses = []
+    for mode in ("eager", "kernel"):
+        model = zoo.create("lstm", data.problem, hidden_size=16)
+        config = zoo.FitConfig(**{**CONFIG, "max_epochs": 3}, mode=mode)
+        history = zoo.fit(model, data.train, data.valid, config)
+        losses.append([epoch.valid_loss for epoch in history.epochs])
+        assert all("forward" not in vars(module) for module in model.modules())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)

@@ -37,7 +37,7 @@ def speed(
     phase: Annotated[str | None, option(WHAT, "infer, train or both: infer,train (default).")] = None,
     device: Device = "auto",
     dtype: Annotated[str | None, option(WHAT, "float32, tf32, bfloat16, float16 (default: float32).")] = None,
-    mode: Annotated[str | None, option(WHAT, "eager, compile, cuda-graph (default: eager).")] = None,
+    mode: Annotated[str | None, option(WHAT, "eager, kernel, compile, cuda-graph (default: eager).")] = None,
     batch_size: Annotated[
         str | None, option(WHAT, "Windows per step: 64,512 or max, the largest that fits (default: 64,512,4096).")
     ] = None,

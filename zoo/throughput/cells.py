@@ -48,7 +48,7 @@ class SpeedSettings(Grid):
     tags: list[str] | None = None
     phase: list[Literal["infer", "train"]] = Field(default=["infer", "train"], min_length=1)
     dtype: list[Literal["float32", "tf32", "bfloat16", "float16"]] = Field(default=["float32"], min_length=1)
-    mode: list[Literal["eager", "compile", "cuda-graph"]] = Field(default=["eager"], min_length=1)
+    mode: list[Literal["eager", "kernel", "compile", "cuda-graph"]] = Field(default=["eager"], min_length=1)
     channels: int = Field(default=5, ge=1)
     horizon: int = Field(default=1, ge=1)
     normalise: Normalise = "last"

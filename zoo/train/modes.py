@@ -1,4 +1,4 @@
-"""Modes: the training step as it is, compiled, or captured once as a CUDA graph and replayed."""
+"""Modes: the training step as it is, compiled, with compiled recurrences, or as a CUDA graph that is replayed."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError, first_line
+from zoo.layers.lstm_kernel import compiled_lstms, replaceable, why_not_compiled
 from zoo.train.step import Step
 
 WARM_UP = 3  # steps before a capture, in which cuDNN and the allocator settle
@@ -31,17 +32,19 @@ class Mode:
     fallback: str | None = None
 
 
-def mode_on(device: torch.device, mode: str) -> Literal["eager", "compile", "cuda-graph"]:
+def mode_on(device: torch.device, mode: str) -> Literal["eager", "compile", "kernel", "cuda-graph"]:
     """The mode that `mode` means on a device: auto is a CUDA graph on CUDA, else eager."""
     if mode == "auto":
         return "cuda-graph" if device.type == "cuda" else "eager"
-    return cast("Literal['eager', 'compile', 'cuda-graph']", mode)
+    return cast("Literal['eager', 'compile', 'kernel', 'cuda-graph']", mode)
 
 
 def check_mode(mode: str, device: torch.device) -> None:
     """Raise InputError for a mode that this device does not have."""
     if mode == "cuda-graph" and device.type != "cuda":
-        raise InputError(f"mode cuda-graph needs device cuda, got {device.type}; choose eager or compile")
+        raise InputError(f"mode cuda-graph needs device cuda, got {device.type}; choose eager, kernel or compile")
+    if mode == "kernel" and device.type != "cpu":
+        raise InputError(f"mode kernel needs device cpu, got {device.type}; choose auto")
 
 
 def prepared(step: Step, index: Tensor) -> Mode:
@@ -53,6 +56,8 @@ def prepared(step: Step, index: Tensor) -> Mode:
     mode = step.config.mode
     if mode == "eager":
         return Mode(step, "eager")
+    if mode == "kernel":
+        return with_kernels(step)
     if not step.windows.is_even:
         return Mode(step, "eager", fallback=f"{mode}: sequences differ in length; ran eager")
     cuda = [step.device.index or 0] if step.device.type == "cuda" else []
@@ -72,6 +77,28 @@ def compiled(step: Step, index: Tensor) -> Mode:
     twin.predict = torch.compile(step.model, dynamic=False)
     twin.backward(twin.forward(index))  # both directions compile at their first use
     return Mode(twin, "compile", graph_breaks=breaks)
+
+
+def with_kernels(step: Step) -> Mode:
+    """The step whose LSTM layers of PyTorch run by the zoo's compiled recurrence."""
+    predict, reason = _with_kernels(step.model)
+    if reason is not None:
+        return Mode(step, "eager", fallback=f"kernel: {reason}; ran eager")
+    twin = copy.copy(step)
+    twin.predict = predict
+    return Mode(twin, "kernel")
+
+
+def _with_kernels(model: nn.Module) -> tuple[Callable[[Tensor], Tensor], str | None]:
+    """The model's call with compiled LSTM layers, and why there are none: None where there are."""
+    layers = replaceable(model)
+
+    def predict(x: Tensor) -> Tensor:
+        with compiled_lstms(layers):
+            forecast: Tensor = model(x)
+        return forecast
+
+    return predict, why_not_compiled() if layers else "the variant has no nn.LSTM layer without a projection"
 
 
 def captured(step: Step, index: Tensor, capture: Capture | None = None) -> Mode:
@@ -95,6 +122,11 @@ def captured_call(model: nn.Module, x: Tensor, mode: str) -> tuple[Mode, Callabl
     """The model's forward pass on inputs shaped like x [B, L, C] in a mode, with that mode or its fallback."""
     if mode == "eager":
         return Mode(model, "eager"), model
+    if mode == "kernel":
+        swift, reason = _with_kernels(model)
+        if reason is not None:
+            return Mode(model, "eager", fallback=f"kernel: {reason}; ran eager"), model
+        return Mode(swift, "kernel"), swift
     try:
         if mode == "compile":
             breaks = graph_breaks(model, x)
