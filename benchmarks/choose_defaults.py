@@ -1,7 +1,7 @@
 """Chooses default hyperparameters: validation parts only, over the problems of a benchmark.
 
     python benchmarks/choose_defaults.py [--models lstm,cnn-lstm] [--suites standard my.toml] [--data FILE]
-        [--candidates JSON] [--seeds 2] [--jobs 2] --out results/defaults
+        [--candidates JSON|FILE.toml] [--seeds 2] [--jobs 2] --out results/defaults
 
 The test part of every problem is cut off before anything is fitted. The other rows are split into 70 % training, 15 %
 early stopping and 15 % selection; each candidate is trained with several seeds and scored by its rmse over naive's on
@@ -16,6 +16,7 @@ import os
 import shlex
 import sys
 import time
+import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,13 @@ def suite_files(names: list[str]) -> list[Path]:
     return files
 
 
+def candidates_in(text: str) -> list[dict[str, object]]:
+    """The candidates in a TOML file beside this one, or in JSON."""
+    if not text.endswith(".toml"):
+        return json.loads(text)
+    return tomllib.loads((Path(__file__).parent / Path(text).name).read_text(encoding="utf-8"))["candidates"]
+
+
 def shown(argument: str) -> str:
     """An argument without the folder of its file."""
     return argument if argument.startswith("results/") else Path(argument).name
@@ -110,12 +118,14 @@ def main() -> None:
     parser.add_argument("--models", default="lstm", help="names, or files of variants, with commas between them")
     parser.add_argument("--suites", nargs="+", default=["standard"], help="suite files, or names of benchmarks")
     parser.add_argument("--data", help="the file of a suite whose data are yours to bring")
-    parser.add_argument("--candidates", help="JSON list, in place of the ones in this file")
+    parser.add_argument(
+        "--candidates", help="JSON list, or a TOML file of this folder, in place of the ones in this file"
+    )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path("results/defaults"))
     chosen = parser.parse_args()
-    candidates = json.loads(chosen.candidates) if chosen.candidates else CANDIDATES
+    candidates = candidates_in(chosen.candidates) if chosen.candidates else CANDIDATES
     suites = suite_files(chosen.suites)
     jobs = [
         (suite, chosen.data, model, candidate, seed)
