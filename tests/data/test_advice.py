@@ -95,9 +95,13 @@ def test_settings_suit_the_whole_table():
     growth = 100 * np.exp(np.random.default_rng(0).normal(0.01, 0.02, size=1000).cumsum())
     table = pd.DataFrame({"close": growth, "volume": np.arange(1000.0), "open": growth})
     table.loc[3, "open"] = np.nan
-    alone, reasons = advised_settings(zoo.load(table), "CLOSE", ["close"], 1)
+    alone, reasons = advised_settings(zoo.load(table), ["CLOSE"], ["close"], 1)
     assert alone["scaler"] == "log" and "missing" not in alone and set(alone) <= set(reasons)
-    whole, _ = advised_settings(zoo.load(table), "close", None, 12)
-    assert "scaler" not in whole and whole["missing"] == "ffill" and whole["lookback"] == 12
+    whole, _ = advised_settings(zoo.load(table), ["close"], None, 12)
+    assert whole["scaler"] == "log" and whole["channels"] == ["close", "open"]  # a volume of 0 has no logarithm
+    assert whole["missing"] == "ffill" and whole["lookback"] == 12
+    for targets, channels in ((["close"], ["close", "volume"]), (["close", "volume"], None)):
+        given, _ = advised_settings(zoo.load(table), targets, channels, 1)
+        assert "scaler" not in given and "channels" not in given
     with pytest.raises(InputError, match="unknown column 'high'"):
-        advised_settings(zoo.load(table), "high", None, 1)
+        advised_settings(zoo.load(table), ["high"], None, 1)

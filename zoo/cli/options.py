@@ -143,12 +143,16 @@ def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:
     table = _loaded(source, data)
     if not isinstance(table, Table) or table.series is not None:
         raise InputError(f"--advised takes one series, and {source} is read as several: leave it out")
-    settings, reasons = advised_settings(table, data["targets"][0], data.get("channels"), problem.get("horizon") or 1)
+    targets = data["targets"]
+    if targets == ["all"] and "all" not in table.columns:
+        targets = table.numeric
+    settings, reasons = advised_settings(table, targets, data.get("channels"), problem.get("horizon") or 1)
     for name, value in settings.items():
-        section = data if name == "missing" else problem
+        section = data if name in ("missing", "channels") else problem
         if section.get(name) is None:
             section[name] = value
-            print_notes([f"--{name} {value}: {reasons[name]}"])
+            shown = ",".join(value) if isinstance(value, list) else value
+            print_notes([f"--{name} {shown}: {reasons[name]}"])
 
 
 def suites_from(

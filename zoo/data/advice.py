@@ -53,26 +53,32 @@ def advice_on(values: np.ndarray, season: int | None) -> list[Advice]:
 
 
 def advised_settings(
-    table: Table, target: str, channels: Sequence[str] | None, horizon: int
+    table: Table, targets: Sequence[str], channels: Sequence[str] | None, horizon: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What a table's target asks for, lookback, normalise, scaler and missing by name, and why.
+    """What a table's first target asks for, lookback, normalise, scaler, channels and missing by name, and why.
 
-    A logarithm is left out where a channel has values that have none, a lookback is at least the horizon, and how to
-    treat missing values is advised for all channels where some have gaps. Raises InputError for a column that the
-    table does not have, or that holds text.
+    A logarithm leaves out channels with values that have none, or is left out itself where a target or a channel that
+    is given has some; a lookback is at least the horizon, and how to treat missing values is advised for all channels
+    where some have gaps. Raises InputError for a column that the table does not have, or that holds text.
     """
-    (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
+    targets = match_columns(targets, (*table.columns, *table.unusable), table.source)
     usable = [name for name in table.numeric if name not in table.unusable]
     inputs = match_columns(channels, (*table.columns, *table.unusable), table.source) if channels else usable
     usual = spacing(table.time)
-    advice = advice_on(table.select([target])[:, 0], usual.season if usual else None)
+    advice = advice_on(table.select(targets)[:, 0], usual.season if usual else None)
     settings: dict[str, Any] = {each.option: each.value for each in advice if each.option}
     reasons = {each.option: each.reason for each in advice}
     if "lookback" in settings:
         settings["lookback"] = max(int(settings["lookback"]), horizon)
     values = table.select(inputs)
-    if "scaler" in settings and not np.nanmin(values) > 0:
-        del settings["scaler"]
+    without = [name for name, column in zip(inputs, values.T, strict=True) if not np.nanmin(column) > 0]
+    if "scaler" in settings and without:
+        if channels or set(without) & set(targets):
+            del settings["scaler"]
+        else:
+            settings["channels"] = [name for name in inputs if name not in without]
+            reasons["channels"] = f"{', '.join(without)} hold values without a logarithm"
+            values = table.select(settings["channels"])
     if "missing" not in settings and np.isnan(values).any():
         settings["missing"], reasons["missing"] = "ffill", "other channels have gaps: their last value stands in"
     if table.missing != "refuse":  # the source says it already

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.advice import Advice, advice_on
+from zoo.data.advice import advice_on, advised_settings
 from zoo.data.outliers import POLICIES, fit_outliers
 from zoo.data.spacing import spacing, stamp
 from zoo.data.split import SHARES
@@ -60,7 +60,7 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
         "unusable": dict(table.unusable),
         "notes": list(table.notes),
         "advice": [asdict(each) for each in advice],
-        "suggestion": _suggestion(table, columns, target, advice) if target is not None else None,
+        "suggestion": _suggestion(table, columns, target) if target is not None else None,
     }
 
 
@@ -112,20 +112,15 @@ def _likely_target(columns: dict[str, dict[str, Any]]) -> str | None:
     return next((name for name in likely if name.casefold() in LIKELY_TARGETS), likely[-1])
 
 
-def _suggestion(
-    table: Table, columns: dict[str, dict[str, Any]], target: str, advice: Sequence[Advice]
-) -> dict[str, Any]:
-    """Options of zoo bench by name: the target, what it asks for beside the defaults, and what the table needs."""
-    wanted = {each.option: each.value for each in advice if each.option}
+def _suggestion(table: Table, columns: dict[str, dict[str, Any]], target: str) -> dict[str, Any]:
+    """Options of zoo bench by name: the target, what --advised would set beside the defaults, and usable columns."""
+    wanted, _ = advised_settings(table, [target], None, 1)
+    usable = wanted.pop("channels", list(columns))
     chosen: dict[str, Any] = {"targets": target}
-    if "lookback" in wanted:
-        chosen["lookback"] = int(wanted["lookback"])
-    chosen |= {name: wanted[name] for name, usual in DEFAULTS.items() if wanted.get(name, usual) != usual}
-    usable = [name for name in columns if chosen.get("scaler") != "log" or columns[name]["min"] > 0]
+    wanted = {name: wanted[name] for name in ("lookback", "normalise", "scaler", "missing") if name in wanted}
+    chosen |= {name: value for name, value in wanted.items() if value != DEFAULTS.get(name)}
     if len(usable) < len(table.columns):  # zoo bench would refuse the others
         chosen["channels"] = ",".join(usable)
-    if table.missing == "refuse" and any(column["missing"] for column in columns.values()):
-        chosen["missing"] = wanted.get("missing", "ffill")
     return chosen
 
 
