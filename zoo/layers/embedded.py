@@ -35,7 +35,7 @@ class Embedded(WithPlain):
         generator = None if self.is_trainable else torch.Generator().manual_seed(0)
         self.vectors = nn.ModuleList()
         for names, width in zip(counts.values(), widths, strict=True):
-            start = torch.cat([torch.zeros(1, width), 0.1 * torch.randn(names, width, generator=generator)])
+            start = torch.cat([torch.zeros(1, width), torch.randn(names, width, generator=generator)])
             self.vectors.append(nn.Embedding.from_pretrained(start, freeze=not self.is_trainable, padding_idx=0))
 
     def forward(self, x_BLC: Tensor) -> Tensor:
