@@ -330,8 +330,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
     if file is not None:
         check_there(data["source"], file)
     if table is None:
-        of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
-        table = load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
+        table = load_from(data)
     if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]
@@ -357,6 +356,12 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
             problem.get("fold", 0), problem.get("folds", 1), problem.get("is_sliding", problem.get("sliding", False))
         ),
     )
+
+
+def load_from(data: Mapping[str, Any]) -> Table | Cases:
+    """What the source of [data] (or of a cell's fields of the same names) holds."""
+    of_cases = {name: data.get(name) for name in ("series", "only", "case", "label", "test")}
+    return load(data["source"], columns=data["columns"], time=data["time"], **of_cases)
 
 
 def _data_fields(data: Data, settings: DataSettings) -> DataFields:

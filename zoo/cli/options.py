@@ -56,6 +56,12 @@ Set = Annotated[
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
 Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
+Engine = Annotated[
+    str, option(RUN, "local, or ray[:HOST:PORT]: many machines, by default the cluster that this one is in.")
+]
+Needs = Annotated[
+    str | None, option(RUN, "Of a cluster, for each run: cpus=1,gpus=0.5,memory=2GB (default: a CPU; a GPU on cuda).")
+]
 MinimumSkill = Annotated[
     str, option(OUTPUT, "The least gain over naive that matters, such as 1% or 0.01.", "--minimum-skill")
 ]
