@@ -333,7 +333,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
     if file is not None:
         check_there(data["source"], file)
     if table is None:
-        table = load(data["source"], **{name: data.get(name) for name in READING})
+        table = load_from(data)
     if file is not None and isinstance(table, Table):
         check_same(data["source"], table, file)
     targets = data["targets"] if "targets" in data else problem["targets"]
@@ -360,6 +360,11 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
             problem.get("fold", 0), problem.get("folds", 1), problem.get("is_sliding", problem.get("sliding", False))
         ),
     )
+
+
+def load_from(data: Mapping[str, Any]) -> Table | Cases:
+    """What the source of [data] (or of a cell's fields of the same names) holds."""
+    return load(data["source"], **{name: data.get(name) for name in READING})
 
 
 def _data_fields(data: Data, settings: DataSettings) -> DataFields:

@@ -49,6 +49,8 @@ def bench(
     cell_timeout: Annotated[
         float | None, option(options.RUN, "Seconds after which a single run is ended and fails (default: none).")
     ] = None,
+    engine: options.Engine = "local",
+    needs: options.Needs = None,
     preset: Annotated[
         str | None, option(options.RUN, "A smaller run that a benchmark offers: quick, for standard.")
     ] = None,
@@ -62,11 +64,14 @@ def bench(
     """Run a suite, every variant on a data file, or a benchmark; repeat the command to resume a stopped run."""
     from zoo.run.server import start_early
 
-    start_early("zoo.run.worker")
+    if engine == "local":
+        start_early("zoo.run.worker")
     from zoo.cli.meter import Meter
     from zoo.report.folder import write_report
     from zoo.run.bench import run_suite
+    from zoo.run.engine import engine_of
     from zoo.run.many import run_suites
+    from zoo.suite import chosen_models
 
     least = options.share_of(minimum_skill, "--minimum-skill")
     changes["data"]["source"] = None if data is None else str(data)
@@ -74,6 +79,8 @@ def bench(
     suites, is_many = options.suites_from(sources, changes, settings or [], preset, is_local=is_local)
     if is_many and (tuned is not None or as_json):
         raise InputError("--tuned and --json belong to a single suite: run them one by one")
+    for suite in suites:
+        chosen_models(suite.run, classifiers=True)  # the files of variants travel with an engine
     shared: dict[str, Any] = {
         "device": device,
         "jobs": jobs,
@@ -81,7 +88,7 @@ def bench(
         "force": force,
         "command": options.typed_line(),
     }
-    with progress_line() as bar:
+    with progress_line() as bar, engine_of(engine, needs) as shared["engine"]:
         if is_many:
             folder, meter = out or Path("results"), Meter(bar)
             runs = []

@@ -66,6 +66,10 @@ class Meter:
             activities.pop(event.worker, None)
             line = f"[{counter(self.ended, count)}] {name}: {_outcome(event.row)}"
             self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        elif event.again is not None:
+            activities.pop(event.worker, None)
+            line = f"{name}: {event.again}; it runs again"
+            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         elif event.epoch is not None:
             loss = event.epoch["valid_loss"]
             losses = f"validation loss {loss:.3g}" if loss is not None else f"loss {event.epoch['train_loss']:.3g}"

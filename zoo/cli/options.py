@@ -59,6 +59,12 @@ Set = Annotated[
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
 Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
+Engine = Annotated[
+    str, option(RUN, "local, or ray[:HOST:PORT]: many machines, by default the cluster that this one is in.")
+]
+Needs = Annotated[
+    str | None, option(RUN, "Of a cluster, for each run: cpus=1,gpus=0.5,memory=2GB (default: a CPU; a GPU on cuda).")
+]
 MinimumSkill = Annotated[
     str, option(OUTPUT, "The least gain over naive that matters, such as 1% or 0.01.", "--minimum-skill")
 ]
@@ -218,9 +224,9 @@ def _of_each_series(suite: "Suite") -> "list[Suite]":
 
 def _loaded(source: str, data: Mapping[str, Any]) -> "Table | Cases":
     """What a source holds, read as the settings of [data] say."""
-    from zoo.data.sources import READING, load
+    from zoo.suite import load_from
 
-    return load(source, **{name: data.get(name) for name in READING})
+    return load_from({**data, "source": source})
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

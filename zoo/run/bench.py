@@ -9,8 +9,8 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError
 from zoo.registry import variant
 from zoo.run import environment, executor
+from zoo.run.engine import Engine
 from zoo.run.executor import Event
-from zoo.run.process import default_jobs
 from zoo.run.store import RowStore
 from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.suite import Suite, expand
@@ -47,13 +47,15 @@ def run_suite(
     tuned: Path | None = None,
     command: str | None = None,
     expanded: Expanded | None = None,
+    engine: Engine = executor,
     on_plan: Callable[[Plan], Callable[[Event], None]] = lambda _: lambda _: None,
 ) -> SuiteRun:
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
     stored in the rows. cell_timeout: seconds after which a cell is ended and fails. expanded: what expand(suite) gave,
-    where the caller has it. on_plan: called once with the plan; it returns the listener for all events.
+    where the caller has it. engine: where cells are measured. on_plan: called once with the plan; it returns the
+    listener for all events.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:
@@ -68,6 +70,7 @@ def run_suite(
         cells += tuned_cells(cells, data, best)
         untuned = [name for name in names if name not in best and variant(name).parameters]
         notes += [f"{tuned} has no tuned settings for {', '.join(untuned)}"] if untuned else []
+    engine.default_jobs(cells[0].device)  # which refuses cells that would wait for ever
     store = RowStore(folder)
     try:
         waiting = [cell for cell in cells if force or not store.is_done(cell.key)]
@@ -81,8 +84,7 @@ def run_suite(
         context = {"commit": environment.commit(), "command": command}
         is_stopped = False
         try:
-            jobs = jobs or default_jobs(cells[0].device)
-            executor.run(waiting, store, jobs=jobs, context=context, timeout=cell_timeout, on_event=on_event)
+            engine.run(waiting, store, jobs=jobs, context=context, timeout=cell_timeout, on_event=on_event)
         except KeyboardInterrupt:
             is_stopped = True
         rows = [row for cell in cells if isinstance(row := store.rows.get(cell.key), AccuracyRow)]

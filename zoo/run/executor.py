@@ -1,4 +1,4 @@
-"""The executor: cells go out to worker processes, rows come back and are stored one by one."""
+"""The executor on this machine: cells go out to worker processes, rows come back and are stored one by one."""
 
 import threading
 import traceback
@@ -12,18 +12,21 @@ from typing import Any
 
 from zoo.cell import AccuracyRow, Cell
 from zoo.run.process import Message, WorkerDied, WorkerProcess
+from zoo.run.process import default_jobs as default_jobs
 from zoo.run.store import RowStore
 from zoo.run.worker import failed
 
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a cell on worker number `worker`: it began, an epoch ended, or (with `row`) it ended."""
+    """What happened to a cell on worker number `worker`: it began, an epoch ended, it was lost and will begin again
+    (`again`: why), or (with `row`) it ended."""
 
     worker: int
     cell: Cell
     pid: int | None = None
     epoch: dict[str, Any] | None = None
+    again: str | None = None
     row: AccuracyRow | None = None
 
 
@@ -31,7 +34,7 @@ def run(
     cells: Sequence[Cell],
     store: RowStore,
     *,
-    jobs: int,
+    jobs: int | None,
     context: dict[str, Any],
     timeout: float | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
@@ -42,7 +45,8 @@ def run(
     place. KeyboardInterrupt stops the workers and is raised again; stored rows stay.
     """
     waiting, events = deque(groups(cells)), Queue[Event]()
-    workers = [WorkerProcess("zoo.run.worker") for _ in range(min(jobs, len(waiting)))]
+    count = min(jobs or default_jobs(cells[0].device), len(waiting)) if cells else 0
+    workers = [WorkerProcess("zoo.run.worker") for _ in range(count)]
 
     def on_epoch(number: int, group: Sequence[Cell], epoch: Message) -> None:
         cell = next(cell for cell in group if cell.key == epoch["key"])

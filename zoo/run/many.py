@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.run import executor
 from zoo.run.bench import Expanded, Plan, SuiteRun, run_suite
+from zoo.run.engine import Engine
 from zoo.run.executor import Event
 from zoo.run.pace import expected_seconds
-from zoo.run.process import default_jobs
 from zoo.run.store import read_rows
 from zoo.suite import Suite, expand
 
@@ -34,6 +35,7 @@ def run_suites(
     cell_timeout: float | None = None,
     force: bool = False,
     command: str | None = None,
+    engine: Engine = executor,
     on_start: Callable[[SuitesPlan], None] = lambda _: None,
     on_plan: Callable[[Suite, Plan], Callable[[Event], None]] = lambda _suite, _plan: lambda _: None,
 ) -> Iterator[tuple[Suite, SuiteRun]]:
@@ -52,7 +54,7 @@ def run_suites(
         done = {row.key for row in rows if row.error is None}
         seconds |= expected_seconds([cell for cell in cells if cell.key not in done], data)
     every = [cell for cells, _ in expanded for cell in cells]
-    variants, workers = len({cell.variant for cell in every}), jobs or default_jobs(every[0].device)
+    variants, workers = len({cell.variant for cell in every}), jobs or engine.default_jobs(every[0].device)
     on_start(SuitesPlan(len(suites), variants, len(every), workers, seconds))
     for suite, parts in zip(suites, expanded, strict=True):
         run = run_suite(
@@ -63,6 +65,7 @@ def run_suites(
             cell_timeout=cell_timeout,
             force=force,
             command=command,
+            engine=engine,
             expanded=parts,
             on_plan=lambda plan, suite=suite: on_plan(suite, plan),  # type: ignore[misc]
         )

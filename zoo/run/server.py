@@ -38,14 +38,20 @@ def start_early(module: str) -> None:
             ensure_running()
 
 
+def settings(threads: int) -> dict[str, str]:
+    """The environment variables of a worker, wherever it runs."""
+    values = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    values |= {name: value for name, value in MEMORY.items() if name not in os.environ}
+    values["PYTHONSAFEPATH"] = "1"  # a file in the user's folder with the name of a package must not take its place
+    return values
+
+
 @contextmanager
 def worker_environment(threads: int) -> Iterator[None]:
     """Inside, a process starts with a worker's environment, and does not import the user's program, which
     multiprocessing would do."""
-    changes = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    changes |= {name: value for name, value in MEMORY.items() if name not in os.environ}
+    changes = settings(threads)
     changes["PYTHONPATH"] = os.pathsep.join(filter(None, (HOME, os.environ.get("PYTHONPATH"))))
-    changes["PYTHONSAFEPATH"] = "1"  # a file in the user's folder with the name of a package must not take its place
     before, program = {name: os.environ.get(name) for name in changes}, sys.modules["__main__"]
     os.environ.update(changes)
     sys.modules["__main__"] = ModuleType("__main__")

@@ -43,17 +43,21 @@ def serve(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    torch.set_num_threads(THREADS)
-    warnings.filterwarnings("ignore", category=PluginWarning)  # the parent warns of it
-    for path in variants:
-        if path.exists():
-            from_file(path)
     answer: Callable[[Message, Say, Hear], Message] = importlib.import_module(module).answer
-    _warm_up()
+    make_ready([path for path in variants if path.exists()])
     incoming: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(pipe, incoming), daemon=True).start()
     while True:
         pipe.send({"answer": answer(incoming.get(), pipe.send, incoming.get)})
+
+
+def make_ready(variants: Sequence[Path]) -> None:
+    """Make this process one that may measure: with one torch thread, the variants of these files, and warm."""
+    torch.set_num_threads(THREADS)
+    warnings.filterwarnings("ignore", category=PluginWarning)  # the parent warns of it
+    for path in variants:
+        from_file(path)
+    _warm_up()
 
 
 def _warm_up() -> None:

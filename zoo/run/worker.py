@@ -30,17 +30,22 @@ from zoo.train.fit import fit, fit_many
 
 
 def measure(
-    cells: Sequence[Cell], folder: Path, context: dict[str, Any], on_epoch: Callable[[str, Epoch], None]
+    cells: Sequence[Cell],
+    folder: Path,
+    context: dict[str, Any],
+    on_epoch: Callable[[str, Epoch], None],
+    prepared: Callable[[DataFields, ProblemFields], Data] | None = None,
 ) -> list[AccuracyRow]:
     """The rows of cells that differ in nothing but their seed; an exception becomes a row with `error`.
 
     context: the fields that all cells of a run share (commit, command). Predictions go to folder/predictions, the
-    traceback of a failure to folder/errors. on_epoch: called with the cell's key.
+    traceback of a failure to folder/errors. on_epoch: called with the cell's key. prepared: gives the data of a
+    problem; by default they are read from their source.
     """
     first = cells[0]
     try:
         torch.manual_seed(0)  # for a variant that draws even in eval mode: same cell, same figures
-        data = _prepared(first.data, first.problem)
+        data = (prepared or _prepared)(first.data, first.problem)
         if data.fingerprint != first.data.fingerprint:
             raise RuntimeError(f"{first.data.source} has changed since the run began: start the run again")
         if first.code is not None and variant(first.variant).code.sha256 != first.code.sha256:
@@ -56,7 +61,7 @@ def measure(
         )  # fmt: skip
     except Exception as error:  # a fault of a variant costs its own cell only
         if len(cells) > 1:
-            return [row for cell in cells for row in measure([cell], folder, context, on_epoch)]
+            return [row for cell in cells for row in measure([cell], folder, context, on_epoch, prepared)]
         return [_broken(first, folder, context, error)]
     return [
         _measured(cell, data, model, outcome, folder, context)
