@@ -43,6 +43,7 @@ OWN_ROWS = (
     "tune-folds",
     "adaptive",
     "advice",
+    "large-file",
 )  # of commands in benchmarks/
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 

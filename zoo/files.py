@@ -32,7 +32,9 @@ def read_input(path: Path) -> bytes:
 
 def too_large(found: str) -> InputError:
     """The error for an input of a size that is not read; found: what has which size."""
-    return InputError(f"{found}, and zoo reads up to {LARGEST // 2**20} MiB: leave out rows or columns")
+    return InputError(
+        f"{found}, and zoo reads up to {LARGEST // 2**20} MiB: leave out rows or columns, or save an array as .npy"
+    )
 
 
 def write_text(path: Path, text: str) -> None:

@@ -184,11 +184,13 @@ def suites_from(
         if not Path(source).exists() and source not in NAMES:
             path = shipped(source)
         if path is not None and path.is_dir():
-            files = sorted(each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet", ".ts"))
+            files = sorted(
+                each for each in path.iterdir() if each.suffix in (".toml", ".csv", ".parquet", ".npy", ".ts")
+            )
             files = [file for file in files if not file.name.endswith("_TEST.ts")]  # that of a _TRAIN.ts
             files = [file for file in files if file.suffix != ".toml" or not is_benchmark(file)]
             if not files:
-                raise InputError(f"{path} holds no suites (.toml) and no data (.csv, .parquet)")
+                raise InputError(f"{path} holds no suites (.toml) and no data (.csv, .parquet, .npy)")
             suites += [suite_from(str(file), changes, settings) for file in files]
             is_many = True
         elif path is not None and path.suffix == ".toml" and path.is_file() and is_benchmark(path):
@@ -235,7 +237,7 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _slug(path: Path) -> str:
     name = path.name
-    for ending in (".gz", ".csv", ".txt", ".parquet", ".tsv", ".ts"):
+    for ending in (".gz", ".csv", ".txt", ".parquet", ".npy", ".tsv", ".ts"):
         name = name.removesuffix(ending)
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100].strip("-.") or "data"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 SUSPECT = 0.5  # of what the target's own last values leave unexplained; narma's drive tells 0.38, prices 0.01
-FEWEST = 30  # training rows
+FEWEST, MOST = 30, 10**5  # training rows; of more the newest tell enough
 ROUNDING = 1e-10
 
 
@@ -17,6 +17,7 @@ def leaks(values: np.ndarray, channels: tuple[str, ...], targets: tuple[int, ...
     others = [place for place in range(values.shape[1]) if place not in targets]
     if len(values) < FEWEST or not others:
         return ()
+    values = values[-MOST:].astype(np.float64, copy=False)
     return tuple(
         f"channel '{channels[place]}' tells {100 * share:.0f} % of what '{channels[target]}' does next beyond its own "
         "last values: a leak, unless it is known at that time; --channels leaves it out"

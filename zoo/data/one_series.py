@@ -149,7 +149,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
             *table.notes,
             *cleaned.notes,
             *([cleaned_note(outliers.policy, read != values, bounds.parts())] if outliers is not None else []),
-            *_classes(target_names, train_values[:, list(positions)]),
+            *_classes(target_names, [train_values[:, position] for position in positions]),
             *leaks(train_values, chosen, positions),
             *_left_out(bounds, (train, valid, test)),
         ),
@@ -198,9 +198,9 @@ def choose_columns(
     return chosen, named
 
 
-def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, ...]:
+def _classes(targets: tuple[str, ...], columns: Sequence[np.ndarray]) -> tuple[str, ...]:
     """A note on each target that looks like a class."""
-    classes = [(name, class_values(column)) for name, column in zip(targets, train_values.T, strict=True)]
+    classes = [(name, class_values(column)) for name, column in zip(targets, columns, strict=True)]
     return tuple(
         f"target '{name}' is {found[0]:g} or {found[1]:g} in every training row: it looks like a class, and is "
         "forecast as a number; errors and skill are those of the number"
@@ -211,7 +211,9 @@ def _classes(targets: tuple[str, ...], train_values: np.ndarray) -> tuple[str, .
 
 def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> tuple[str, ...]:
     """A note on how many windows of each part are left out for a filled target."""
-    counts = []
+    counts: list[str] = []
+    if parts[0].is_filled is None:
+        return ()
     for (name, first, end), part in zip(bounds.parts(), parts, strict=True):
         whole = replace(parts[0], is_filled=None).between(first, end)
         left_out = len(whole) - (len(part) if part is not None else 0)

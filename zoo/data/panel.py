@@ -56,7 +56,7 @@ def _joined(
     is_filled = np.concatenate(filled) if any(part.any() for part in filled) else None
 
     def part(windows: Sequence[Windows]) -> Windows:
-        starts = torch.cat([each.starts + int(offset) for each, offset in zip(windows, offsets, strict=True)])
+        starts = torch.cat([each.starts.long() + int(offset) for each, offset in zip(windows, offsets, strict=True)])
         units = _units([each.units for each in windows], [len(each) for each in windows])
         own = replace(windows[0], starts=starts, units=units)
         return replace(own, values=values, raw=raw, is_filled=is_filled, inputs=inputs)

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.pieces import pieces
 from zoo.errors import InputError, unknown
 
 ScalerName = Literal["standard", "log", "minmax", "robust", "none"]
@@ -36,7 +37,10 @@ class Scaler:
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """The same as float32, as models take them."""
-        return np.ascontiguousarray(self.transform(values), dtype=np.float32)
+        scaled = np.empty(values.shape, dtype=np.float32)
+        for piece in pieces(len(values)):
+            scaled[piece] = self.transform(values[piece])
+        return scaled
 
     def mapped(self, values: np.ndarray) -> np.ndarray:
         """The values, or their logarithms; raises InputError where these do not exist."""
@@ -77,14 +81,19 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
     if name == "none":
         return Scaler(name, np.zeros(columns), np.ones(columns))
     if name in ("standard", "log"):
-        standard = preprocessing.StandardScaler().fit(logarithms(train_values) if name == "log" else train_values)
+        standard = preprocessing.StandardScaler()
+        for piece in pieces(len(train_values)):
+            values = train_values[piece].astype(np.float64, copy=False)
+            standard.partial_fit(logarithms(values) if name == "log" else values)
         return Scaler(name, standard.mean_, standard.scale_)
     if name == "minmax":
-        minmax = preprocessing.MinMaxScaler().fit(train_values)
+        minmax = preprocessing.MinMaxScaler()
+        for piece in pieces(len(train_values)):
+            minmax.partial_fit(train_values[piece].astype(np.float64, copy=False))
         return Scaler(name, minmax.data_min_, 1 / minmax.scale_)
     if name == "robust":
         robust = preprocessing.RobustScaler().fit(train_values)
-        return Scaler(name, robust.center_, robust.scale_)
+        return Scaler(name, *(np.asarray(each, dtype=np.float64) for each in (robust.center_, robust.scale_)))
     raise unknown("scaler", name, SCALERS)
 
 
@@ -111,12 +120,20 @@ class Units:
 
 def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler, train_values: np.ndarray) -> Units:
     """The units of the targets at `positions`, from training rows [rows, C] in the data's units."""
-    chosen = train_values[:, list(positions)]
+    chosen, rows = list(positions), len(train_values)
+
+    def part(first: int, end: int) -> np.ndarray:
+        return train_values[first:end][:, chosen].astype(np.float64, copy=False)
+
+    every = list(pieces(rows))
+    mean = sum(part(each.start, each.stop).sum(axis=0) for each in every) / rows
+    squares = sum(((part(each.start, each.stop) - mean) ** 2).sum(axis=0) for each in every)
+    steps = sum(np.abs(np.diff(part(each.start, each.stop + 1), axis=0)).sum(axis=0) for each in every)
     return Units(
         names,
-        scaler.center[list(positions)],
-        scaler.scale[list(positions)],
-        chosen.std(axis=0),
-        np.abs(np.diff(chosen, axis=0)).mean(axis=0),
+        scaler.center[chosen],
+        scaler.scale[chosen],
+        np.sqrt(squares / rows),
+        steps / (rows - 1),
         is_log=scaler.name == "log",
     )

@@ -65,6 +65,10 @@ class Sequences:
         for index in self.split(self.order(generator), batch_size):
             yield self.gather(index)
 
+    def batch_count(self, batch_size: int) -> int:
+        """How many batches all cases make."""
+        return len(self.split(self.order(), batch_size))
+
     def order(self, generator: torch.Generator | None = None) -> Tensor:
         """Numbers of the cases [n] on the device: ascending, or shuffled by a CPU generator."""
         if generator is None:

@@ -1,4 +1,4 @@
-"""load: a built-in name, a CSV or Parquet file or a DataFrame becomes a Table, labelled sequences become Cases."""
+"""load: a built-in name, a CSV, Parquet or .npy file or a DataFrame becomes a Table, labelled sequences Cases."""
 
 import io
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from zoo.data.case_table import case_table
 from zoo.data.cases import Cases
 from zoo.data.categories import named
 from zoo.data.csv_file import as_numbers, read_csv
+from zoo.data.npy_file import array_names, read_npy
 from zoo.data.table import Table, match_columns
 from zoo.data.times import find_order, is_named_like_time
 from zoo.data.ts_file import read_ts
@@ -39,11 +40,12 @@ def load(
     test: str | Path | None = None,
     categories: Sequence[str] | None = None,
 ) -> Table | Cases:
-    """Read numbers over time from a built-in name, a CSV (.gz too) or Parquet file, or what is in memory.
+    """Read numbers over time from a built-in name, a CSV (.gz too), Parquet or .npy file, or what is in memory.
 
-    source: of a DataFrame or Series the index may be the time; an array is [rows] or [rows, columns].
-    columns: names for a file without a header line. time: the time column, where find_order does not find it. series:
-    the column that tells series apart, where the source holds several; only: the name of the one to read; categories:
+    source: of a DataFrame or Series the index may be the time; an array is [rows] or [rows, columns]. A .npy file is
+    not read but mapped into memory, so that it may be larger: one array of numbers in row order. columns: names for a
+    file without a header line, or of an array. time: the time column, where find_order does not find it. series: the
+    column that tells series apart, where the source holds several; only: the name of the one to read; categories:
     columns that name kinds, as text or as numbers, such as a type of day (or that of `series`); a model learns a vector
     for each kind. Rows come back in ascending time order, series by series; Table.notes lists what was changed. To read
     a file with the name of a built-in, write ./NAME.
@@ -69,6 +71,14 @@ def load(
         raise InputError("label names the classes of cases: name the column that tells cases apart with case too")
     if test is not None:
         return _with_test(source, test, columns=columns, time=time, case=case, label=label)
+    name = "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
+    if name.casefold().endswith(".npy"):
+        of_tables = {"time": time, "series": series, "case": case, "categories": categories}
+        if wrong := next((option for option, value in of_tables.items() if value is not None), None):
+            raise InputError(
+                f"{wrong} names a column, and {name} is an array in row order: leave it out, or take Parquet"
+            )
+        return read_npy(_existing(name), columns)
     if case is not None:
         if categories:
             raise InputError("categories are inputs of a forecast: leave them out for sequences to classify")
@@ -76,7 +86,6 @@ def load(
             raise InputError("case and series exclude each other: a case is classified, a series is forecast")
         frame, where, first = _frame(source, columns)
         return case_table(frame, where, case=case, label=label, time=time, first_line=first)
-    name = "DataFrame" if isinstance(source, pd.DataFrame) else str(source)
     if name in case_sets.NAMES or name.casefold().endswith(".ts"):
         given = {"columns": columns, "time": time, "series": series, "categories": categories}
         if wrong := next((option for option, value in given.items() if value is not None), None):
@@ -103,8 +112,7 @@ def in_memory(source: Source) -> str | Path | pd.DataFrame:
         if source.ndim not in (1, 2):
             raise InputError(f"an array must have the shape [rows] or [rows, columns], got {list(source.shape)}")
         frame = pd.DataFrame(source.reshape(len(source), -1))
-        names = ["value"] if frame.shape[1] == 1 else [f"column{number}" for number in range(frame.shape[1])]
-        return frame.set_axis(names, axis=1)
+        return frame.set_axis(list(array_names(frame.shape[1])), axis=1)
     if isinstance(source, pd.Series):
         return source.to_frame(name=source.name if source.name is not None else "value")
     return source

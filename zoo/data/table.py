@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from zoo.data.pieces import pieces
 from zoo.data.spacing import stamp
 from zoo.errors import InputError, unknown
 
@@ -20,12 +21,12 @@ POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "mask", "interpolate", "drop
 class Table:
     """Rows in ascending time order.
 
-    values: [rows, columns] float64, NaN where missing; time: one timestamp a row, or None where only the order of
-    rows is known; series: the name of each row's series, which together hold ascending rows, and series_column, where
-    it comes from, or None for one series; only: its name, where it is one of those that a source holds;
-    categories: columns that name kinds, whose values are positions in these names;
-    missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable:
-    columns that are not numbers, each with the reason; notes: what reading changed, for the user to read.
+    values: [rows, columns] float64 (of a .npy file float32 where that is on the disk), NaN where missing; time: one
+    timestamp a row, or None where only the order of rows is known; series: the name of each row's series, which
+    together hold ascending rows, and series_column, where it comes from, or None for one series; only: its name, where
+    it is one of those that a source holds; categories: columns that name kinds, whose values are positions in these
+    names; missing: the policy that its source declares (`refuse` unless a built-in says otherwise); unusable: columns
+    that are not numbers, each with the reason; notes: what reading changed, for the user to read.
     """
 
     source: str
@@ -66,7 +67,7 @@ class Table:
         return tables
 
     def select(self, names: Sequence[str]) -> np.ndarray:
-        """The named columns as float64 [rows, len(names)]; raises InputError for one that holds text."""
+        """The named columns [rows, len(names)]; raises InputError for one that holds text."""
         for name in names:
             if name in self.unusable:
                 raise InputError(self.unusable[name])
@@ -95,7 +96,11 @@ def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tu
 
 def class_values(values: np.ndarray) -> tuple[float, float] | None:
     """The two whole numbers that a column holds, where it holds no others: then it looks like a class."""
-    found = np.unique(values[np.isfinite(values)])
+    found = np.empty(0)
+    for piece in pieces(len(values)):
+        found = np.union1d(found, values[piece][np.isfinite(values[piece])])
+        if len(found) > 2:
+            return None
     return (float(found[0]), float(found[1])) if len(found) == 2 and (found == np.floor(found)).all() else None
 
 
@@ -105,7 +110,8 @@ def fingerprint(values: np.ndarray, is_filled: np.ndarray) -> str:
     is_filled: bool [rows], the rows whose targets are not measured; where there are some, they count too.
     """
     digest = hashlib.sha256(repr(values.shape).encode())
-    digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+    for piece in pieces(len(values)):
+        digest.update(np.ascontiguousarray(values[piece], dtype="<f8").tobytes())
     if is_filled.any():
         digest.update(np.packbits(is_filled).tobytes())
     return digest.hexdigest()
@@ -133,19 +139,18 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     """
     if policy not in POLICIES:
         raise unknown("missing policy", policy, POLICIES)
-    infinite = np.isinf(values).sum(axis=0)
+    counts, too_large, infinite = _unusable_counts(values)
     if infinite.any():
         raise InputError(f"infinite values in {source}: {_counts(columns, infinite)}; correct or remove them")
-    too_large = (np.abs(values) > LARGEST).sum(axis=0)
     if too_large.any():
         raise InputError(
             f"values beyond {LARGEST:g} in {source}: {_counts(columns, too_large)}; their squares overflow: divide the "
             "column, or leave it out with --channels"
         )
+    if not counts.any():
+        return Cleaned(values, np.broadcast_to(False, values.shape), np.broadcast_to(True, len(values)))
+    values = np.asarray(values, dtype=np.float64)
     gaps = np.isnan(values)
-    if not gaps.any():
-        return Cleaned(values, gaps, np.ones(len(values), dtype=bool))
-    counts = gaps.sum(axis=0)
     if policy == "refuse":
         raise InputError(
             f"missing values in {source}: {_counts(columns, counts)}; "
@@ -170,6 +175,15 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     if not is_complete.all():
         notes.append(f"{int((~is_complete).sum())} rows at the start have no earlier value to repeat: left out")
     return Cleaned(filled[is_complete], gaps[is_complete], is_complete, tuple(notes))
+
+
+def _unusable_counts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many values of each column are missing, too large, and infinite."""
+    counts = np.zeros((3, values.shape[1]), dtype=np.int64)
+    for piece in pieces(len(values)):
+        sizes = np.abs(values[piece], dtype=np.float64)
+        counts += [(np.isnan(sizes)).sum(axis=0), (sizes > LARGEST).sum(axis=0), np.isinf(sizes).sum(axis=0)]
+    return counts[0], counts[1], counts[2]
 
 
 def _counts(columns: tuple[str, ...], counts: np.ndarray) -> str:

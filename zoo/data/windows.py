@@ -14,10 +14,10 @@ from zoo.data.scaling import Units
 class Windows:
     """The windows of one part of a split.
 
-    values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int64 [n], the first lookback row
-    of each window; raw: float64 [rows, C] in the data's units, for ground truth; units: bring forecasts back to the
-    data's units; is_filled: bool [rows], where a target is not measured but filled in, None: nowhere; is_direction: the
-    values to forecast are whether the target lies above its last value, 1 or 0; is_whole: is_filled is of every
+    values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int32 or int64 [n], the first
+    lookback row of each window; raw: [rows, C] in the data's units, for ground truth; units: bring forecasts back to
+    the data's units; is_filled: bool [rows], where a target is not measured but filled in, None: nowhere; is_direction:
+    the values to forecast are whether the target lies above its last value, 1 or 0; is_whole: is_filled is of every
     channel, and no lookback holds such a row; inputs: float32 [rows, C], what models read where outliers are cleaned,
     None: values. Memory grows with rows, not with rows x lookback.
     """
@@ -48,7 +48,8 @@ class Windows:
         windows, one with a filled row in its lookback too.
         """
         start = max(first - self.lookback, 0)
-        starts = np.arange(start, max(end - self.horizon - self.lookback + 1, start))
+        kind = np.int32 if len(self.values) < 2**31 else np.int64
+        starts = np.arange(start, max(end - self.horizon - self.lookback + 1, start), dtype=kind)
         if self.is_filled is not None:
             filled_before = np.concatenate([[0], np.cumsum(self.is_filled)])  # [rows + 1]
             row = starts + self.lookback
@@ -75,8 +76,17 @@ class Windows:
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches (x [B, L, C], y [B, T, D]), the last one smaller; shuffled by `generator` where given."""
+        if generator is None:
+            for first in range(0, len(self), batch_size):
+                end = min(first + batch_size, len(self))
+                yield self.gather(torch.arange(first, end, device=self.starts.device))
+            return
         for index in self.split(self.order(generator), batch_size):
             yield self.gather(index)
+
+    def batch_count(self, batch_size: int) -> int:
+        """How many batches all windows make."""
+        return -(-len(self) // batch_size)
 
     @staticmethod
     def split(order: Tensor, batch_size: int) -> list[Tensor]:
@@ -92,7 +102,7 @@ class Windows:
     def truth(self) -> np.ndarray:
         """The actual values: float64 [n, T, D] in the data's units, or directions."""
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
-        values = self.raw[rows][..., list(self.targets)]
+        values = self.raw[rows][..., list(self.targets)].astype(np.float64, copy=False)
         return (values > self.last()[:, None]).astype(float) if self.is_direction else values
 
     def scaled_truth(self) -> Tensor:
@@ -106,11 +116,11 @@ class Windows:
 
     def last(self) -> np.ndarray:
         """The targets' last observed values: float64 [n, D] in the data's units."""
-        return self.raw[self.target_rows() - 1][:, list(self.targets)]
+        return self.raw[self.target_rows() - 1][:, list(self.targets)].astype(np.float64, copy=False)
 
     def target_rows(self) -> np.ndarray:
         """The row of the first forecast step of each window: int64 [n]."""
-        return self.starts.cpu().numpy() + self.lookback
+        return self.starts.cpu().numpy().astype(np.int64) + self.lookback
 
 
 def every_window(values: Tensor, length: int) -> Tensor:

@@ -8,6 +8,7 @@ from zoo.cell import Cell
 from zoo.data.dataset import Data
 from zoo.registry import create
 from zoo.train.config import FitConfig
+from zoo.train.descent import steps_of_epoch
 from zoo.train.fit import fit
 
 STEPS = 4  # of training that are timed
@@ -33,8 +34,7 @@ def expected_seconds(cells: Sequence[Cell], data: Data) -> dict[str, float]:
 def _training(cell: Cell, data: Data) -> float:
     config = FitConfig.of({**(cell.fit or {}), "mode": "eager", "device": cell.device})
     epochs = min(config.max_epochs, EPOCHS * config.patience or config.max_epochs)
-    batch = len(data.train) if config.batch_size == "all" else config.batch_size
-    in_epoch = -(-len(data.train) // batch)
+    in_epoch = steps_of_epoch(data.train, config)
     steps = min(in_epoch * epochs, config.max_batches or in_epoch * epochs)
     timed = min(STEPS, in_epoch)
     try:

@@ -20,6 +20,7 @@ from zoo.registry import create
 from zoo.run.serving import Hear, Message, Say
 from zoo.timeout import time_limit
 from zoo.train.config import FitConfig
+from zoo.train.descent import steps_of_epoch
 from zoo.train.evaluate import forecast
 from zoo.train.fit import fit
 
@@ -87,8 +88,8 @@ def _within(seconds: float, candidate: Candidate, model: Model, data: Data) -> F
     probe, few = copy.deepcopy(model), replace(config, max_epochs=1, max_batches=PROBE)
     pace = sum(epoch.seconds for epoch in fit(probe, data.train, None, few, seed=0).epochs) / PROBE
     batches = max(PROBE, int(seconds / pace))
-    in_epoch = len(data.train.split(data.train.order(), min(int(config.batch_size), len(data.train))))
-    return replace(config, max_batches=batches, max_epochs=min(config.max_epochs, math.ceil(batches / in_epoch)))
+    epochs = math.ceil(batches / steps_of_epoch(data.train, config))
+    return replace(config, max_batches=batches, max_epochs=min(config.max_epochs, epochs))
 
 
 def block_losses(forecasts: np.ndarray, data: Data) -> np.ndarray:

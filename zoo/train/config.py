@@ -8,7 +8,7 @@ from zoo.space import Choice, Float, Int, resolve
 
 LATER = (
     "mode", "precision", "threads", "jitter", "scaling", "masking", "channel_dropout", "mixup", "slicing",
-    "warping", "weight_dropout", "label_smoothing", "class_weights",
+    "warping", "weight_dropout", "label_smoothing", "class_weights", "steps_per_epoch",
 )  # fmt: skip
 MOST_THREADS = 1024  # the system refuses to start many more, which ends the process
 
@@ -17,9 +17,10 @@ MOST_THREADS = 1024  # the system refuses to start many more, which ends the pro
 class FitConfig:
     """Training settings; every range is the default search range of tuning.
 
-    max_epochs: most passes over the training windows; max_batches: most optimiser steps (none: no cap);
-    max_seconds: training ends with the first epoch that ends later (none: no cap), which makes results depend
-    on the machine; batch_size: windows a step, or "all";
+    max_epochs: most passes over the training windows; steps_per_epoch: optimiser steps in a pass, on windows drawn at
+    random, where all of them would be too many between two validations (none: each window once); max_batches: most
+    optimiser steps (none: no cap); max_seconds: training ends with the first epoch that ends later (none: no cap),
+    which makes results depend on the machine; batch_size: windows a step, or "all";
     patience: epochs without a better validation loss before training stops (0: never);
     min_delta: share of the best loss by which an epoch must be lower to count as better;
     clip_norm: the gradient's largest norm (0: unclipped); weight_decay: decoupled with adamw, else an L2
@@ -38,6 +39,7 @@ class FitConfig:
     """
 
     max_epochs: int = 200
+    steps_per_epoch: int | None = None
     max_batches: int | None = None
     max_seconds: float | None = None
     batch_size: Annotated[int | Literal["all"], Int(16, 512, log=True)] = 64
@@ -70,10 +72,10 @@ class FitConfig:
         for name, value in resolve(type(self), asdict(self), "fit").items():
             object.__setattr__(self, name, value)
         at_least = {
-            "max_epochs": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0, "min_delta": 0,
-            "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1, "jitter": 0, "scaling": 0,
-            "masking": 0, "channel_dropout": 0, "mixup": 0, "slicing": 0, "warping": 0, "weight_dropout": 0,
-            "label_smoothing": 0,
+            "max_epochs": 1, "steps_per_epoch": 1, "max_batches": 1, "max_seconds": 0, "batch_size": 1, "patience": 0,
+            "min_delta": 0, "clip_norm": 0, "weight_decay": 0, "l1": 0, "momentum": 0, "threads": 1, "jitter": 0,
+            "scaling": 0, "masking": 0, "channel_dropout": 0, "mixup": 0, "slicing": 0, "warping": 0,
+            "weight_dropout": 0, "label_smoothing": 0,
         }  # fmt: skip
         for name, low in at_least.items():
             value = getattr(self, name)

@@ -1,6 +1,7 @@
 """Descent: the state of one model's training between epochs: its order of batches, its best weights, when it ends."""
 
 import math
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data.dataset import Samples
-from zoo.errors import Diverged
+from zoo.data.sequences import Sequences
+from zoo.errors import Diverged, InputError
 from zoo.layers.model import Model
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
@@ -98,8 +100,10 @@ class Descent:
     ) -> None:
         self.model, self.train, self.valid, self.config = model, train, valid, config
         self.history = history if history is not None else History()
-        self.batch_size = len(train) if config.batch_size == "all" else int(config.batch_size)
-        self.steps = len(train.split(train.order(), self.batch_size))  # of a whole epoch
+        if config.steps_per_epoch is not None and not train.is_even:
+            raise InputError("fit: steps_per_epoch needs sequences of one length: leave it out")
+        self.batch_size = batch_size_of(train, config)
+        self.steps = steps_of_epoch(train, config)
         whole = self.steps * config.max_epochs
         self.cap = config.max_batches if config.max_batches is not None else whole
         self.epochs = min(config.max_epochs, math.ceil(self.cap / self.steps))
@@ -116,11 +120,22 @@ class Descent:
         model.train()
         self.began = time.perf_counter()
 
+    def first_batch(self) -> Tensor:
+        """Window numbers of a batch of the usual size, to try the step on."""
+        if isinstance(self.train, Sequences):
+            return self.train.split(self.train.order(), self.batch_size)[0]
+        return torch.arange(min(self.batch_size, len(self.train)), device=self.step.device)
+
     def indices(self) -> Tensor:
         """The window numbers of the next epoch in their order: int64 [n]."""
-        order = self.train.order(self.order)
         left = self.cap - self.number * self.steps
-        if left < self.steps:
+        if self.steps < self.train.batch_count(self.batch_size):
+            count = min(self.steps, left) * self.batch_size
+            order = torch.randint(len(self.train), (count,), generator=self.order).to(self.step.device)
+        elif left >= self.steps:
+            order = self.train.order(self.order)
+        else:
+            order = self.train.order(self.order)
             order = torch.cat(self.train.split(order, self.batch_size)[:left])
         self.count, self.batches = len(order), min(self.steps, left)
         return order
@@ -158,6 +173,16 @@ class Descent:
         """Give the model its best weights."""
         if self.best_weights is not None:
             self.model.load_state_dict(self.best_weights)
+
+
+def batch_size_of(train: Samples, config: FitConfig) -> int:
+    """Windows in a batch."""
+    return len(train) if config.batch_size == "all" else int(config.batch_size)
+
+
+def steps_of_epoch(train: Samples, config: FitConfig) -> int:
+    """Optimiser steps in an epoch that no cap ends."""
+    return min(train.batch_count(batch_size_of(train, config)), config.steps_per_epoch or sys.maxsize)
 
 
 def _check_losses(number: int, train_loss: float, valid_loss: float | None, step: Step) -> None:

@@ -238,7 +238,7 @@ def _descend(
 ) -> None:
     descent = Descent(model, train, valid, config, seed, history)
     with float32_rounding(config.precision):
-        whole = prepared(descent.step, train.split(train.order(), descent.batch_size)[0])
+        whole = prepared(descent.step, descent.first_batch())
     history.fallback = whole.fallback
     while not descent.is_over:
         indices = descent.indices()

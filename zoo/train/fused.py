@@ -20,7 +20,7 @@ from zoo.train.modes import WARM_UP, restored
 from zoo.train.optimizer import Optimizer
 from zoo.train.step import Step, autocast
 
-ALIKE = ("device", "mode", "precision", "batch_size", "max_batches", "loss", "threads")
+ALIKE = ("device", "mode", "precision", "batch_size", "steps_per_epoch", "max_batches", "loss", "threads")
 NEAR = 1e-4  # of the first loss, between a model alone and the same model in a stack
 Works = Sequence[Callable[[], None]]
 CaptureMany = Callable[[Works, int], Callable[[], None]]
