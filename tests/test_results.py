@@ -44,6 +44,7 @@ OWN_ROWS = (
     "adaptive",
     "advice",
     "large-file",
+    "regularisation",
 )  # of commands in benchmarks/
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 
