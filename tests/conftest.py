@@ -9,9 +9,11 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -166,3 +168,31 @@ def shared(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{name} is not beside this checkout")
     return path
+
+
+MACHINE = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False, "object_store_memory": 80_000_000}
+
+
+def patiently(start: Callable[[], Any], attempts: int = 4) -> Any:
+    """What `start` gives, which on a busy machine may take longer than Ray waits for a part of itself."""
+    try:
+        return start()
+    except Exception as error:
+        if "timed out during startup" not in str(error) or attempts == 1:
+            raise
+        return patiently(start, attempts - 1)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two machines with a place each, both of them this one."""
+    pytest.importorskip("ray")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+    from ray.cluster_utils import Cluster
+
+    quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 4}
+    head = {**MACHINE, "no_monitor": True, "_system_config": quick}
+    started = patiently(lambda: Cluster(initialize_head=True, head_node_args=head))
+    patiently(lambda: started.add_node(**MACHINE))
+    yield started
+    started.shutdown()

@@ -67,6 +67,7 @@ def folder(tmp_path, prices_csv, monkeypatch):
     for suite in (ROOT / "benchmarks/suites").glob("*.toml"):
         (tmp_path / "benchmarks/suites" / suite.name).write_text(shortened(suite.read_text()))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_ADDRESS", "local")  # a page on clusters starts one, whatever else runs here
     return tmp_path
 
 

@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.conftest import Ended, hears_ctrl_c, run_zoo, run_zoo_here
+from tests.conftest import MACHINE, Ended, hears_ctrl_c, patiently, run_zoo, run_zoo_here
 from zoo import registry
 from zoo.cli.options import suite_from
 from zoo.errors import InputError
@@ -19,7 +20,6 @@ from zoo.run.bench import run_suite
 from zoo.run.store import RowStore, read_rows
 from zoo.suite import expand
 
-psutil = pytest.importorskip("psutil")
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.process, pytest.mark.ray]
 
@@ -43,20 +43,6 @@ class Moody(torch.nn.Module):
             time.sleep(0.1)
         return self.head(x.flatten(1)).unsqueeze(-1)
 """
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Two machines with a place each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 4}
-    machine = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80_000_000}
-    started = Cluster(initialize_head=True, head_node_args={**machine, "_system_config": quick})
-    started.add_node(**machine)
-    yield started
-    started.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +175,7 @@ def kill(cluster, machine):
 
 
 def test_lost_machine_loses_and_doubles_nothing(cluster, prices_csv, tmp_path):
-    third = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    third = patiently(lambda: cluster.add_node(**MACHINE))
     arguments = [
         "bench", prices_csv, "--targets", "close", "--models", "naive,lstm", "--seeds", 12,
         "--set", "fit.max_epochs=40", "--set", "fit.patience=0",
@@ -258,3 +244,39 @@ def test_without_ray_one_line_says_how_to_install_it(prices_csv, monkeypatch):
 )
 def test_wrong_engine_is_refused_before_anything_runs(prices_csv, options, message):
     assert message in refused(prices_csv, *options)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_ten_thousand_cells_cost_little_and_the_driver_stays_small(engine, prices_csv, tmp_path, capsys):
+    """A cell of naive takes milliseconds, so that what remains is the way there and back."""
+    (cell,) = small_cells(prices_csv, models="naive")
+    cells = [cell.model_copy(update={"seed": seed}).keyed() for seed in range(10_000)]
+    process, mebibytes = psutil.Process(), {}
+
+    def milliseconds(run, chosen, folder, warm=20):
+        """Of a cell, one at a time, without the start of the worker."""
+        ends, store = [], RowStore(tmp_path / folder)
+
+        def on_event(event):
+            if event.row is not None:
+                ends.append(time.perf_counter())
+                mebibytes[len(ends)] = process.memory_info().rss / 2**20
+
+        rows = run(chosen, store, jobs=1 if len(chosen) < 1000 else None, context=CONTEXT, on_event=on_event)
+        store.close()
+        assert [row.error for row in rows] == [None] * len(chosen)
+        assert len({row.key for row in rows}) == len(chosen)
+        return 1000 * (ends[-1] - ends[warm]) / (len(ends) - 1 - warm)
+
+    local, there = milliseconds(executor.run, cells[:300], "local"), milliseconds(engine.run, cells[:300], "ray")
+    whole = milliseconds(engine.run, cells, "whole")
+    with capsys.disabled():
+        print(
+            f"\none at a time, local {local:.1f} ms a cell, ray {there:.1f} ms: {there - local:.1f} ms more; "
+            f"10,000 cells on two places {whole:.1f} ms a cell; the driver has {mebibytes[1_000]:.0f} MiB after 1,000 "
+            f"of them, {mebibytes[5_000]:.0f} after 5,000, {mebibytes[10_000]:.0f} after 10,000",
+            file=sys.stderr,  # what goes to standard output while an engine is there may be Ray's
+        )
+    assert there - local <= 50
+    assert mebibytes[10_000] - mebibytes[1_000] < 9_000 * 16 / 1024  # the rows themselves, 12 KiB each

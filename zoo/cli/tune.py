@@ -70,6 +70,8 @@ def tune(
     jobs: Annotated[
         int | None, study_option("Worker processes (default: one per variant, at most one per core).")
     ] = None,
+    engine: options.Engine = "local",
+    needs: options.Needs = None,
     out: Annotated[
         Path | None,
         study_option("Output folder; each of several variants gets a folder in it (default: results/tune)."),
@@ -79,7 +81,9 @@ def tune(
     """Search hyperparameters on validation rows, each variant on the same budget; repeat the command to resume."""
     from zoo.run.server import start_early
 
-    start_early("zoo.tuning.trial")
+    if engine == "local":
+        start_early("zoo.tuning.trial")
+    from zoo.run.engine import engine_of
     from zoo.tuning.storage import storage_name
     from zoo.tuning.study import studies_of, tune_all
 
@@ -94,11 +98,9 @@ def tune(
     options.print_notes(studies.notes)
     stop, command = threading.Event(), options.typed_line({storage: storage_name(storage, None)} if storage else {})
     bar = progress_line()
-    with bar if sys.stderr.isatty() else nullcontext():
-        on_event = _listener(studies, bar)
-        results = tune_all(
-            studies, on_event=on_event, stop=stop, storage=storage, study=study, jobs=jobs, command=command
-        )
+    shared: dict[str, Any] = {"storage": storage, "study": study, "jobs": jobs, "command": command}
+    with bar if sys.stderr.isatty() else nullcontext(), engine_of(engine, needs) as measured_by:
+        results = tune_all(studies, on_event=_listener(studies, bar), stop=stop, engine=measured_by, **shared)
     if stop.is_set():
         counts = ", ".join(f"{name} {result.cost.trials} of {result.plan.trials}" for name, result in results.items())
         print(f"stopped after trials: {counts or 'none'}; repeat the command to resume", file=sys.stderr)

@@ -30,6 +30,10 @@ class WorkerDied(Exception):
         self.log = log
 
 
+class MachineLost(WorkerDied):
+    """The worker ended with its machine, and its work may run again on another."""
+
+
 class WorkerProcess:
     """A process that answers with MODULE.answer; it starts at the first request, and again after it died.
 

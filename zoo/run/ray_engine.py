@@ -116,7 +116,7 @@ class RayEngine:
         if not cells:
             return rows
         device = cells[0].device
-        task, tables = self._task(device), dict[DataFields, Ref]()
+        task, tables = self.task(measure_there, device), dict[DataFields, Ref]()
         waiting, running = deque(groups(cells)), dict[Ref, tuple[int, list[Cell]]]()
         losses, truths = Counter[tuple[str, bool]](), set[str]()
         try:
@@ -158,12 +158,12 @@ class RayEngine:
                 ray.cancel(ref, force=True)
         return rows
 
-    def _task(self, device: str) -> Any:
-        """measure_there with what it takes of a machine. Ray itself never repeats it, and so does not hide a loss."""
+    def task(self, function: Callable[..., Any], device: str, **how: Any) -> Any:
+        """A function as a task, with what it takes of a machine; how: further options of Ray, which never repeats it
+        by itself: we count the losses."""
         wanted = self.needs.on(device)
         cpus, gpus, memory = wanted.get("CPU", 0), wanted.get("GPU", 0), int(wanted.get("memory", 0))
-        task = ray.remote(measure_there)
-        return task.options(num_cpus=cpus, num_gpus=gpus, memory=memory or None, max_retries=0)
+        return ray.remote(function).options(num_cpus=cpus, num_gpus=gpus, memory=memory or None, max_retries=0, **how)
 
 
 def measure_there(
@@ -178,7 +178,7 @@ def measure_there(
 
     table: where what the cells' source holds lies in the object store; truths: files that the driver has.
     """
-    folder = _ready(variants)
+    folder = ready(variants)
     limit = None if timeout is None else timeout * len(cells)
     if limit is not None:  # for code that hears of no timeout; then the worker dies
         faulthandler.dump_traceback_later(limit + GRACE_SECONDS, exit=True, file=sys.__stderr__ or sys.stderr)
@@ -194,7 +194,7 @@ def measure_there(
 
 
 @lru_cache(maxsize=1)
-def _ready(variants: tuple[str, ...]) -> Path:
+def ready(variants: tuple[str, ...]) -> Path:
     """Make this process ready to measure, once; a folder for its files."""
     make_ready([Path(name) for name in variants])
     clear_leftovers()
@@ -267,7 +267,8 @@ def connected(address: str | None, needs: str | None) -> Iterator[RayEngine]:
     wanted = needs_of(needs)
     if address is not None:
         _check_answers(address)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}.items():
+        os.environ.setdefault(name, value)  # of a Ray that starts here: it reports nothing, and works as fast as we do
     before = signal.getsignal(signal.SIGTERM)
     # Ray prints what becomes of machines to standard output, where the command's result belongs.
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
@@ -286,10 +287,11 @@ def connected(address: str | None, needs: str | None) -> Iterator[RayEngine]:
             signal.signal(signal.SIGTERM, before)
         except Exception as error:
             ray.shutdown()
-            place = f" at {address}" if address is not None else ""
+            if address is None:
+                raise InputError(f"Ray cannot be used here ({message_of(error)}): see ray status") from error
             raise InputError(
-                f"the Ray cluster{place} cannot be used ({message_of(error)}): this machine must be one of it "
-                "(ray start --address HOST:PORT --num-cpus 0), with the same versions of Ray and of Python"
+                f"the Ray cluster at {address} cannot be used ({message_of(error)}): this machine must have joined it, "
+                f"with ray start --address {address} --num-cpus 0, and have its versions of Ray and Python"
             ) from error
         try:
             yield RayEngine(wanted, variants)

@@ -19,9 +19,11 @@ from zoo.data.dataset import Data
 from zoo.errors import InputError, Unsuitable, expect
 from zoo.records import checked
 from zoo.registry import named
-from zoo.run.process import default_jobs
+from zoo.run import executor
+from zoo.run.engine import Engine
 from zoo.suite import Suite, chosen_models, prepare_from
 from zoo.train.config import FitConfig
+from zoo.tuning.crew import crew_of
 from zoo.tuning.files import write_files
 from zoo.tuning.plan import Plan, plan_of
 from zoo.tuning.result import StudyResult, cost_of
@@ -40,6 +42,7 @@ def tune(
     storage: str | None = None,
     out: Path | str | None = None,
     jobs: int | None = None,
+    engine: Engine = executor,
     command: str | None = None,
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     stop: threading.Event | None = None,
@@ -50,9 +53,9 @@ def tune(
     settings: trials=50, timeout, seed=0, repeats=1, sampler="tpe", pruner, objectives=("valid_loss",), params, config,
     fix and ranges, see StudySettings. study_name: by default the variant; a study of the same name in the same storage
     goes on. storage: an Optuna URL, otherwise a database in `out`, otherwise memory. out: gets best.json, trials.jsonl
-    and pictures. jobs: worker processes; None trains in this process. One job with a seed gives the same trials every
-    time, also when it was interrupted; several jobs do not. command: stored in best.json. on_event: called with every
-    TrialEvent; stop: set it to end the study early.
+    and pictures. jobs: workers, where the engine has them; None trains in this process. One job with a seed gives the
+    same trials every time, also when it was interrupted; several jobs do not. command: stored in best.json. on_event:
+    called with every TrialEvent; stop: set it to end the study early.
     Raises InputError for a wrong request, before anything runs.
     """
     expect("variant", variant, str, "the name of a variant")
@@ -79,7 +82,7 @@ def tune(
                 if jobs is None:
                     supervisor.run_here()
                 else:
-                    supervisor.run_on_workers(jobs)
+                    supervisor.run_on_workers(jobs, crew_of(engine))
             finally:
                 result = _result(plan, study)
                 if folder is not None:
@@ -148,6 +151,7 @@ def tune_all(
     storage: str | None = None,
     study: str | None = None,
     jobs: int | None = None,
+    engine: Engine = executor,
     command: str | None = None,
 ) -> dict[str, StudyResult]:
     """The results by variant, of those that began.
@@ -160,7 +164,7 @@ def tune_all(
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
     count = len(studies.plans)
-    jobs = jobs or min(default_jobs(next(iter(studies.plans.values())).device), count)
+    jobs = jobs or min(engine.default_jobs(next(iter(studies.plans.values())).device), count)
     with quiet(), ThreadPoolExecutor(min(jobs, count)) as pool:
         futures = {
             name: pool.submit(
@@ -171,6 +175,7 @@ def tune_all(
                 storage=storage,
                 out=studies.folders[name],
                 jobs=max(1, jobs // count),
+                engine=engine,
                 command=command,
                 on_event=partial(on_event, name),
                 stop=stop,

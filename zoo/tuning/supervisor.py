@@ -1,14 +1,11 @@
 """The supervisor: takes trials from a study, has them run, and records how they ended."""
 
 import math
-import pickle
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -16,10 +13,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from zoo.cell import CostFields
-from zoo.run.process import WorkerDied, WorkerProcess, temporary_prefix
+from zoo.run.process import MachineLost, WorkerDied
 from zoo.seeding import stream_seed
 from zoo.train.descent import Epoch
 from zoo.train.step import torch_threads
+from zoo.tuning.crew import Crew, Worker, crew_here
 from zoo.tuning.plan import Plan
 from zoo.tuning.result import cost_of, counted_trials, earlier_runs
 from zoo.tuning.storage import queue_again
@@ -27,6 +25,7 @@ from zoo.tuning.trial import GoesOn, TrialRequest, run_trial
 
 WAIT_SECONDS = 0.2
 WORKER_RETRIES = 1  # of a trial whose worker died
+MACHINE_RETRIES = 4  # of a trial whose machine was lost; it may be what takes them down
 Run = Callable[[TrialRequest, GoesOn], dict[str, Any]]
 
 
@@ -68,14 +67,11 @@ class Supervisor:
         with torch_threads(1):
             self._take_trials(lambda request, goes_on: run_trial(request, data, goes_on))
 
-    def run_on_workers(self, jobs: int) -> None:
-        """Run the trials on worker processes, each served by a thread of this one."""
+    def run_on_workers(self, jobs: int, crew: Crew = crew_here) -> None:
+        """Run the trials on the workers of a crew, each served by a thread of this process."""
         count = min(jobs, self.plan.trials)
-        with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder, ThreadPoolExecutor(count) as pool:
-            path = Path(folder) / "data.pickle"
-            path.write_bytes(pickle.dumps(self.plan.data.without_test()))
-            workers = [WorkerProcess("zoo.tuning.trial") for _ in range(count)]
-            futures = [pool.submit(self._serve, worker, str(path)) for worker in workers]
+        with crew(self.plan, count) as (workers, data), ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(self._serve, worker, data) for worker in workers]
             try:
                 wait_for(futures, self.stop)
             finally:
@@ -84,19 +80,19 @@ class Supervisor:
         for future in futures:
             future.result()
 
-    def _serve(self, worker: WorkerProcess, path: str) -> None:
-        """Take trials and have one worker run them; path: of the pickled data."""
+    def _serve(self, worker: Worker, data: Any) -> None:
+        """Take trials and have one worker run them; data: as its crew names them."""
 
         def run(request: TrialRequest, goes_on: GoesOn) -> dict[str, Any]:
             def reply(message: dict[str, Any]) -> dict[str, Any] | None:
                 answer = goes_on(message["epoch"])
                 return {"goes_on": answer} if self.is_pruning else None
 
-            return worker.ask({"trial": request, "data": path, "is_pruning": self.is_pruning}, reply)
+            return worker.ask({"trial": request, "data": data, "is_pruning": self.is_pruning}, reply)
 
         try:
             with suppress(WorkerDied):  # if it cannot start, the trials will fail with the reason
-                worker.ask({"data": path}, lambda _: None)  # so that no trial's seconds contain the start
+                worker.ask({"data": data}, lambda _: None)  # so that no trial's seconds contain the start
             self._take_trials(run)
         finally:
             worker.close()
@@ -139,7 +135,8 @@ class Supervisor:
                 return self._values(trial, _place(number, trials), run)
             except (WorkerDied, KeyboardInterrupt) as error:
                 is_stopped = self.stop.is_set() or isinstance(error, KeyboardInterrupt)
-                most_retries = None if is_stopped else WORKER_RETRIES
+                retries = MACHINE_RETRIES if isinstance(error, MachineLost) else WORKER_RETRIES
+                most_retries = None if is_stopped else retries
                 trial.set_user_attr("error", "interrupted by the user" if is_stopped else str(error))
                 raise
 
