@@ -51,7 +51,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 bench-fit: $(READY)
-	$(BIN)/python -m pytest --timeout 0 benchmarks/bench_fit.py -s
+	$(BIN)/python benchmarks/cpu_step.py --out results/cpu-step
 
 bench-tune: $(READY)
 	$(BIN)/python -m pytest --timeout 0 benchmarks/tuning_overhead.py -s
