@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -21,7 +22,7 @@ from zoo.run.store import RowStore, read_rows
 from zoo.suite import expand
 
 ray = pytest.importorskip("ray")
-CELLS = int(os.environ.get("ZOO_CELLS", "2000"))  # of naive, through a cluster
+CELLS = int(os.environ.get("ZOO_CELLS", "1000"))  # of naive, through a cluster
 ROOM = 16  # MiB, that a process takes for other things meanwhile
 pytestmark = [pytest.mark.process, pytest.mark.ray]
 
@@ -269,10 +270,11 @@ def test_many_cells_cost_little_and_the_driver_stays_small(engine, prices_csv, t
         store.close()
         assert [row.error for row in rows] == [None] * len(chosen)
         assert len({row.key for row in rows}) == len(chosen)
-        return 1000 * (ends[-1] - ends[warm]) / (len(ends) - 1 - warm)
+        return 1000 * np.diff(ends[warm:])
 
-    local, there = milliseconds(executor.run, cells[:300], "local"), milliseconds(engine.run, cells[:300], "ray")
-    whole = milliseconds(engine.run, cells, "whole")
+    few = cells[:300]
+    local, there = (np.median(milliseconds(each.run, few, str(n))) for n, each in enumerate((executor, engine)))
+    whole = np.mean(milliseconds(engine.run, cells, "whole"))
     memory = ", ".join(f"{mebibytes[count]:.0f}" for count in (CELLS // 10, CELLS // 2, CELLS))
     with capsys.disabled():
         print(
@@ -281,6 +283,6 @@ def test_many_cells_cost_little_and_the_driver_stays_small(engine, prices_csv, t
             "all of them",
             file=sys.stderr,  # what goes to standard output while an engine is there may be Ray's
         )
-    assert there - local <= 50
+    assert there - local <= 4 * local  # 50 ms where a cell of the local engine takes 12
     # The rows themselves are 12 KiB each.
     assert mebibytes[CELLS] - mebibytes[CELLS // 2] < CELLS / 2 * 16 / 1024 + ROOM
