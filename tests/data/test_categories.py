@@ -11,6 +11,7 @@ import zoo
 from tests.conftest import run_zoo_here
 from zoo.data.categories import coded, named
 from zoo.errors import InputError
+from zoo.train.store import saved_model
 
 HOW = {"targets": "y", "lookback": 2, "normalise": "none"}
 
@@ -138,3 +139,14 @@ def test_codes_stand_in_cleaned_inputs_too():
     data = prepared(shops(), "shop", outliers="clip")
     assert data.train.inputs is not None
     assert torch.equal(data.train.inputs[:, 2], data.train.values[:, 2]) and data.train.values[:, 2].max() == 3
+
+
+def test_a_table_that_was_read_without_the_categories_is_refused_in_one_line():
+    data = prepared(shops(120), "shop", "kind")
+    saved = saved_model(zoo.create("lstm", data.problem), data, variant="lstm")
+    for table in (zoo.load(shops(120), series="shop"), zoo.load(shops(120), series="shop", categories=["shop"])):
+        with pytest.raises(
+            InputError, match="the model learned .*kind as names of kinds, and series .* was read without"
+        ):
+            zoo.forecast_next(saved, table)
+    assert len(zoo.forecast_next(saved, zoo.load(shops(120), **saved.reading))) == 3

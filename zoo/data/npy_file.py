@@ -22,8 +22,8 @@ def read_npy(path: Path, columns: Sequence[str] | None) -> Table:
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as .npy: {first_line(error)}") from error
     if not isinstance(array, np.ndarray) or array.ndim not in (1, 2) or array.dtype.kind not in "fiub":
-        found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "an archive of arrays"
-        raise InputError(f"{path} must hold an array of real numbers [rows] or [rows, columns], got {found}")
+        content = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "an archive of arrays"
+        raise InputError(f"{path} must hold an array of real numbers [rows] or [rows, columns], got {content}")
     if array.size == 0:
         raise InputError(f"{path} is empty: it holds no rows of numbers")
     values = np.asarray(array).reshape(len(array), -1)  # a view, still on the disk

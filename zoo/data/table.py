@@ -96,12 +96,13 @@ def match_columns(names: Iterable[str], known: Sequence[str], source: str) -> tu
 
 def class_values(values: np.ndarray) -> tuple[float, float] | None:
     """The two whole numbers that a column holds, where it holds no others: then it looks like a class."""
-    found = np.empty(0)
+    distinct = np.empty(0)
     for piece in pieces(len(values)):
-        found = np.union1d(found, values[piece][np.isfinite(values[piece])])
-        if len(found) > 2:
+        distinct = np.union1d(distinct, values[piece][np.isfinite(values[piece])])
+        if len(distinct) > 2:
             return None
-    return (float(found[0]), float(found[1])) if len(found) == 2 and (found == np.floor(found)).all() else None
+    is_class = len(distinct) == 2 and bool((distinct == np.floor(distinct)).all())
+    return (float(distinct[0]), float(distinct[1])) if is_class else None
 
 
 def fingerprint(values: np.ndarray, is_filled: np.ndarray) -> str:

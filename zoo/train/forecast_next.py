@@ -121,6 +121,11 @@ def _inputs_of(
         numbers = [place for place, name in enumerate(known) if name not in table.categories]
         if known_scaler is not None:
             parts.append(scaler_of(known_scaler).transform(ahead_of_known[:, numbers]).astype(np.float32))
+    if unread := [name for name in saved.file.categories if name not in table.categories]:
+        raise InputError(
+            f"the model learned {', '.join(unread)} as names of kinds, and {table.source} was read without: name them "
+            f"with categories, as zoo.load(..., categories={list(saved.file.categories)})"
+        )
     for name, learned in saved.file.categories.items():
         places = ahead_of_known[:, known.index(name)] if name in known else table.select([name])[is_used, 0]
         parts.append(coded(places, table.categories[name], learned)[:, None].astype(np.float32))
