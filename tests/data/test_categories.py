@@ -11,6 +11,7 @@ import zoo
 from tests.conftest import run_zoo_here
 from zoo.data.categories import coded, named
 from zoo.errors import InputError
+from zoo.train.evaluate import forecast
 from zoo.train.store import saved_model
 
 HOW = {"targets": "y", "lookback": 2, "normalise": "none"}
@@ -150,3 +151,30 @@ def test_a_table_that_was_read_without_the_categories_is_refused_in_one_line():
         ):
             zoo.forecast_next(saved, table)
     assert len(zoo.forecast_next(saved, zoo.load(shops(120), **saved.reading))) == 3
+
+
+def test_past_forecasts_of_a_kept_model_read_the_codes_that_its_windows_hold():
+    frame = shops().query("shop == 'a'").drop(columns=["shop", "kind"])
+    random = np.random.default_rng(1)
+    frame["kind"] = random.choice(["b", "c"], size=len(frame))
+    frame["other"] = random.choice(["x", "y", "z"], size=len(frame))
+    frame.loc[frame.index >= 350, "kind"] = (
+        "a"  # in test rows alone, and first by name: other positions, the same codes
+    )
+    table = zoo.load(frame, categories=["other", "kind"])
+    data = zoo.prepare(table, known=["other"], channels=["drive", "y"], calendar=["weekday"], **HOW)
+    model = zoo.create("lstm", data.problem, seed=1)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    saved = saved_model(model, data, variant="lstm")
+    every = zoo.forecast_next(saved, zoo.load(_with_known_row(frame), categories=["kind", "other"]), origin="all")
+    ahead = forecast(model, data.test)[:, 0, 0]
+    past = every.set_index("time")["y"].loc[data.time[data.test.target_rows()]]
+    np.testing.assert_allclose(past, ahead, rtol=1e-5)
+    assert ahead.std() > 0.1
+
+
+def _with_known_row(frame):
+    """One more row, of which only what is known in advance is there."""
+    after = {"date": frame["date"].iloc[-1] + pd.Timedelta(days=1), "other": "x"}
+    return pd.concat([frame, pd.DataFrame([after])], ignore_index=True)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from zoo.data.calendar import calendar_channels
 from zoo.data.dataset import Data, Unusable, check_parts, parts_of
-from zoo.data.known import known_channels, match_known, split_future
+from zoo.data.further import further_channels, known_numbers
+from zoo.data.known import match_known, split_future
 from zoo.data.leaks import leaks
 from zoo.data.outliers import cleaned_note, fit_outliers
 from zoo.data.request import Request
@@ -81,40 +81,24 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     if request.conformal and bounds.valid_end == bounds.train_end:
         raise InputError("conformal quantiles are calibrated on the validation part, and the split leaves it empty")
     problem = Problem(lookback, len(chosen), positions, (horizon, len(positions)), request.normalise)
-    further = (
-        [calendar_channels(time, request.calendar, horizon, table.source)[: len(scaled)]] if request.calendar else []
-    )
     known_scaler = None
-    if future is not None:
-        numbers = [place for place, name in enumerate(known) if name not in table.categories]
-        past = table.select(known)[cleaned.is_used]
-        ahead = known_channels(past, future.values, horizon)
-        if numbers:
-            known_scaler = fit_scaler(
-                "standard" if request.scaler == "log" else request.scaler,
-                past[bounds.train_start : bounds.train_end, numbers],
-            )
-            further.append(known_scaler.transform(ahead[:, numbers])[: len(scaled)])
-    coded: tuple[tuple[int, int], ...] = ()
-    if table.categories:
-        places = table.select(tuple(table.categories))[cleaned.is_used]
-        for place, name in enumerate(table.categories):
-            if name in known:
-                places[:, place] = ahead[:, known.index(name)]
-        first = len(chosen) + sum(each.shape[1] for each in further)
-        coded = tuple((first + place, len(names)) for place, names in enumerate(table.categories.values()))
-        further.append(places[: len(scaled)])
+    if numbers := known_numbers(table, known):
+        past = table.select(numbers)[cleaned.is_used][bounds.train_start : bounds.train_end]
+        known_scaler = fit_scaler("standard" if request.scaler == "log" else request.scaler, past)
     masked: tuple[str, ...] = ()
     if policy == "mask":
         masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)
-    if masked:
-        further.append(cleaned.is_filled[: len(scaled), [chosen.index(name) for name in masked]])
-    if further:
-        plain = torch.from_numpy(np.concatenate(further, axis=1).astype(np.float32))
+    further = further_channels(
+        table, cleaned, chosen, time, horizon=horizon, calendar=request.calendar, known=known, future=future,
+        known_scaler=known_scaler, categories=tuple(table.categories), masked=masked,
+    )  # fmt: skip
+    if further.values.size:
+        plain = torch.from_numpy(further.values[: len(scaled)].astype(np.float32))
         scaled = torch.cat([scaled, plain], dim=1)
         inputs = None if inputs is None else torch.cat([inputs, plain], dim=1)
+        counts = tuple(zip(further.coded, map(len, table.categories.values()), strict=True))
         added = tuple(range(len(chosen), scaled.shape[1]))
-        problem = replace(problem, channels=scaled.shape[1], plain=added, categories=coded)
+        problem = replace(problem, channels=scaled.shape[1], plain=added, categories=counts)
     if levels := request.levels:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, output_shape=shape)

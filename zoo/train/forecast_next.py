@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from zoo.data.calendar import calendar_channels
 from zoo.data.categories import coded
-from zoo.data.known import known_channels, split_future
+from zoo.data.further import further_channels
+from zoo.data.known import split_future
 from zoo.data.outliers import Outliers
 from zoo.data.scaling import Scaler
 from zoo.data.table import Table, clean, match_columns
@@ -111,30 +111,24 @@ def _inputs_of(
         )
     time = table.time[is_used] if table.time is not None else None
     later = future.time if future is not None else None
-    parts = [scaler.scaled(values if outliers is None else outliers.cleaned(values))]
-    if saved.file.calendar:
-        ahead = calendar_channels(time, saved.file.calendar, problem.horizon, table.source, later)
-        parts.append(ahead.astype(np.float32))
-    ahead_of_known = np.empty((len(values), 0))
-    if future is not None:
-        ahead_of_known = known_channels(table.select(known)[is_used], future.values, problem.horizon)
-        numbers = [place for place, name in enumerate(known) if name not in table.categories]
-        if known_scaler is not None:
-            parts.append(scaler_of(known_scaler).transform(ahead_of_known[:, numbers]).astype(np.float32))
     if unread := [name for name in saved.file.categories if name not in table.categories]:
         raise InputError(
             f"the model learned {', '.join(unread)} as names of kinds, and {table.source} was read without: name them "
             f"with categories, as zoo.load(..., categories={list(saved.file.categories)})"
         )
-    for name, learned in saved.file.categories.items():
-        places = ahead_of_known[:, known.index(name)] if name in known else table.select([name])[is_used, 0]
-        parts.append(coded(places, table.categories[name], learned)[:, None].astype(np.float32))
-    if saved.file.masked:
-        marks = cleaned.is_filled[:, [names.index(name) for name in saved.file.masked]]
-        parts.append(marks.astype(np.float32))
+    further = further_channels(
+        table, cleaned, names, time, horizon=problem.horizon, calendar=saved.file.calendar, known=known, future=future,
+        known_scaler=scaler_of(known_scaler) if known_scaler is not None else None,
+        categories=tuple(saved.file.categories), masked=saved.file.masked,
+    )  # fmt: skip
+    plain = further.values.astype(np.float32)
+    for position, (name, learned) in zip(further.coded, saved.file.categories.items(), strict=True):
+        codes = plain[:, position - len(names)]
+        codes[:] = coded(codes, table.categories[name], learned)
     policy = missing or saved.file.missing
     is_interpolated = policy == "interpolate" and bool(cleaned.is_filled.any())
-    whole = np.concatenate(parts, axis=1)
+    read = scaler.scaled(values if outliers is None else outliers.cleaned(values))
+    whole = np.concatenate([read, plain], axis=1)
     return Inputs(
         table.source, whole, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip", before
     )
