@@ -177,7 +177,7 @@ def report_of(lines: list[dict[str, Any]], ways: list[str], command: str) -> str
 
     from zoo.run.environment import machine
 
-    frame = pd.DataFrame(lines).drop(columns=[] if "loop" not in ways else ["loop"])
+    frame = pd.DataFrame(lines).drop(columns="loop")  # by which the others are divided
     form = "{0}: {hidden} units, batch {batch}, lookback {lookback}, {channels} channels"
     shapes = "; ".join(form.format(name, **each) for name, each in SHAPES.items())
     texts = "\n".join(f"- {way}: {WAYS[way]}" for way in ways)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.layers.cells import Shapes
+
+# Its helpers too: the code of recurrence.py is part of the keys of the rows of its cells, so it stays as it is.
 from zoo.layers.recurrence import Cell, State, _flat, _rooms, _size_of, _sizes, compiled, compiled_for
 
 if TYPE_CHECKING:
@@ -102,9 +104,9 @@ def _layer(own: "Sequences", x_LCB: Tensor, v: Tensor, h0: Tensor, c0: Tensor, w
     if torch.is_grad_enabled():
         states, cell = _Layer.apply(own, x_LKB, v, h0, c0, w_hh)
         return states, cell
-    kept = _rooms(x_LKB, (h0, c0))
-    own.module.infer(*_sizes(x_LKB, (h0, c0)), *map(_flat, (x_LKB, v, w_hh, *kept)))
-    return kept[0][1:], kept[1][-1]
+    hiddens, cells = _rooms(x_LKB, (h0, c0))
+    own.module.infer(*_sizes(x_LKB, (h0, c0)), *map(_flat, (x_LKB, v, w_hh, hiddens, cells)))
+    return hiddens[1:], cells[-1]
 
 
 class _Layer(torch.autograd.Function):
@@ -114,13 +116,13 @@ class _Layer(torch.autograd.Function):
     def forward(
         ctx: Any, own: "Sequences", x_LKB: Tensor, v: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor
     ) -> tuple[Tensor, Tensor]:
-        kept = _rooms(x_LKB, (h0, c0))
+        hiddens, cells = _rooms(x_LKB, (h0, c0))
         sizes = _sizes(x_LKB, (h0, c0))
         saved = [x_LKB.new_empty(sizes[1], *_size_of(shape, sizes[2], sizes[3])) for shape in own.saved]
-        own.module.forward(*sizes, *map(_flat, (x_LKB, v, w_hh, *kept, *saved)))
-        ctx.save_for_backward(x_LKB, v, w_hh, *kept, *saved)
+        own.module.forward(*sizes, *map(_flat, (x_LKB, v, w_hh, hiddens, cells, *saved)))
+        ctx.save_for_backward(x_LKB, v, w_hh, hiddens, cells, *saved)
         ctx.own = own
-        return kept[0][1:], kept[1][-1].clone()
+        return hiddens[1:], cells[-1].clone()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
