@@ -47,6 +47,34 @@ def test_codes_begin_at_one_and_unknown_or_missing_names_are_zero():
     np.testing.assert_array_equal(coded(places, ("a", "b", "c"), ("b", "c")), [0, 1, 2, 0])
 
 
+@pytest.mark.parametrize(
+    "name", ["hybrid-lstm", "hybrid-segrnn", "ensemble-lstm", "gradient-boosting", "ridge", "naive"]
+)
+@pytest.mark.parametrize("task", [{}, {"quantiles": (0.1, 0.5, 0.9)}, {"direction": True}])
+def test_variants_that_train_in_their_own_way_are_fitted_with_categories(name, task):
+    data = prepared(shops(200), "shop", "kind", lookback=4, **task)
+    model = zoo.create(name, data.problem)
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2, device="cpu"))
+    assert all(value is None or np.isfinite(value) for value in _figures(zoo.evaluate(model, data.test)))
+    without = zoo.create(name, prepared(shops(200), lookback=4, **task).problem)
+    if name in ("naive", "ridge"):  # they look at the target's own past alone
+        assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in without.parameters())
+
+
+def _figures(scores):
+    return [value for value in scores.values() if not isinstance(value, dict)]
+
+
+def test_a_committee_learns_what_a_category_tells():
+    errors = []
+    for chosen in ((), ("shop",)):
+        data = prepared(shops(), *chosen)
+        model = zoo.create("hybrid-lstm", data.problem)
+        zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=20, learning_rate=5e-3, device="cpu"))
+        errors.append(zoo.evaluate(model, data.test)["rmse"])
+    assert errors[1] < 0.3 < 0.8 < errors[0]
+
+
 @pytest.mark.parametrize("categories", [("shop",), ("kind",), ("shop", "kind")])
 def test_what_a_category_tells_is_learned_and_without_it_nothing_can_be(categories):
     errors = []

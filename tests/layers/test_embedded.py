@@ -66,7 +66,7 @@ def test_what_is_not_trained_has_the_same_vectors_for_every_seed_and_no_weights_
     one, other = (zoo.create(name, PROBLEM, seed=seed) for seed in (0, 1))
     for first, second in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(first, second)
-    assert not one.is_trainable and not one.vectors[0].weight.requires_grad
+    assert not one.is_trainable and not list(one.vectors.parameters())
 
 
 def test_quantiles_and_directions_take_categories_too():

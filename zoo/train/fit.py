@@ -15,6 +15,7 @@ from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError, expect
 from zoo.layers.classes import Classes
 from zoo.layers.committee import Committee
+from zoo.layers.embedded import Embedded
 from zoo.layers.model import Model, begin, finish, inside
 from zoo.layers.normalised import Normalised, Solvable
 from zoo.registry import check_forecast
@@ -207,6 +208,9 @@ def _fit_members(
     points = valid.as_points() if valid is not None else None
     if points is not None:
         history.initial_valid_loss = validation_loss(inside(model), points, config)
+    own, learned = inside(model), train.as_points()
+    if isinstance(own, Embedded):
+        learned, points = own.with_vectors(learned), own.with_vectors(points) if points is not None else None
 
     def listen(epoch: Epoch) -> None:
         history.epochs.append(replace(epoch, number=len(history.epochs) + 1))
@@ -216,7 +220,7 @@ def _fit_members(
     errors = []
     for place, member in enumerate(members):
         before = len(history.epochs)
-        one = fit(member, train.as_points(), points, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
+        one = fit(member, learned, points, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
         if one.epochs:
             history.stopped, history.fallback = one.stopped, history.fallback or one.fallback
         if one.best_epoch:
