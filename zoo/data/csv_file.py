@@ -195,7 +195,7 @@ def as_numbers(column: pd.Series, source: str, first_line: int, *, has_decimal_c
     bad = parsed.index[parsed.isna().to_numpy()]
     problem = (
         f"column '{name}' of {source} holds text: {filled.loc[bad[0]]!r} in line {bad[0] + first_line}; "
-        "fix the column or drop it with --channels"
+        "fix the column, drop it with --channels, or name it with --categories"
     )
     if len(bad) * 2 > len(text):
         return Numbers(None, problem, f"column '{name}' does not hold numbers: left out")
