@@ -147,6 +147,8 @@ def test_fit_and_predict_on_the_command_line_know_the_names(tmp_path):
     assert len(forecasts) == 3 and np.abs(np.array(forecasts) - other).max() > 1e-6
     forecaster = zoo.Forecaster.load(tmp_path / "model")
     np.testing.assert_allclose(forecaster.predict(frame)["y"], forecasts, rtol=1e-5)
+    done = run_zoo_here("explain", str(tmp_path / "model"), str(tmp_path / "shops.csv"))
+    assert done.returncode == 2 and "the model has categories (shop, kind), whose vectors cannot be" in done.stderr
 
 
 @pytest.mark.parametrize(

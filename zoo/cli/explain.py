@@ -60,15 +60,8 @@ def explain(
         from_file(variants)
     inner = model / "model"  # in the folder of zoo select
     saved = load_model(inner if not (model / "model.json").exists() and inner.is_dir() else model)
-    table = load(
-        source,
-        columns=options.names_in(columns),
-        time=time,
-        case=case,
-        label=label,
-        series=saved.file.series_column,
-        only=saved.file.only,
-    )
+    how: dict[str, Any] = {"columns": options.names_in(columns), "time": time, "case": case, "label": label}
+    table = load(source, **how, **saved.reading)
     with torch_threads(1), Console(stderr=True).status("reading") as status:
         explained = explain_model(
             saved,
