@@ -55,7 +55,7 @@ def test_fit_says_how_many_of_the_newest_rows_taught_nothing(prices_csv, tmp_pat
         assert ended.returncode == 2 and why in ended.stderr and not (tmp_path / "two").exists()
 
 
-@pytest.mark.parametrize("more", [[], ["--horizon", "2"], ["--interval", "80"], ["--direction"]])
+@pytest.mark.parametrize("more", [[], ["--horizon", "2"], ["--interval", "80"], ["--direction"], ["--flat", "1%"]])
 def test_forecasts_of_a_run_are_a_table_with_their_metrics(prices_csv, tmp_path, more):
     out, table = tmp_path / "out", tmp_path / "forecasts.csv"
     models = ["--models", "naive,lstm", "--seeds", "2", "--jobs", "1", *QUICK]
@@ -71,6 +71,11 @@ def test_forecasts_of_a_run_are_a_table_with_their_metrics(prices_csv, tmp_path,
     close = pd.read_csv(prices_csv)["close"].to_numpy()
     if not more or more[0] == "--horizon":
         np.testing.assert_allclose(frame["actual"], close[frame["row"]], rtol=1e-5)
+    if "--flat" in more:
+        chances = frame[["lstm_down", "lstm_flat", "lstm_up"]].to_numpy()
+        np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-5)
+        np.testing.assert_allclose(chances @ [-1, 0, 1], frame["lstm"], atol=1e-6)
+        assert set(frame["actual"]) == {-1, 0, 1}
     assert ("step" in frame) == ("--horizon" in more) and ("lstm_q10" in frame) == ("--interval" in more)
     wrong = run_zoo_here("report", out, out, "--forecasts", tmp_path / "none" / "x.csv")
     assert wrong.returncode == 2 and wrong.stderr.count("\n") == 1

@@ -100,6 +100,12 @@ def test_directions_and_classes(prices):
     assert past["forecast"].between(0, 1).all() and set(past["actual"]) == {0.0, 1.0}
     assert own.scores["brier"] == pytest.approx(((past["forecast"] - past["actual"]) ** 2).mean())
     assert list(own.predict().columns) == ["step", "time", "close_up"]
+    moves = quick(direction="1%").fit(prices)
+    past = moves.backtest().forecasts
+    np.testing.assert_allclose(past[["down", "flat", "up"]] @ [-1, 0, 1], past["forecast"])
+    fall, rise = past["down"] - (past["actual"] == -1), past["up"] - (past["actual"] == 1)
+    assert moves.scores["rps"] == pytest.approx(((fall**2 + rise**2) / 2).mean())
+    assert list(moves.predict().columns) == ["step", "time", "close_down", "close_flat", "close_up"]
     made = made_cases(60, (6, 9))
     classifier = zoo.Forecaster("gru", fit={"max_epochs": 2})
     past = classifier.fit(made).backtest().forecasts

@@ -7,10 +7,13 @@ from zoo.data.scaling import Units
 from zoo.metrics import (
     DIRECTION_METRICS,
     METRICS,
+    MOVE_METRICS,
     QUANTILE_METRICS,
     direction_metrics,
     forecast_metrics,
     median_of,
+    move_losses,
+    move_metrics,
     quantile_metrics,
 )
 
@@ -161,6 +164,29 @@ def test_directions_agree_with_scikit_learn():
     one = Units(("a",), *(getattr(UNITS, name)[:1] for name in ("center", "scale", "deviation", "step")))
     always = direction_metrics(chances[..., :1], None, np.ones((60, 2, 1)), one)
     assert always["roc_auc"] is None and always["balanced_accuracy"] is None and always["skill"] is None
+
+
+def test_moves_agree_with_scikit_learn():
+    random = np.random.default_rng(0)
+    chances, truth = random.dirichlet([1, 2, 1], size=(60, 2, 2)), random.choice([-1, 0, 1], size=(60, 2, 2))
+    naive = np.broadcast_to([0.3, 0.4, 0.3], chances.shape)
+    metrics = move_metrics(chances, naive, truth, UNITS)
+    assert set(metrics) == {*METRICS, *MOVE_METRICS, "targets"}
+    for d, name in enumerate(UNITS.names):
+        y, p, own = truth[..., d].ravel(), chances[..., d, :].reshape(-1, 3), metrics["targets"][name]
+        chosen = p.argmax(axis=1) - 1
+        errors = [[sk.brier_score_loss(y == move, p[:, place]) for place, move in ((0, -1), (2, 1))],
+                  [sk.brier_score_loss(y == move, np.full(len(y), 0.3)) for move in (-1, 1)]]  # fmt: skip
+        assert own["rps"] == pytest.approx(np.mean(errors[0]))
+        assert own["skill"] == pytest.approx(1 - np.mean(errors[0]) / np.mean(errors[1]))
+        assert own["log_loss"] == pytest.approx(sk.log_loss(y, p))
+        assert own["accuracy"] == pytest.approx(sk.accuracy_score(y, chosen))
+        assert own["balanced_accuracy"] == pytest.approx(sk.balanced_accuracy_score(y, chosen))
+        assert own["macro_f1"] == pytest.approx(sk.f1_score(y, chosen, average="macro"))
+        assert own["roc_auc"] == pytest.approx(sk.roc_auc_score(y, p, multi_class="ovr"))
+    assert metrics["rps"] == pytest.approx(np.mean([metrics["targets"][name]["rps"] for name in UNITS.names]))
+    near, far = (move_losses(np.array(p), np.array(1)) for p in ([0, 1, 0], [1, 0, 0]))
+    assert near == 0.5 and far == 1.0  # flat is nearer to a rise than a fall is
 
 
 def test_a_value_that_stays_lies_in_an_interval_without_width():

@@ -114,6 +114,24 @@ def test_a_bench_of_directions_ends_in_rows_and_a_report(prices_csv, tmp_path):
     assert shown[0]["problem"]["task"] == "direction" and shown[0]["lines"][0]["brier"]["mean"] > 0
 
 
+def test_a_bench_of_moves_ends_in_rows_and_a_report(prices_csv, tmp_path):
+    out = tmp_path / "out"
+    models = ["--models", "naive,last-sign,ridge,lstm", "--folds", "2"]
+    ended = run_zoo_here("bench", prices_csv, "--targets", "close", "--flat", "1%", *models, "--out", out, *QUICK)
+    assert ended.returncode == 0, ended.stderr
+    (board,) = judged(zoo.results(out))
+    assert board.title.startswith("moves of close") and "flat up to 1% of the last value" in board.title
+    lstm = next(line for line in board.lines if line.variant == "lstm")
+    losses, base = losses_of(lstm.runs)
+    assert losses.mean(axis=1) == pytest.approx(lstm.runs["rps"].to_numpy(), rel=1e-5)
+    assert lstm.skill.mean == pytest.approx(float(np.mean(1 - losses.mean(axis=1) / base.mean())), abs=1e-5)
+    report = (out / "report.md").read_text()
+    assert "rps" in report and "changes by 1% of the last value at most" in report
+    assert run_zoo_here("report", out, "--format", "html", "--out", tmp_path / "r.html").returncode == 0
+    again = run_zoo_here("bench", prices_csv, "--targets", "close", "--flat", "2%", *models, "--out", out, *QUICK)
+    assert again.returncode == 0 and len(judged(zoo.results(out))) == 2  # another size is another problem
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -128,6 +146,7 @@ def test_a_bench_of_directions_ends_in_rows_and_a_report(prices_csv, tmp_path):
         (["--interval", "80", "--conformal", "--split", "0.8,0,0.2"], "the split leaves it empty"),
         (["--interval", "80", "--set", "fit.loss=mse"], "fit.loss must be left out"),
         (["--direction", "--interval", "80"], "quantiles or directions, not both"),
+        (["--flat", "half"], "flat must be a size above 0, such as 0.5% of the last value"),
         (["--calendar", "weekdays"], "unknown calendar 'weekdays'"),
     ],
 )

@@ -10,8 +10,9 @@ import pandas as pd
 from zoo.data.dataset import Data
 from zoo.data.scaling import Units
 from zoo.data.sequences import Sequences
+from zoo.frames import MOVES
 from zoo.layers.model import Model
-from zoo.metrics import median_of
+from zoo.run.predictions import points_of
 from zoo.run.worker import naive_of
 from zoo.train.evaluate import forecast, metrics_of
 
@@ -22,9 +23,10 @@ class Backtest:
 
     forecasts: a row for each window, step and target. Columns: fold (where there are several), series (where there are
     several), row and time (of the step), step, target, actual, forecast, naive, and the quantiles (q10, ...) where they
-    are forecast. Of directions forecast is the probability of a rise, and actual 1 or 0. Of sequences that are
-    classified: case, actual, forecast, and p_NAME for each class. scores: the metrics of all of them together, as
-    zoo.evaluate gives them; fold_scores: those of each fold.
+    are forecast. Of directions forecast is the probability of a rise, and actual 1 or 0; of moves it is the mean of -1,
+    0 and 1 by their probabilities, which are in down, flat and up. Of sequences that are classified: case, actual,
+    forecast, and p_NAME for each class. scores: the metrics of all of them together, as zoo.evaluate gives them;
+    fold_scores: those of each fold.
     """
 
     forecasts: pd.DataFrame
@@ -82,10 +84,11 @@ def _frame_of(data: Data, own: np.ndarray, naive: np.ndarray) -> pd.DataFrame:
     if data.time is not None:
         columns["time"] = data.time[columns["row"]]
     columns |= {"step": step + 1, "target": np.array(data.targets)[target], "actual": truth.ravel()}
-    columns["forecast"] = (median_of(own, levels) if levels else own).ravel()
-    columns["naive"] = (median_of(naive, levels) if levels else naive).ravel()
+    columns |= {"forecast": points_of(own, levels).ravel(), "naive": points_of(naive, levels).ravel()}
     for place, level in enumerate(levels):
         columns[f"q{100 * level:g}"] = own[..., place].ravel()
+    for place, name in enumerate(MOVES if data.problem.flat else ()):
+        columns[name] = own[..., place].ravel()
     return pd.DataFrame(columns)
 
 

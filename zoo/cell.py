@@ -66,7 +66,8 @@ class TaskFields(Record):
     is_sliding: the train parts of all folds are as long as the first; split_of_each: of several series the split of
     each, as it was given; split is then the sum over them; calendar: periods whose position is a further input; known:
     columns whose coming values are further inputs; classes: of sequences to classify, whose split counts cases, whose
-    horizon is 1 and whose one target is the class; shortest: the length of the shortest, where they differ.
+    horizon is 1 and whose one target is the class; shortest: the length of the shortest, where they differ; flat: of
+    moves, the largest change that is none.
     """
 
     task: str
@@ -87,6 +88,7 @@ class TaskFields(Record):
     known: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     classes: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
     shortest: int | None = absent()
+    flat: str = Field(default="", exclude_if=operator.not_)
 
 
 class ProblemFields(TaskFields):
@@ -168,7 +170,7 @@ class Metrics(Record):
     """How good a forecast is; zoo.metrics defines each metric and its unit. null: the metric is undefined.
 
     targets: each target's own metrics, null: there is one target. crps to winkler are of quantiles, brier to roc_auc of
-    directions, brier to calibration_error of classes, absent otherwise.
+    directions, brier to calibration_error of classes, rps and others of these of moves, absent otherwise.
     """
 
     rmse: float | None
@@ -195,6 +197,7 @@ class Metrics(Record):
     error_rate: float | None = absent()
     macro_f1: float | None = absent()
     calibration_error: float | None = absent()
+    rps: float | None = absent()
     targets: dict[str, "Metrics"] | None = None
 
 

@@ -70,7 +70,7 @@ class Forecaster:
         quantiles: Sequence[float] = (),
         conformal: bool = False,
         adaptive: bool = False,
-        direction: bool = False,
+        direction: bool | str = False,
         calendar: str | Sequence[str] = (),
         known: str | Sequence[str] = (),
         fit: Mapping[str, Any] | None = None,
@@ -116,7 +116,7 @@ class Forecaster:
             "channels": list(file.channels), "series": file.series_column, "only": file.only,
             "scaler": file.scaler.name, "normalise": problem.normalise, "quantiles": problem.quantiles,
             "conformal": problem.is_conformal, "adaptive": problem.is_adaptive,
-            "direction": problem.task == "direction", "fit": fit if isinstance(fit, Mapping) else None,
+            "direction": problem.flat or problem.task == "direction", "fit": fit if isinstance(fit, Mapping) else None,
             "split": about.get("split_of_each") or shares, **file.params,
         }  # fmt: skip
         if not file.classes:

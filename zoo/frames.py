@@ -8,6 +8,8 @@ import pandas as pd
 from zoo.data.spacing import next_times
 from zoo.errors import InputError
 
+MOVES = ("down", "flat", "up")  # endings of their columns
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -94,10 +96,10 @@ def frame_of(
     filled in."""
     rows, horizon = len(inputs.values), forecasts_kTDQ.shape[1]
     levels = names.levels or (0.5,)
-    ending = "_up" if names.task == "direction" else ""
-    columns = [
-        name + ending if level == 0.5 else f"{name}_q{100 * level:g}" for name in names.targets for level in levels
-    ]
+    endings = ["" if level == 0.5 else f"_q{100 * level:g}" for level in levels]
+    if names.task in ("direction", "move"):
+        endings = [f"_{move}" for move in (MOVES if names.task == "move" else MOVES[2:])]
+    columns = [name + ending for name in names.targets for ending in endings]
     frame = pd.DataFrame(forecasts_kTDQ.reshape(len(ends) * horizon, -1), columns=columns)
     steps = np.tile(np.arange(1, horizon + 1), len(ends))
     places = np.repeat(ends, horizon) + steps - 1  # the row of each step

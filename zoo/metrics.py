@@ -12,6 +12,7 @@ METRICS = (
     "rmse", "mae", "mse", "r2", "mape", "smape", "mase", "directional_accuracy", "skill", "scaled_mse", "scaled_mae",
 )  # fmt: skip
 DIRECTION_METRICS = ("brier", "log_loss", "accuracy", "balanced_accuracy", "roc_auc")
+MOVE_METRICS = ("rps", "log_loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
 CLASS_METRICS = (
     "error_rate", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "brier", "calibration_error",
 )  # fmt: skip
@@ -149,6 +150,39 @@ def direction_metrics(
     for d in range(len(units.names)):
         base = None if naive is None else float(np.mean((naive[..., d] - truth[..., d]) ** 2))
         per_target.append(_one_target_of_directions(forecast[..., d].ravel(), truth[..., d].ravel(), base))
+    return _over_targets(per_target, units)
+
+
+def move_metrics(forecast: np.ndarray, naive: np.ndarray | None, truth: np.ndarray, units: Units) -> dict[str, Any]:
+    """The metrics of probabilities of a fall, of staying flat and of a rise, [n, T, D, 3], against moves [n, T, D], -1,
+    0 or 1.
+
+    naive: the usual shares on the same windows, None: skill is None. Several targets: means over targets.
+
+    rps: the ranked probability score (Epstein 1969), here the mean of two squared errors, that of the probability of a
+    fall and that of the probability of a rise; a fall that is forecast as a rise costs more than one that is forecast
+    as flat. skill: 1 - rps / naive's. The others are those of three classes, see class_metrics.
+    """
+    per_target = []
+    for d in range(len(units.names)):
+        chances, actual = forecast[..., d, :].reshape(-1, 3), truth[..., d].ravel()
+        is_move = (actual[:, None] == (-1, 0, 1)).astype(float)
+        own = class_metrics(chances[:, None], None, is_move[:, None])
+        rps = float(move_losses(chances, actual).mean())
+        base = None if naive is None else float(move_losses(naive[..., d, :].reshape(-1, 3), actual).mean())
+        own |= {"rps": rps, "skill": _finite(1 - rps / base) if base else None}
+        per_target.append({name: own[name] for name in (*MOVE_METRICS, "skill")})
+    return _over_targets(per_target, units)
+
+
+def move_losses(chances: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """The ranked probability scores [...] of probabilities [..., 3] of moves [...], -1, 0 or 1."""
+    fall, rise = chances[..., 0] - (moves == -1), chances[..., 2] - (moves == 1)
+    return np.asarray((fall**2 + rise**2) / 2)
+
+
+def _over_targets(per_target: list[dict[str, Any]], units: Units) -> dict[str, Any]:
+    """Means over targets, and the metrics of each where there are several."""
     whole = {name: _mean([entry[name] for entry in per_target]) for name in per_target[0]}
     nothing = dict.fromkeys(METRICS)
     if len(per_target) == 1:

@@ -13,6 +13,7 @@ from zoo.data.cases import Cases
 from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
+from zoo.frames import MOVES
 from zoo.inline import in_folder, is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
@@ -78,8 +79,9 @@ class Results:
 
         Columns: variant, seed, row (of the first step), time (of it, where the data have times), series (where there
         are several), step, target, actual, forecast, and the quantiles (q10, ...) where they were forecast. Of
-        directions forecast is the probability of a rise, and actual 1 or 0. Of sequences that were classified a row
-        for each variant, seed and case: variant, seed, case (its name), actual, forecast, and p_NAME for each class.
+        directions forecast is the probability of a rise, and actual 1 or 0; of moves it is the mean of -1, 0 and 1 by
+        their probabilities, which are in down, flat and up. Of sequences that were classified a row for each variant,
+        seed and case: variant, seed, case (its name), actual, forecast, and p_NAME for each class.
         """
         frames = []
         for line in self.board.lines:
@@ -102,6 +104,8 @@ class Results:
                 if stored.quantiles is not None:
                     for place, level in enumerate(stored.levels):
                         columns[f"q{100 * level:g}"] = stored.quantiles[..., place].ravel()
+                if stored.moves is not None:
+                    columns |= {name: stored.moves[..., place].ravel() for place, name in enumerate(MOVES)}
                 frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

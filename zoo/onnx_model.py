@@ -91,6 +91,6 @@ class OnnxModel:
         )
         if not np.isfinite(forecasts).all():
             raise Diverged("the model's forecasts are not finite numbers")
-        forecasts_kTDQ = forecasts if about.quantiles else forecasts[..., None]
+        forecasts_kTDQ = forecasts if forecasts.ndim == 4 else forecasts[..., None]
         frame_names = FrameNames(about.targets, about.positions, about.quantiles, about.task)
         return frame_of(forecasts_kTDQ, ends, inputs, origin, frame_names)

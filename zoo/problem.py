@@ -13,14 +13,15 @@ class Problem:
     """The shape of one task.
 
     lookback: steps that the model sees (L); channels: input columns (C); targets: positions of the forecast columns
-    among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q) for quantiles;
-    normalise: the level that the wrapper of every variant removes from each window and restores in its forecast;
-    task: forecast, quantile, direction or classify; quantiles: the Q levels of the task quantile, rising; is_conformal:
-    whether they are calibrated on the validation part; is_adaptive: whether they follow their own hits and misses, from
-    forecast to forecast; plain: positions of channels that normalising leaves as they
-    are: a calendar, which holds in each row what is known of the row `horizon` steps later, marks of values that were
-    missing, and codes of categories; categories: the positions of these codes, each with the number of names that it
-    tells apart, see zoo.layers.embedded.
+    among the channels (D of them); output_shape: (horizon, D) for a point forecast, (horizon, D, Q) for quantiles,
+    (horizon, D, 3) for moves; normalise: the level that the wrapper of every variant removes from each window and
+    restores in its forecast; task: forecast, quantile, direction, move (it falls, stays flat or rises) or classify;
+    flat: of moves, the largest change that is none, such as 0.5%; quantiles: the Q levels of the task quantile, rising;
+    is_conformal: whether they are calibrated on the validation part; is_adaptive: whether they follow their own hits
+    and misses, from forecast to forecast; plain: positions of channels that normalising leaves as they are: a calendar,
+    which holds in each row what is known of the row `horizon` steps later, marks of values that were missing, and codes
+    of categories; categories: the positions of these codes, each with the number of names that it tells apart, see
+    zoo.layers.embedded.
 
     To classify is to tell to which of K classes a whole sequence belongs: output_shape is (1, K), there are no targets,
     and lookback is the length of the longest sequence; shortest: that of the shortest one, None: all are equally long.
@@ -38,6 +39,7 @@ class Problem:
     plain: tuple[int, ...] = ()
     categories: tuple[tuple[int, int], ...] = ()
     shortest: int | None = None
+    flat: str = ""
 
     def __repr__(self) -> str:
         values = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
@@ -58,7 +60,7 @@ class Problem:
             return replace(self, targets=(0,) * self.output_shape[1], normalise="none", task="forecast", shortest=None)
         targets = tuple(target for target in self.targets for _ in range(copies))
         shape = (self.horizon, len(targets))
-        points = replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=())
+        points = replace(self, targets=targets, output_shape=shape, task="forecast", quantiles=(), flat="")
         return replace(points, is_conformal=False, is_adaptive=False)
 
 

@@ -103,7 +103,7 @@ class Variant:
 
 TASKS = {
     "forecast": "forecast", "quantile": "forecast quantiles", "direction": "forecast directions",
-    "classify": "classify sequences",
+    "move": "forecast moves", "classify": "classify sequences",
 }  # fmt: skip
 INSTALL = "pip install 'lstm-zoo[stats]'"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

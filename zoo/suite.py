@@ -65,9 +65,10 @@ class ProblemSettings(Record):
     """[problem]: what is forecast from what.
 
     quantiles: levels to forecast in place of the point; conformal: they are calibrated on the validation part;
-    adaptive: they follow their own hits and misses; direction: forecast whether the target rises; calendar: periods
-    whose position is a further input; known: columns whose coming values are known; folds: blocks of the test part,
-    before each of which models are trained anew; sliding: on as many rows each time. None: the default of zoo.prepare.
+    adaptive: they follow their own hits and misses; direction: forecast whether the target rises, or with a size of
+    flat, such as "0.5%", whether it falls, stays flat or rises; calendar: periods whose position is a further input;
+    known: columns whose coming values are known; folds: blocks of the test part, before each of which models are
+    trained anew; sliding: on as many rows each time. None: the default of zoo.prepare.
     """
 
     lookback: int | None = None
@@ -78,7 +79,7 @@ class ProblemSettings(Record):
     quantiles: list[float] = Field(default=[])
     conformal: bool = False
     adaptive: bool = False
-    direction: bool = False
+    direction: bool | str = False
     calendar: list[str] = Field(default=[])
     known: list[str] = Field(default=[])
     folds: int = 1
@@ -353,7 +354,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
         adaptive=problem.get("adaptive", problem.get("is_adaptive", False)),
-        direction=problem.get("direction", problem.get("task") == "direction"),
+        direction=problem.get("direction") or problem.get("flat") or problem.get("task") == "direction",
         calendar=tuple(problem.get("calendar", ())),
         known=tuple(problem.get("known", ())),
         fold=Fold(
@@ -411,4 +412,5 @@ def task_of(data: Data) -> TaskFields:
         split_of_each=data.panel.split if data.panel is not None else (),
         classes=data.classes,
         shortest=data.problem.shortest,
+        flat=data.problem.flat,
     )

@@ -99,7 +99,12 @@ def test_pooled_metrics_are_means_of_scaled_errors():
 
 
 def test_folds_quantiles_and_directions_work_on_several_series():
-    for extra in ({"fold": Fold(1, 2)}, {"quantiles": (0.1, 0.5, 0.9), "conformal": True}, {"direction": True}):
+    for extra in (
+        {"fold": Fold(1, 2)},
+        {"quantiles": (0.1, 0.5, 0.9), "conformal": True},
+        {"direction": True},
+        {"direction": "1%"},
+    ):
         data = panel(**extra)
         for name in ("ridge", "lstm"):
             model, naive = zoo.create(name, data.problem), zoo.create("naive", data.problem)

@@ -25,6 +25,7 @@ def fitted(tmp_path, source, *how, name="lstm", more=QUICK):
         ["--horizon", "3", "--scaler", "log", "--normalise", "instance"],
         ["--targets", "close,open", "--interval", "80", "--conformal"],
         ["--direction"],
+        ["--flat", "1%"],
         ["--calendar", "weekday,month"],
         ["--split", "2020-10-01,2020-12-01"],
         ["--split", "200,40,40"],

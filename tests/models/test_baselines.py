@@ -29,6 +29,19 @@ def test_baselines_are_what_their_names_say(normalise):
     np.testing.assert_allclose(forecast("moving-average", window=64, **how), [[45, 23 / 6]] * 4, **close)
 
 
+@pytest.mark.parametrize("normalise", ["last", "none"])
+def test_last_sign_goes_on_as_the_last_change_did(normalise):
+    steps = [(10 + 20 + 40 + 50 + 60) / 5, -(1 + 2 + 4 + 5 + 2) / 5]  # up by the mean step, and down
+    X2 = X.clone()
+    X2[0, -1] = torch.tensor([1.0, 90])
+    steps[1] = -(1 + 2 + 4 + 5 + 2) / 5
+    model = zoo.create("last-sign", Problem(6, 2, (1, 0), (3, 2), normalise))
+    expected = [[90 + steps[0] * t, 1 + steps[1] * t] for t in (1, 2, 3)]
+    np.testing.assert_allclose(model(X2)[0], expected, rtol=1e-5, atol=1e-4)
+    still = zoo.create("last-sign", Problem(1, 2, (1,), (2, 1), normalise))
+    np.testing.assert_allclose(still(X2[:, -1:])[0], [[90], [90]], rtol=1e-5)
+
+
 def test_seasonal_naive_takes_a_week_or_what_the_lookback_holds():
     np.testing.assert_allclose(forecast("seasonal-naive", horizon=6, targets=(0,))[:, 0], X[0, :, 0])
 

@@ -86,6 +86,7 @@ STOCKS = pd.concat([price_frame(120, seed=number).assign(symbol=f"S{number}") fo
         {"split": (205, 35, 60), "horizon": 2, "lookback": 9, "scaler": "log", "normalise": "instance"},
         {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "adaptive": True, "channels": ["close", "open"]},
         {"direction": True, "calendar": ["weekday"], "known": ["volume"]},
+        {"direction": "1%"},
         {"series": "symbol"},
         {"series": "symbol", "only": "S1"},
         {"folds": 2},

@@ -20,6 +20,7 @@ TASKS = {
     "instance": {"targets": ["close"], "normalise": "instance"},
     "interval": {"targets": ["close"], "quantiles": (0.1, 0.5, 0.9), "horizon": 2},
     "direction": {"targets": ["close"], "direction": True},
+    "moves": {"targets": ["close", "open"], "direction": "1%", "horizon": 2},
 }
 
 

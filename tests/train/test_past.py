@@ -71,6 +71,7 @@ def test_intervals_and_directions_have_origins_too(prices, tmp_path):
     for how, columns in (
         ({"quantiles": (0.1, 0.5, 0.9)}, ["close_q10", "close", "close_q90"]),
         ({"direction": True}, ["close_up"]),
+        ({"direction": "1%"}, ["close_down", "close_flat", "close_up"]),
     ):
         data = zoo.prepare(zoo.load(prices), targets=["close"], **how)
         model = zoo.create("ridge", data.problem)

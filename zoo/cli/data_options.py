@@ -56,6 +56,9 @@ PROBLEM: dict[str, Any] = {
         bool, option(options.FORECAST, "Let the quantiles follow their own hits and misses.", "--adaptive")
     ],
     "direction": Annotated[bool, option(options.FORECAST, "Forecast the probability of a rise.", "--direction")],
+    "flat": Annotated[
+        str | None, option(options.FORECAST, "The same, of a fall and of a change of at most this too: 0.5% or 2.")
+    ],
     "calendar": Annotated[
         str | None,
         option(options.FORECAST, "Known in advance: minute, hour, weekday, monthday, month, yearday, holiday:DE."),
@@ -108,6 +111,7 @@ def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         values["split"] = [scalar(part.strip()) for part in split.split(",")]
     if (test := values.get("test")) is not None:
         values["test"] = str(test)
+    values["direction"] = values.pop("flat", None) or values.get("direction")
     values["quantiles"] = _levels(values.get("quantiles"), values.pop("interval", None))
     of_data = {"targets", *DATA}
     return {

@@ -43,6 +43,7 @@ UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
         "conformal",
         "adaptive",
         "direction",
+        "flat",
     ]
 )
 def select(

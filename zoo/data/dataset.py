@@ -141,6 +141,7 @@ class Data:
             raw=old.raw[:end].copy(),
             is_filled=None if old.is_filled is None else old.is_filled[:end].copy(),
             inputs=None if old.inputs is None else old.inputs[:end].clone(),
+            limits=None if old.limits is None else old.limits[:end].clone(),
         )
         train, valid, test = parts_of(self.problem, bounds, table)
         time = self.time[:end] if self.time is not None else None

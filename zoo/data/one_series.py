@@ -10,6 +10,7 @@ from zoo.data.dataset import Data, Unusable, check_parts, parts_of
 from zoo.data.further import further_channels, known_numbers
 from zoo.data.known import match_known, split_future
 from zoo.data.leaks import leaks
+from zoo.data.moves import flat_of, limits_of
 from zoo.data.outliers import cleaned_note, fit_outliers
 from zoo.data.request import Request
 from zoo.data.scaling import check_positive, fit_scaler, fit_units
@@ -103,13 +104,15 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         shape = (*problem.output_shape, len(levels))
         problem = replace(problem, task="quantile", quantiles=levels, output_shape=shape)
         problem = replace(problem, is_conformal=request.conformal, is_adaptive=request.adaptive)
-    if request.direction:
+    if request.is_direction:
         problem = replace(problem, task="direction")
+    if request.flat:
+        problem = replace(problem, task="move", output_shape=(*problem.output_shape, 3), flat=request.flat)
     beside = (*known, *(name for name in table.categories if name not in known))
     rows = Windows(
         scaled, NO_WINDOWS, lookback, horizon, positions, values, units,
-        is_filled=is_filled if is_filled.any() else None, is_direction=request.direction, is_whole=is_whole,
-        inputs=inputs,
+        is_filled=is_filled if is_filled.any() else None, is_direction=request.is_direction, is_whole=is_whole,
+        inputs=inputs, flat=flat_of(request.flat) if request.flat else None, limits=limits_of(problem, values, units),
     )  # fmt: skip
     train, valid, test = parts_of(problem, bounds, rows)
     _check_directions(train, target_names)
@@ -209,12 +212,20 @@ def _left_out(bounds: Split, parts: tuple[Windows, Windows | None, Windows]) -> 
 
 
 def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
-    """Raise InputError for a target that only rises, or never does, over the training windows."""
-    shares = train.truth().mean(axis=(0, 1)) if train.is_direction else np.empty(0)
-    for name, share in zip(names, shares, strict=False):
-        if share in (0.0, 1.0):
-            always = "always rises" if share else "never rises"
+    """Raise InputError for a target that moves in one way alone over the training windows."""
+    if not train.is_direction and train.flat is None:
+        return
+    for name, moves in zip(names, np.moveaxis(train.truth(), 2, 0), strict=True):
+        if np.ptp(moves) > 0:
+            continue
+        if train.flat is None:
+            always = "always rises" if moves.flat[0] else "never rises"
             raise Unusable(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
+        always = {-1: "falls", 0: "stays flat", 1: "rises"}[int(moves.flat[0])]
+        raise Unusable(
+            f"target '{name}' always {always} in the training windows by this size of flat: no move to learn; choose "
+            "another size"
+        )
 
 
 def _masked(channels: tuple[str, ...], is_filled: np.ndarray, *, everywhere: bool) -> tuple[str, ...]:

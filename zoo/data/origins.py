@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from zoo.data.dataset import Data, check_parts, parts_of
+from zoo.data.moves import limits_of
 from zoo.data.outliers import fit_outliers
 from zoo.data.scaling import fit_scaler, fit_units
 from zoo.data.sequences import Sequences
@@ -54,12 +55,14 @@ def _until(data: Data, bounds: Split) -> Data:
     scaler = fit_scaler(data.scaler.name, read[: bounds.train_end])
     plain = old.values[: bounds.test_end, raw.shape[1] :]  # what is known in advance stays as it is
     values, inputs = (torch.cat([torch.from_numpy(scaler.scaled(each)), plain], dim=1) for each in (raw, read))
+    units = fit_units(data.targets, problem.targets, scaler, train)
     rows = replace(
         old,
         values=values,
         inputs=None if outliers is None else inputs,
         raw=raw,
-        units=fit_units(data.targets, problem.targets, scaler, train),
+        units=units,
+        limits=limits_of(problem, raw, units),
         is_filled=None if old.is_filled is None else old.is_filled[: bounds.test_end],
     )
     parts = parts_of(problem, bounds, rows)

@@ -52,6 +52,8 @@ def _joined(
     raw = np.concatenate([each.raw for each in tests])
     cleaned = [each.inputs for each in tests if each.inputs is not None]
     inputs = torch.cat(cleaned) if cleaned else None
+    limited = [each.limits for each in tests if each.limits is not None]
+    limits = torch.cat(limited) if limited else None
     filled = [each.is_filled if each.is_filled is not None else np.zeros(len(each.values), bool) for each in tests]
     is_filled = np.concatenate(filled) if any(part.any() for part in filled) else None
 
@@ -59,7 +61,7 @@ def _joined(
         starts = torch.cat([each.starts.long() + int(offset) for each, offset in zip(windows, offsets, strict=True)])
         units = _units([each.units for each in windows], [len(each) for each in windows])
         own = replace(windows[0], starts=starts, units=units)
-        return replace(own, values=values, raw=raw, is_filled=is_filled, inputs=inputs)
+        return replace(own, values=values, raw=raw, is_filled=is_filled, inputs=inputs, limits=limits)
 
     valid = [_windows(each.valid) for each in every if each.valid is not None]
     digest = hashlib.sha256()

@@ -42,7 +42,7 @@ def prepare(
     quantiles: Sequence[float] = (),
     conformal: bool = False,
     adaptive: bool = False,
-    direction: bool = False,
+    direction: bool | str = False,
     calendar: Sequence[str] = (),
     known: Sequence[str] = (),
     fold: Fold = WHOLE,
@@ -57,11 +57,12 @@ def prepare(
     the source declares, else refuse); outliers: clip or hampel clean inputs alone, see zoo.data.outliers. quantiles:
     levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
     adaptive: let them follow their own hits and misses from forecast to forecast, see zoo.train.adaptive; direction:
-    forecast the probability that the target rises above its last value; calendar: periods (hour, weekday, ...) whose
-    position is known in advance and becomes further channels, see zoo.data.calendar; known: columns whose values are
-    known `horizon` steps in advance, and which are no other channels, see zoo.data.known. fold: cut the test part into
-    blocks, and take one of them as the test part, see split_of_fold; channels that are constant, and the units of
-    scaled errors, are those of the first block's train part.
+    forecast the probability that the target rises above its last value, or with a size such as "0.5%" (of the last
+    value) or "2" (in its units) those of a fall, of a change of at most that size, and of a rise; calendar: periods
+    (hour, weekday, ...) whose position is known in advance and becomes further channels, see zoo.data.calendar; known:
+    columns whose values are known `horizon` steps in advance, and which are no other channels, see zoo.data.known.
+    fold: cut the test part into blocks, and take one of them as the test part, see split_of_fold; channels that are
+    constant, and the units of scaled errors, are those of the first block's train part.
 
     A table of several series gives windows of each of them, none of which crosses from one to another; each series has
     its own split, scaler and units. Cases become parts to classify, see prepare_cases, and take split (default: 0.6,

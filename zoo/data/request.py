@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo.data.calendar import check_calendar
 from zoo.data.dataset import check_count
+from zoo.data.moves import flat_of
 from zoo.data.split import Fold
 from zoo.errors import InputError, expect, expect_names, unknown
 from zoo.problem import NORMALISE, Normalise
@@ -26,7 +27,7 @@ class Request:
     levels: tuple[float, ...]
     conformal: bool
     adaptive: bool
-    direction: bool
+    direction: bool | str
     calendar: tuple[str, ...]
     known: tuple[str, ...]
     fold: Fold
@@ -44,8 +45,11 @@ class Request:
         check_count("horizon", self.horizon)
         if self.normalise not in NORMALISE:
             raise unknown("normalise", self.normalise, NORMALISE)
-        for name in ("conformal", "adaptive", "direction"):
+        for name in ("conformal", "adaptive"):
             expect(name, getattr(self, name), bool, "True or False")
+        expect("direction", self.direction, (bool, str), "True, False, or a size of flat such as '0.5%'")
+        if isinstance(self.direction, str):
+            flat_of(self.direction)
         expect_names("calendar", self.calendar)
         check_calendar(self.calendar)
         expect_names("known", self.known)
@@ -61,6 +65,16 @@ class Request:
                 raise InputError(
                     f"{name} {does} quantiles: name them too, with --interval 80 or --quantiles 0.1,0.5,0.9"
                 )
+
+    @property
+    def is_direction(self) -> bool:
+        """Whether a rise is told from everything else."""
+        return self.direction is True
+
+    @property
+    def flat(self) -> str:
+        """The largest change that is neither a fall nor a rise, such as 0.5%; "" without moves."""
+        return self.direction if isinstance(self.direction, str) else ""
 
 
 def checked_levels(quantiles: Any) -> tuple[float, ...]:

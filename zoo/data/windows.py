@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.moves import Flat
 from zoo.data.scaling import Units
 
 
@@ -17,9 +18,10 @@ class Windows:
     values: float32 [rows, C], scaled, shared by all parts and never copied; starts: int32 or int64 [n], the first
     lookback row of each window; raw: [rows, C] in the data's units, for ground truth; units: bring forecasts back to
     the data's units; is_filled: bool [rows], where a target is not measured but filled in, None: nowhere; is_direction:
-    the values to forecast are whether the target lies above its last value, 1 or 0; is_whole: is_filled is of every
-    channel, and no lookback holds such a row; inputs: float32 [rows, C], what models read where outliers are cleaned,
-    None: values. Memory grows with rows, not with rows x lookback.
+    the values to forecast are whether the target lies above its last value, 1 or 0; flat: they are moves, -1, 0 or 1,
+    and limits are float32 [rows, D, 2], the scaled values between which a target that has this row as its last one
+    stays flat; is_whole: is_filled is of every channel, and no lookback holds such a row; inputs: float32 [rows, C],
+    what models read where outliers are cleaned, None: values. Memory grows with rows, not with rows x lookback.
     """
 
     values: Tensor
@@ -33,6 +35,8 @@ class Windows:
     is_direction: bool = False
     is_whole: bool = False
     inputs: Tensor | None = None
+    flat: Flat | None = None
+    limits: Tensor | None = None
     is_even = True  # all are equally long
 
     def __len__(self) -> int:
@@ -58,12 +62,12 @@ class Windows:
 
     def to(self, device: torch.device | str) -> "Windows":
         """The same windows with values and starts on `device`."""
-        inputs = self.inputs.to(device) if self.inputs is not None else None
-        return replace(self, values=self.values.to(device), starts=self.starts.to(device), inputs=inputs)
+        tensors = {name: getattr(self, name) for name in ("values", "starts", "inputs", "limits")}
+        return replace(self, **{name: each.to(device) for name, each in tensors.items() if each is not None})
 
     def as_points(self) -> "Windows":
         """The same windows, whose values to forecast are the target's own."""
-        return replace(self, is_direction=False)
+        return replace(self, is_direction=False, flat=None, limits=None)
 
     def gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Windows number `index` [B] as (x [B, L, C], y [B, T, D]), in one indexing call on the device."""
@@ -72,6 +76,8 @@ class Windows:
         x, y = block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
         if self.is_direction:
             y = (y > columns(x[:, -1:], self.targets)).to(y.dtype)
+        if self.limits is not None:
+            y = moves(y, self.limits[starts + self.lookback - 1])
         return x if self.inputs is None else every_window(self.inputs, self.lookback)[starts], y
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -100,15 +106,20 @@ class Windows:
         return torch.randperm(len(self), generator=generator).to(self.starts.device)
 
     def truth(self) -> np.ndarray:
-        """The actual values: float64 [n, T, D] in the data's units, or directions."""
+        """The actual values: float64 [n, T, D] in the data's units, or directions or moves."""
         rows = self.target_rows()[:, None] + np.arange(self.horizon)
         values = self.raw[rows][..., list(self.targets)].astype(np.float64, copy=False)
+        if self.flat is not None:
+            low, high = self.flat.limits(self.last()[:, None])
+            return (values > high).astype(float) - (values < low)
         return (values > self.last()[:, None]).astype(float) if self.is_direction else values
 
     def scaled_truth(self) -> Tensor:
-        """The actual values in scaled units, or directions: float32 [n, T, D] on the device."""
+        """The actual values in scaled units, or directions or moves: float32 [n, T, D] on the device."""
         steps = torch.arange(self.lookback, self.lookback + self.horizon, device=self.starts.device)
         values = columns(self.values[self.starts[:, None] + steps], self.targets)
+        if self.limits is not None:
+            return moves(values, self.limits[self.starts + self.lookback - 1])
         if not self.is_direction:
             return values
         last = columns(self.values[self.starts + self.lookback - 1], self.targets)
@@ -128,6 +139,12 @@ def every_window(values: Tensor, length: int) -> Tensor:
     rows, channels = values.shape
     row, column = values.stride()
     return values.as_strided((rows - length + 1, length, channels), (row, row, column))
+
+
+def moves(values_BTD: Tensor, limits_BD2: Tensor) -> Tensor:
+    """-1 where a value lies below its lower limit, 1 where it lies above the upper one, else 0: [B, T, D]."""
+    low_B1D, high_B1D = limits_BD2.unsqueeze(1).unbind(dim=3)
+    return (values_BTD > high_B1D).to(values_BTD.dtype) - (values_BTD < low_B1D).to(values_BTD.dtype)
 
 
 def columns(x: Tensor, numbers: Sequence[int]) -> Tensor:

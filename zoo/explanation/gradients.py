@@ -85,6 +85,8 @@ def integrated_gradients(seen: Seen, channels: Sequence[str], targets: Sequence[
             forecast = model(x)
         if problem.quantiles:
             forecast = forecast[..., list(problem.quantiles).index(0.5)]
+        if problem.task == "move":
+            forecast = forecast[..., 2] - forecast[..., 0]  # of a rise against a fall
         return forecast.mean(dim=1)
 
     # cuDNN's recurrences have gradients in training mode alone.
@@ -112,7 +114,7 @@ def integrated_gradients(seen: Seen, channels: Sequence[str], targets: Sequence[
     return Attributions(
         channels=tuple(channels),
         targets=tuple(targets),
-        unit="scaled units" if chosen is None and problem.task != "direction" else "log-odds",
+        unit="scaled units" if problem.task in ("forecast", "quantile") else "log-odds",
         size_DLC=attributions_DnLC.abs().mean(dim=1).cpu().numpy(),
         slope_DLC=slope_DLC.cpu().numpy(),
         gap=float(torch.cat(gaps).mean() / torch.cat(distances).mean().clamp(min=1e-12)),

@@ -77,7 +77,7 @@ def _prepared(saved: SavedModel, table: Table | Cases, split: Sequence[Any]) -> 
         missing=file.missing,
         outliers=file.outliers.policy if file.outliers is not None else "none",
         quantiles=problem.quantiles,
-        direction=problem.task == "direction",
+        direction=problem.flat or problem.task == "direction",
         calendar=file.calendar,
         known=file.known,
     )

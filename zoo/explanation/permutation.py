@@ -21,7 +21,13 @@ from zoo.explanation.seen import Seen
 from zoo.layers.model import WITH_TASK
 from zoo.train.evaluate import scores
 
-ERRORS = {"forecast": "rmse", "quantile": "crps", "direction": "brier", "classify": "log_loss"}  # by task
+ERRORS = {
+    "forecast": "rmse",
+    "quantile": "crps",
+    "direction": "brier",
+    "move": "rps",
+    "classify": "log_loss",
+}  # by task
 LEAST = 0.005  # of the error: a smaller rise does not matter
 EVERYTHING, LEVEL = "all inputs", "level of the window"
 

@@ -101,6 +101,6 @@ class Direction(nn.Module):
             self.slope_TD.copy_(slope_TD / unit_TD)
 
     @staticmethod
-    def restored(log_odds: np.ndarray, _: Units) -> np.ndarray:
+    def restored(log_odds: np.ndarray, _: Units | None = None) -> np.ndarray:
         """Probabilities of a rise, of log-odds [n, T, D]."""
         return np.asarray(1 / (1 + np.exp(-log_odds.astype(np.float64))))

@@ -10,13 +10,14 @@ from zoo.errors import Unsuitable
 from zoo.layers.classes import Classes
 from zoo.layers.direction import Direction
 from zoo.layers.embedded import normalised
+from zoo.layers.moves import Moves
 from zoo.layers.normalised import Normalised
 from zoo.layers.quantiles import Quantiles
 from zoo.problem import Problem
 
-TASKS: dict[str, Any] = {"quantile": Quantiles, "direction": Direction, "classify": Classes}
-WITH_TASK = (Quantiles, Direction, Classes)
-Model = Normalised | Quantiles | Direction | Classes
+TASKS: dict[str, Any] = {"quantile": Quantiles, "direction": Direction, "move": Moves, "classify": Classes}
+WITH_TASK = (Quantiles, Direction, Moves, Classes)
+Model = Normalised | Quantiles | Direction | Moves | Classes
 
 
 def model_of(build: Callable[[Problem], nn.Module], problem: Problem) -> Model:

@@ -38,7 +38,7 @@ class Quantiles(nn.Module):
         self.is_trained = False
         if self.model.is_trainable and not isinstance(self.model.variant, Committee):
             each = normalised(build, problem.of_points(copies=len(self.levels)))
-            if _tells_copies_apart(each):
+            if tells_copies_apart(each):
                 self.model, self.is_trained = each, True
         self.levels_Q: Tensor
         self.offsets_TDQ: Tensor
@@ -140,7 +140,7 @@ def ranks(levels: Sequence[float], count: int) -> list[int]:
 
 
 @torch.no_grad()
-def _tells_copies_apart(model: Normalised) -> bool:
+def tells_copies_apart(model: Normalised) -> bool:
     """Whether targets that stand for the same column can get different forecasts: not by one map for all targets."""
     generator = torch.Generator().manual_seed(0)
     twin = copy.deepcopy(model).eval()

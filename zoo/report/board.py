@@ -23,7 +23,7 @@ PROBLEM = ("task", "horizon", "channels", "targets", "split", "scaler", "normali
 
 OPTIONAL = (  # further ones, which not all rows have
     "quantiles", "is_conformal", "is_adaptive", "folds", "split_of_each", "calendar", "known", "is_sliding", "classes",
-    "shortest", "data.outliers",
+    "shortest", "data.outliers", "flat",
 )  # fmt: skip
 
 SETTINGS = ("params.", "fit.")  # how the columns of a line's settings begin
@@ -143,6 +143,12 @@ class Board:
         return tuple(levels) if isinstance(levels, (tuple, list)) else ()
 
     @property
+    def flat(self) -> str:
+        """The largest change that is none, of moves; "" of another task."""
+        flat = value_of(self.first, "flat") or ""
+        return f"{flat} of the last value" if flat.endswith("%") else flat
+
+    @property
     def task(self) -> Task:
         return TASKS[str(self.first["task"])]
 
@@ -186,6 +192,7 @@ class Board:
         text += f", {' and '.join(known)} known in advance" if isinstance(known, tuple) else ""
         categories = value_of(self.first, "data.categories")
         text += f", {' and '.join(categories)} as categories" if isinstance(categories, tuple | list) else ""
+        text += f", flat up to {self.flat}" if self.flat else ""
         text = self.task.title.format(what=text)
         kind = " sliding" if value_of(self.first, "is_sliding") else ""
         return f"{text}, {self.folds}{kind} folds" if self.folds > 1 else text

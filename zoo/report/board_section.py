@@ -63,7 +63,7 @@ def legend(board: Board) -> str:
     units = "the data's units" if len(board.targets) == 1 else "training deviations, over all targets"
     units = "training deviations of each series" if board.series > 1 else units
     share = f"{100 * (board.levels[-1] - board.levels[0]):.4g} %" if board.levels else ""
-    metrics = board.task.legend.format(units=units, share=share)
+    metrics = board.task.legend.format(units=units, share=share, flat=board.flat)
     return (
         f"How to read it: {metrics} ±: standard deviation over seeds."
         f"{TESTS if board.is_tested else ''} (b): a baseline. train s: seconds of one run, "

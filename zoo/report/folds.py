@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.split import Fold, Split, split_of_fold
-from zoo.metrics import DIRECTION_METRICS, METRICS, QUANTILE_METRICS
+from zoo.metrics import DIRECTION_METRICS, METRICS, MOVE_METRICS, QUANTILE_METRICS
 
 SUMS = ("train_seconds", "epochs")
 SKILLS = "fold_skills"  # of a pooled run: the skill in each fold, oldest first
@@ -65,11 +65,12 @@ def _metrics(own: pd.DataFrame, prefix: str, weights: np.ndarray) -> dict[str, f
         numbers = np.asarray(values, dtype=float)
         return float(weights @ numbers) if np.isfinite(numbers).all() else None
 
-    present = [name for name in (*METRICS, *QUANTILE_METRICS, *DIRECTION_METRICS) if prefix + name in own]
+    every = dict.fromkeys((*METRICS, *QUANTILE_METRICS, *DIRECTION_METRICS, *MOVE_METRICS))
+    present = [name for name in every if prefix + name in own]
     values: dict[str, float | None] = {name: mean(own[prefix + name]) for name in present}
     mse = values["mse"]
     values |= {"r2": None, "rmse": None if mse is None else math.sqrt(mse)}
-    name = next((name for name in ("crps", "brier") if values.get(name) is not None), "rmse")
+    name = next((name for name in ("crps", "brier", "rps") if values.get(name) is not None), "rmse")
     error = own[prefix + name].astype(float)
     rest = 1 - own[prefix + "skill"].astype(float)
     naive = mean((error / rest.where(rest > 0)) ** (2 if name == "rmse" else 1))

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import InputError
+from zoo.frames import MOVES
 from zoo.report.board import Board
 from zoo.report.evidence import stored_of
 from zoo.run.predictions import Stored
@@ -17,8 +18,9 @@ def forecasts_frame(board: Board) -> pd.DataFrame:
 
     Columns: series (where there are several), row (of the step in the data), time (where each forecast is of one step
     and the data have times), step and target (where there are several), actual, naive, and a column for each line; of
-    quantiles also LABEL_q10, ...; of directions the probability of a rise. Of sequences that were classified: case,
-    actual, and each line's class by its mean probabilities.
+    quantiles also LABEL_q10, ...; of directions the probability of a rise; of moves the mean move, with LABEL_down,
+    LABEL_flat and LABEL_up. Of sequences that were classified: case, actual, and each line's class by its mean
+    probabilities.
 
     Raises InputError where no predictions are stored.
     """
@@ -49,6 +51,8 @@ def forecasts_frame(board: Board) -> pd.DataFrame:
         for place, level in enumerate(each.levels if each.quantiles is not None else ()):
             if level != 0.5 and each.quantiles is not None:
                 columns[f"{label}_q{100 * level:g}"] = each.quantiles[..., place].ravel()
+        for place, name in enumerate(MOVES if each.moves is not None else ()):
+            columns[f"{label}_{name}"] = np.asarray(each.moves)[..., place].ravel()
     return pd.DataFrame(columns)
 
 
@@ -58,7 +62,5 @@ def _mean_of(runs: pd.DataFrame) -> Stored | None:
     parts = [each for each in every if each is not None]
     if not parts or len(parts) < len(every):
         return None
-    quantiles = None
-    if parts[0].quantiles is not None:
-        quantiles = np.mean([each.quantiles for each in parts if each.quantiles is not None], axis=0)
-    return replace(parts[0], forecast=np.mean([each.forecast for each in parts], axis=0), quantiles=quantiles)
+    names = [name for name in ("forecast", "quantiles", "moves") if getattr(parts[0], name) is not None]
+    return replace(parts[0], **{name: np.mean([getattr(each, name) for each in parts], axis=0) for name in names})

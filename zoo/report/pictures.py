@@ -95,7 +95,7 @@ def forecasts(board: Board, stored: Mapping[str, Stored], last: int | None = Non
     """
     if board.classes:
         return confusion(board, stored)
-    if board.task is TASKS["direction"]:
+    if board.task in (TASKS["direction"], TASKS["move"]):
         return calibration(board, stored)
     charts = []
     for place, target in enumerate(board.targets if stored else ()):
@@ -114,7 +114,8 @@ def calibration(board: Board, stored: Mapping[str, Stored]) -> list[Chart]:
     looks_of = _looks(board)
     series = [Series("right", [0, 100], [0, 100], **LEVEL)]
     for number, (label, own) in enumerate(stored.items()):
-        chances, rose = 100 * own.forecast.ravel(), 100 * own.truth.ravel()
+        chances = 100 * (own.forecast if own.moves is None else own.moves[..., 2]).ravel()
+        rose = 100.0 * (own.truth == 1).ravel()
         parts = np.array_split(np.argsort(chances, kind="stable"), min(BINS, max(1, len(chances) // LEAST_IN_BIN)))
         points = [(chances[part].mean(), rose[part].mean()) for part in parts]
         x, y = zip(*points, strict=True)

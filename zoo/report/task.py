@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zoo.metrics import CLASS_METRICS, DIRECTION_METRICS, QUANTILE_METRICS
+from zoo.metrics import CLASS_METRICS, DIRECTION_METRICS, MOVE_METRICS, QUANTILE_METRICS
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Column:
 class Task:
     """error: the metric that skill is made of; is_squared: skill is of the root of the windows' losses; columns: of the
     table, narrow: those that any terminal shows; metrics: beyond those of a point forecast; legend: how to read them,
-    with {units} and {share}; naive: what the naive forecast is; title: a board's, with {what}."""
+    with {units}, {share} and {flat}; naive: what the naive forecast is; title: a board's, with {what}."""
 
     error: str
     columns: tuple[Column, ...]
@@ -39,6 +39,7 @@ BALANCED = Column("balanced %", "balanced_accuracy", "max", 1, is_percent=True)
 AUC = Column("auc", "roc_auc", "max", 3)
 LOG_LOSS = Column("log loss", "log_loss")
 BRIER = Column("brier", "brier")
+F1 = Column("macro f1", "macro_f1", "max", 3)
 
 TASKS = {
     "forecast": Task(
@@ -77,10 +78,23 @@ TASKS = {
         naive="always forecasting the usual share of rises",
         title="direction of {what}",
     ),
+    "move": Task(
+        error="rps",
+        metrics=MOVE_METRICS,
+        columns=(Column("rps", "rps"), LOG_LOSS, ACCURACY, BALANCED, F1, AUC),
+        narrow=("rps", "accuracy %"),
+        legend="a forecast is three probabilities: the target falls, changes by {flat} at most, or rises. rps: the "
+        "mean squared error of the probability of a fall and of that of a rise; log loss: of what happened; lower is "
+        "better. accuracy: moves with the largest probability; balanced: the mean of that over the three; auc: each "
+        "against the others, 0.5 is chance. skill: 1 - rps / naive's rps; naive always forecasts the usual shares, by "
+        "the training and validation parts.",
+        naive="always forecasting the usual shares",
+        title="moves of {what}",
+    ),
     "classify": Task(
         error="error_rate",
         metrics=CLASS_METRICS,
-        columns=(ACCURACY, BALANCED, Column("macro f1", "macro_f1", "max", 3), AUC, LOG_LOSS, BRIER),
+        columns=(ACCURACY, BALANCED, F1, AUC, LOG_LOSS, BRIER),
         narrow=("accuracy %", "macro f1"),
         legend="accuracy: cases whose class got the largest probability; balanced: the mean of that over classes; "
         "macro f1: the mean over classes of the harmonic mean of precision and recall; auc: each class against the "

@@ -16,7 +16,7 @@ from zoo.run.store import NAME, read_rows
 
 SAME_PROBLEM = (
     "task", "targets", "horizon", "split", "split_of_each", "quantiles", "is_conformal", "is_adaptive", "folds",
-    "classes",
+    "classes", "flat",
 )  # fmt: skip
 SAME_DATA = ("source", "rows", "first", "last", "series", "only")
 UNKNOWN = "no skill on validation rows was stored"
@@ -105,7 +105,7 @@ def suite_settings(row: AccuracyRow, source: str | None = None) -> dict[str, Any
             "quantiles": list(problem.quantiles),
             "conformal": problem.is_conformal,
             "adaptive": problem.is_adaptive,
-            "direction": problem.task == "direction",
+            "direction": problem.flat or problem.task == "direction",
             "calendar": list(problem.calendar),
             "known": list(problem.known),
         }

@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo.cell import Cell
 from zoo.files import write_atomically
-from zoo.metrics import median_of, pinball
+from zoo.metrics import median_of, move_losses, pinball
 
 if TYPE_CHECKING:  # a report reads predictions without torch
     from zoo.data.dataset import Data
@@ -32,14 +32,15 @@ class Stored:
     """The forecasts of one cell and the actual values, for n test windows in time order.
 
     forecast, truth: float64 [n, T, D] and last: [n, D], in the data's units; target_row: [n], the row of each window's
-    first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled
-    errors; train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without
-    validation). None where an older version did not store them. Of a forecast of quantiles, forecast is the median;
-    levels: [Q]; quantiles: [n, T, D, Q], all of them. Of directions, forecast is the probability of a rise, truth 1 or
-    0. series, series_names: [n] and [S], the series of each window; deviation is then [n, 1, D]; None for one series.
-    naive: what naive forecasts, like quantiles or forecast; None: the last values. classes: the K names of classes, of
-    sequences to classify: forecast is then their probabilities [n, 1, K], truth 1 or 0, target_row the number of the
-    case, and the cases are in no order of time; cases: their names, [n].
+    first step; time: [n], its time, None where the data have no time column; deviation: [D], the unit of scaled errors;
+    train_loss: [E] and valid_loss: [E + 1] of each epoch, the first from before training (empty without validation).
+    None where an older version did not store them. Of a forecast of quantiles, forecast is the median; levels: [Q];
+    quantiles: [n, T, D, Q], all of them. Of directions, forecast is the probability of a rise, truth 1 or 0. Of moves,
+    truth is -1, 0 or 1, moves: [n, T, D, 3], the probabilities of these, and forecast their mean. series, series_names:
+    [n] and [S], the series of each window; deviation is then [n, 1, D]; None for one series. naive: what naive
+    forecasts, like quantiles, moves or forecast; None: the last values. classes: the K names of classes, of sequences
+    to classify: forecast is then their probabilities [n, 1, K], truth 1 or 0, target_row the number of the case, and
+    the cases are in no order of time; cases: their names, [n].
     """
 
     forecast: np.ndarray
@@ -52,6 +53,7 @@ class Stored:
     valid_loss: np.ndarray | None = None
     levels: tuple[float, ...] = ()
     quantiles: np.ndarray | None = None
+    moves: np.ndarray | None = None
     naive: np.ndarray | None = None
     series: np.ndarray | None = None
     series_names: tuple[str, ...] = ()
@@ -60,8 +62,8 @@ class Stored:
 
     def losses(self) -> np.ndarray | None:
         """[n]: the loss of each window that skill is made of, over its steps and targets: the mean squared error, of
-        quantiles the mean pinball loss, of classes 1 for a wrong one."""
-        return self._over_time(self._losses(self.forecast if self.quantiles is None else self.quantiles))
+        quantiles the mean pinball loss, of moves the ranked probability score, of classes 1 for a wrong one."""
+        return self._over_time(self._losses(self._whole()))
 
     def naive_losses(self) -> np.ndarray | None:
         """[n]: the same for naive, which repeats the last values."""
@@ -71,12 +73,12 @@ class Stored:
         """[n, T, D]: what naive forecasts: the last value, of quantiles its median, of directions the usual share."""
         if self.naive is None:
             return np.broadcast_to(self.last[:, None], self.truth.shape)
-        return median_of(self.naive, self.levels) if self.levels else self.naive
+        return points_of(self.naive, self.levels)
 
     def skills_of_series(self) -> np.ndarray:
         """[S]: the skill in each series, NaN where naive makes no error."""
         assert self.series is not None
-        own = self._losses(self.forecast if self.quantiles is None else self.quantiles)
+        own = self._losses(self._whole())
         base = self._losses(self.last[:, None] if self.naive is None else self.naive)
         assert own is not None and base is not None
         count = len(self.series_names)
@@ -89,7 +91,7 @@ class Stored:
         if self.series is None:
             return self
         own = self.series == number
-        names = ("forecast", "truth", "last", "target_row", "time", "quantiles", "naive", "deviation")
+        names = ("forecast", "truth", "last", "target_row", "time", "quantiles", "moves", "naive", "deviation")
         arrays = {name: getattr(self, name) for name in names}
         return replace(self, **{name: each[own] for name, each in arrays.items() if each is not None})
 
@@ -108,7 +110,15 @@ class Stored:
         sums = np.bincount(place, weights=losses)
         return np.asarray(sums * (len(sums) / len(losses)))
 
+    def _whole(self) -> np.ndarray:
+        """All that was forecast: the quantiles, the probabilities of moves, or the forecast itself."""
+        if self.moves is not None:
+            return self.moves
+        return self.forecast if self.quantiles is None else self.quantiles
+
     def _losses(self, forecast: np.ndarray) -> np.ndarray | None:
+        if self.moves is not None:
+            return np.asarray(move_losses(forecast, self.truth).mean(axis=(1, 2)))
         if self.classes:
             return np.asarray(forecast[:, 0].argmax(axis=1) != self.truth[:, 0].argmax(axis=1), dtype=float)
         unit: np.ndarray | float = 1.0  # skill of one target has no unit
@@ -129,11 +139,9 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     try:
         shared = _shared(folder / truth, (folder / truth).stat().st_mtime_ns)
         own = _arrays(folder / predictions)
-        forecast, quantiles, levels = own["forecast"].astype(np.float64), None, tuple(shared.get("levels", ()))
-        if levels:
-            quantiles, forecast = forecast, median_of(forecast, levels)
+        whole, levels = own["forecast"].astype(np.float64), tuple(shared.get("levels", ()))
         predicted = Stored(
-            forecast=forecast,
+            forecast=points_of(whole, levels),
             truth=shared["truth"],
             last=shared["last"],
             target_row=shared["target_row"],
@@ -142,7 +150,8 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
             train_loss=own.get("train_loss"),
             valid_loss=own.get("valid_loss"),
             levels=levels,
-            quantiles=quantiles,
+            quantiles=whole if levels else None,
+            moves=whole if whole.ndim == 4 and not levels else None,
             naive=shared.get("naive"),
             series=shared.get("series"),
             series_names=tuple(map(str, shared.get("series_names", ()))),
@@ -154,11 +163,19 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     return predicted if predicted.forecast.shape == predicted.truth.shape and predicted.truth.ndim == 3 else None
 
 
+def points_of(whole: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """[n, T, D]: the medians of quantiles [n, T, D, Q], the means of moves by their probabilities [n, T, D, 3], or the
+    forecasts as they are."""
+    if levels:
+        return median_of(whole, levels)
+    return whole[..., 2] - whole[..., 0] if whole.ndim == 4 else whole
+
+
 def joined(parts: Sequence[Stored]) -> Stored:
     """The forecasts of several test parts, one after the other; the losses are those of the first."""
 
     whole: dict[str, Any] = {}
-    names = ["forecast", "truth", "last", "target_row", "time", "quantiles", "naive", "series"]
+    names = ["forecast", "truth", "last", "target_row", "time", "quantiles", "moves", "naive", "series"]
     for name in [*names, *(["deviation"] if parts[0].series is not None else [])]:
         values = [getattr(part, name) for part in parts]
         whole[name] = None if any(value is None for value in values) else np.concatenate(values)

@@ -10,7 +10,7 @@ from zoo.data.scaling import Units
 from zoo.data.windows import Windows
 from zoo.errors import Diverged, InputError
 from zoo.layers.model import WITH_TASK, Model
-from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, quantile_metrics
+from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, move_metrics, quantile_metrics
 from zoo.problem import Problem
 from zoo.train.adaptive import adapted
 from zoo.train.predict import check_windows, predict_windows
@@ -18,7 +18,8 @@ from zoo.train.predict import check_windows, predict_windows
 
 def forecast(model: Model, windows: Samples) -> np.ndarray:
     """Forecasts of every window, float64 [n, *output_shape] in the data's units, of directions the probabilities of a
-    rise, of classes those of each class; the model is left in eval mode.
+    rise, of moves those of a fall, of staying flat and of a rise, of classes those of each class; the model is left in
+    eval mode.
 
     Adaptive quantiles follow the actual values of the earlier windows. Runs where the model's parameters lie. Raises
     InputError for no windows, Diverged when a forecast is not a finite number.
@@ -68,4 +69,6 @@ def metrics_of(
         return quantile_metrics(forecasts, naive, truth, last, units, problem.quantiles)
     if problem.task == "direction":
         return direction_metrics(forecasts, naive, truth, units)
+    if problem.task == "move":
+        return move_metrics(forecasts, naive, truth, units)
     return forecast_metrics(forecasts, truth, last, units)

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError, expect, first_line
 from zoo.files import write_atomically
-from zoo.layers.direction import Direction
 from zoo.onnx_model import METADATA, OnnxModel
 from zoo.registry import variant
 from zoo.train.store import SavedModel
@@ -45,7 +44,7 @@ class RawModel(nn.Module):
         super().__init__()
         self.model, self.is_log = copy.deepcopy(saved.model).cpu().eval(), saved.scaler.name == "log"
         self.model.requires_grad_(False)
-        self.is_direction = isinstance(saved.model, Direction)
+        self.task = saved.model.problem.task
         targets = list(saved.model.problem.targets)
         center, scale = (torch.from_numpy(np.asarray(each)) for each in (saved.scaler.center, saved.scaler.scale))
         shape = (len(targets), 1) if saved.model.problem.quantiles else (len(targets),)
@@ -64,8 +63,10 @@ class RawModel(nn.Module):
         x_BLC = torch.minimum(torch.maximum(x_BLC, self.low), self.high) if self.is_clipped else x_BLC
         x_BLC = torch.log(x_BLC) if self.is_log else x_BLC
         forecast = self.model(((x_BLC - self.center_C) / self.scale_C).float()).double()
-        if self.is_direction:
+        if self.task == "direction":
             return torch.sigmoid(forecast)
+        if self.task == "move":
+            return torch.softmax(forecast, dim=-1)
         forecast = forecast * self.scale + self.center
         return torch.exp(forecast) if self.is_log else forecast
 
@@ -116,7 +117,7 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
         raise InputError(f"{saved.file.variant} cannot be exported to {to}: {first_line(error)}") from error
     if model.is_log:
         actual, expected = actual.log(), expected.log()
-    unit = 1.0 if model.is_direction else model.scale
+    unit = 1.0 if model.task in ("direction", "move") else model.scale
     difference = float(((actual - expected) / unit).abs().max())
     if not difference <= CLOSE:
         raise InputError(

@@ -15,6 +15,7 @@ from zoo.data.table import Table, clean, match_columns
 from zoo.errors import Diverged, InputError, expect
 from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
 from zoo.layers.direction import Direction
+from zoo.layers.moves import Moves
 from zoo.train.adaptive import adapted
 from zoo.train.fit import resolve_device
 from zoo.train.predict import EVALUATION_BATCH, predict
@@ -43,7 +44,8 @@ def forecast_next(
 
     A model of quantiles gives the median under the target's name, with the others around it: close_q10, close.
     Adaptive ones follow the actual values of the rows since the model's training; a table without these rows moves
-    nothing. A model of directions gives the probability of a rise: close_up.
+    nothing. A model of directions gives the probability of a rise, close_up; one of moves also those of close_down
+    and close_flat.
 
     Needs the model's channels, by name, and at least its lookback of rows; with outliers hampel also the 24 rows before
     it. Inputs are cleaned as in the fit, actual values are not. missing: see clean (default: the
@@ -155,11 +157,11 @@ def _forecasts(saved: SavedModel, scaler: Scaler, inputs: Inputs, ends: np.ndarr
     parts = (ends[first : first + EVALUATION_BATCH] for first in range(0, len(ends), EVALUATION_BATCH))
     batches = (torch.from_numpy(windows_before(inputs.scaled, part, problem.lookback)).to(where) for part in parts)
     forecast = predict(saved.model.to(where), batches).cpu().double().numpy()
-    forecast_kTDQ = forecast if problem.quantiles else forecast[..., None]
-    targets = list(problem.targets)
-    restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_kTDQ, -1, 0), targets), 0, -1)
-    if isinstance(saved.model, Direction):
-        restored = 1 / (1 + np.exp(-forecast_kTDQ))
+    forecast_kTDQ = forecast if forecast.ndim == 4 else forecast[..., None]
+    if isinstance(saved.model, Direction | Moves):
+        restored = saved.model.restored(forecast_kTDQ)
+    else:
+        restored = np.moveaxis(scaler.restore(np.moveaxis(forecast_kTDQ, -1, 0), list(problem.targets)), 0, -1)
     if not np.isfinite(restored).all():
         raise Diverged("the model's forecasts are not finite numbers")
     return restored

@@ -14,6 +14,7 @@ from zoo.errors import InputError
 from zoo.layers.classes import Classes
 from zoo.layers.direction import Direction
 from zoo.layers.model import TASKS, WITH_TASK, Model
+from zoo.layers.moves import Moves
 from zoo.problem import Problem
 from zoo.train.augment import Augment
 from zoo.train.config import FitConfig
@@ -26,6 +27,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "huber": functional.huber_loss,
 }
 
+LABELLED = ("classify", "direction", "move")  # tasks
+
 
 def loss_of(model: nn.Module, config: FitConfig, *, is_training: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of forecasts and actual values that the model learns: the config's, or that of its task.
@@ -37,7 +40,7 @@ def loss_of(model: nn.Module, config: FitConfig, *, is_training: bool = False) -
     smoothing = config.label_smoothing if is_training else 0.0
     if smoothing == 0 and config.class_weights == "none":
         return model.loss
-    assert isinstance(model, Classes | Direction)
+    assert isinstance(model, Classes | Direction | Moves)
     return partial(model.loss, smoothing=smoothing, is_balanced=config.class_weights == "balanced")
 
 
@@ -47,7 +50,7 @@ def check_loss(problem: Problem, config: FitConfig) -> None:
         how = TASKS[problem.task].learns_by
         raise InputError(f"fit.loss must be left out: the task {problem.task} is learned by {how}, got {config.loss}")
     for name in ("label_smoothing", "class_weights"):
-        if problem.task not in ("classify", "direction") and getattr(config, name) != getattr(FitConfig, name):
+        if problem.task not in LABELLED and getattr(config, name) != getattr(FitConfig, name):
             raise InputError(
                 f"fit.{name} is of classes and directions: leave it out for the task {problem.task}, "
                 f"got {getattr(config, name)}"

@@ -42,13 +42,14 @@ class ModelProblem(Record):
     targets: tuple[Position, ...]
     output_shape: tuple[Count, Count] | tuple[Count, Count, Count]
     normalise: Normalise
-    task: Literal["forecast", "quantile", "direction", "classify"]
+    task: Literal["forecast", "quantile", "direction", "move", "classify"]
     quantiles: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     is_conformal: bool = False
     is_adaptive: bool = False
     plain: tuple[Position, ...] = ()
     categories: tuple[tuple[Position, Position], ...] = ()
     shortest: Count | None = None
+    flat: str = ""
 
 
 class ModelScaler(Record):
@@ -128,8 +129,11 @@ class ModelFile(Record):
             return self
         if not shape.targets or shape.output_shape[1] != len(shape.targets) or max(shape.targets) >= count:
             raise ValueError("problem.targets must be positions of channels, as many as problem.output_shape has")
-        if shape.output_shape[2:] != ((len(shape.quantiles),) if shape.quantiles else ()):
-            raise ValueError("problem.output_shape must end with the number of problem.quantiles")
+        if bool(shape.flat) != (shape.task == "move"):
+            raise ValueError("problem.flat belongs to the task move, and to no other")
+        inside = len(shape.quantiles) or (3 if shape.flat else 0)
+        if shape.output_shape[2:] != ((inside,) if inside else ()):
+            raise ValueError("problem.output_shape must end with the number of problem.quantiles, or 3 for moves")
         if shape.is_adaptive and (0.5 not in shape.quantiles or self.seen is None):
             raise ValueError("adaptive quantiles need 0.5 among problem.quantiles, and what the model has seen")
         if self.targets != tuple(self.channels[position] for position in shape.targets):
