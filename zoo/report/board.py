@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Line:
     interval: tuple[float, float] | None = None
     p_best: float | None = None
 
-    @property
+    @cached_property
     def first(self) -> pd.Series:
         """A row of it, for what all share."""
         return (self.runs if len(self.runs) else self.failed).iloc[0]
@@ -117,10 +118,17 @@ class Board:
     untested: str = ""
     minimum_skill: float = MINIMUM_SKILL
 
-    @property
+    @cached_property
     def first(self) -> pd.Series:
         """A row of it, for what all share."""
         return self.runs.iloc[0]
+
+    @cached_property
+    def default_lines(self) -> dict[str, Line]:
+        """The line of each variant that has one with default settings here, all of whose runs ended."""
+        lines = [line for line in self.lines if not line.is_tuned and line.skill is not None and line.is_complete]
+        names = [line.variant for line in lines]
+        return {line.variant: line for line in lines if names.count(line.variant) == 1}
 
     @property
     def source(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.family import family
-from zoo.report.board import ROUNDING, SIGNIFICANT, Board, Line, counted
+from zoo.report.board import ROUNDING, SIGNIFICANT, Board, counted
 from zoo.report.chart import Chart
 from zoo.report.markdown import section_markdown
 from zoo.report.pictures import ranks
@@ -83,9 +83,9 @@ def leaderboard(boards: Sequence[Board]) -> Leaderboard:
     standings.insert(1, "family", standings["variant"].map(families))
     standings.insert(2, "is_baseline", standings["family"] == "baseline")
     counting, partial = ([ordered[place] for place in np.flatnonzero(mask)] for mask in (is_whole, ~is_whole))
-    winners = [name for board in counting for name, line in _default_lines(board).items() if beats_naive(board, line)]
+    winners = [name for board in counting for name, line in board.default_lines.items() if beats_naive(board, line)]
     standings["beats_naive_on"] = [winners.count(name) for name in standings["variant"]]
-    timed = max(counting, key=lambda board: len(_default_lines(board).keys() & set(names)))
+    timed = max(counting, key=lambda board: len(board.default_lines.keys() & set(names)))
     costs = pd.DataFrame([_cost(name, counting, timed) for name in standings["variant"]], index=standings.index)
     standings = pd.concat([standings, costs], axis="columns")
     standings = standings.sort_values(["problems", "ratio", "variant"], ascending=[False, True, True])
@@ -123,16 +123,9 @@ def _place(board: Board) -> tuple[Any, ...]:
     return (board.source, lookback, *shared)
 
 
-def _default_lines(board: Board) -> dict[str, Line]:
-    """The line of each variant that has one with default settings here, all of whose runs ended."""
-    lines = [line for line in board.lines if not line.is_tuned and line.skill is not None and line.is_complete]
-    names = [line.variant for line in lines]
-    return {line.variant: line for line in lines if names.count(line.variant) == 1}
-
-
 def _ratios(board: Board) -> dict[str, float]:
     """error / naive's error of each variant; of classes no error at all counts as half a wrong case."""
-    ratios = {name: 1 - line.skill.mean for name, line in _default_lines(board).items() if line.skill}
+    ratios = {name: 1 - line.skill.mean for name, line in board.default_lines.items() if line.skill}
     naive = next((line.spread(board.task.error) for line in board.lines if line.is_naive), None)
     if board.classes and naive is not None and naive.mean > 0:
         least = 0.5 / (naive.mean * board.first["split"][2])
@@ -143,10 +136,10 @@ def _ratios(board: Board) -> dict[str, float]:
 def _cost(name: str, boards: Sequence[Board], timed: Board) -> dict[str, float]:
     """seconds: of training one model on each problem, in all; parameters: of the median problem; windows_per_second:
     in training on `timed`."""
-    lines = [line for board in boards if (line := _default_lines(board).get(name)) is not None]
+    lines = [line for board in boards if (line := board.default_lines.get(name)) is not None]
     spreads = {column: [line.spread(column) for line in lines] for column in ("train_seconds", "parameter_count")}
     seconds, parameters = ([each.mean for each in values if each is not None] for values in spreads.values())
-    own = _default_lines(timed).get(name)
+    own = timed.default_lines.get(name)
     speed = own.spread("windows_per_second") if own is not None else None
     return {
         "seconds": sum(seconds) if len(seconds) == len(lines) else np.nan,
