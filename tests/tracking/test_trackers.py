@@ -155,7 +155,7 @@ def test_logging_twice_changes_nothing_and_a_new_measurement_is_a_new_run(tracke
     assert arrived()["lstm seed 0"] == before["lstm seed 0"]
     again = accuracy_row(started="2026-11-26T12:00:00+00:00")
     assert logged(track, cell(again, tmp_path), folder=tmp_path).fresh == 1
-    with pytest.raises(AssertionError, match="lstm seed 0 is there twice"):
+    with pytest.raises(AssertionError, match="lstm.seed.0 is there twice"):
         arrived()
 
 
@@ -239,7 +239,7 @@ def test_a_bench_arrives_with_its_report_and_is_logged_once(tracker, prices_csv,
         assert max(run.curves.get("train_loss", {0: 0})) == row["epochs"]
     assert runs["out"].state == "finished" and "naive" in runs["out"].texts["report.md"]
     if track.startswith("mlflow"):
-        assert runs["out"].texts["report.html"].startswith("<!doctype html>")
+        assert runs["out"].texts["report.html"].startswith("<!DOCTYPE html>")
     again = run_zoo_here(*arguments)
     assert again.returncode == 0 and "has 0 new runs" in again.stderr
     assert {name: run for name, run in arrived().items() if name != "out"} == {
