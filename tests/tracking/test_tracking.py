@@ -68,9 +68,7 @@ def test_a_tracker_that_fails_in_the_middle_gets_nothing_more_and_is_named_once(
     tracking.begin(GROUP)
     for run in (replace(CELL, key="b", name="broken"), CELL):
         tracking.log(lambda run=run: run)
-    with pytest.warns(
-        TrackingWarning, match="mlflow:http://x failed .*the server went away.*repeat the command"
-    ) as seen:
+    with pytest.warns(TrackingWarning, match="mlflow:http://x failed .*repeat the command.*went away") as seen:
         tracking.close()
     assert len(seen) == 1 and ("start", "lstm seed 0") not in memory.told
 
@@ -78,7 +76,7 @@ def test_a_tracker_that_fails_in_the_middle_gets_nothing_more_and_is_named_once(
 def test_a_run_that_cannot_be_made_is_a_failure_of_the_tracking_alone():
     tracking = Tracking(Memory(), "x")
     tracking.log(lambda: 1 / 0)
-    with pytest.warns(TrackingWarning, match="x failed .division by zero."):
+    with pytest.warns(TrackingWarning, match="x failed .*division by zero"):
         tracking.close()
 
 

@@ -62,8 +62,8 @@ class Tracking:
             ended = replace(run, state=state, tags={**run.tags, **tags})
             self._try(lambda ended=ended: ended)  # type: ignore[misc]
         if self.error is not None:
-            text = f"{self.shown} failed ({hidden(self.error)}), and has not got every run: everything else is done"
-            warnings.warn(f"{text}; repeat the command to send the others", TrackingWarning, stacklevel=2)
+            text = f"{self.shown} failed and lacks some runs: repeat the command to send them ({hidden(self.error)})"
+            warnings.warn(text, TrackingWarning, stacklevel=2)
 
     def _serve(self) -> None:
         while (make := self._waiting.get()) is not None:
