@@ -34,6 +34,10 @@ class PluginWarning(UserWarning):
     """An installed plugin could not be loaded, and was skipped."""
 
 
+class TrackingWarning(UserWarning):
+    """A tracker failed, and got nothing more; what was measured is safe."""
+
+
 class UnknownName(InputError, LookupError):
     """A name that is not among the known ones."""
 

@@ -22,6 +22,7 @@ from zoo.run.single import Fitted, fitted
 from zoo.run.worker import trained
 from zoo.space import resolve
 from zoo.suite import Suite, expand, prepare_from, suite_of
+from zoo.tracking.tracking import tracking_of
 from zoo.train.classify import classify
 from zoo.train.config import FitConfig
 from zoo.train.descent import Epoch
@@ -145,19 +146,24 @@ class Forecaster:
         seed: int = 0,
         refit: bool = False,
         progress: bool = True,
+        track: str | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> "Forecaster":
         """Train on the data's training rows, stop by their validation rows, score the test rows once; returns itself.
 
         data: what zoo.load takes or returns; refit: train once more on all rows, for as many epochs as were best;
-        progress: show the epochs in a terminal or notebook; on_epoch: called with each Epoch. `scores` are of the first
-        training. Raises InputError for data or settings that cannot be used, and Diverged.
+        progress: show the epochs in a terminal or notebook; track: `tensorboard:DIR` or `mlflow:URI`, which gets each
+        epoch and the scores; on_epoch: called with each Epoch. `scores` are of the first training. Raises InputError
+        for data or settings that cannot be used, and Diverged.
         """
         table = self._loaded(data)
         suite = self._suite(table, seed)
         from rich.progress import Progress
 
-        with Progress(disable=not (progress and is_watched()), transient=True) as bar:
+        with (
+            Progress(disable=not (progress and is_watched()), transient=True) as bar,
+            tracking_of(track, suite.name) as tracking,
+        ):
             task = bar.add_task(self.name, total=self.fit_settings.get("max_epochs", FitConfig().max_epochs))
 
             def listen(epoch: Epoch) -> None:
@@ -165,7 +171,9 @@ class Forecaster:
                 if on_epoch is not None:
                     on_epoch(epoch)
 
-            outcome = fitted(suite, table=table, device=self.device, refit=refit, on_epoch=listen)
+            how: dict[str, Any] = {"table": table, "device": self.device, "refit": refit}
+            outcome = fitted(suite, **how, tracking=tracking, on_epoch=listen)
+            outcome.end_tracking()
         self._fitted, self._saved, self.table = outcome, outcome.saved, table
         return self
 

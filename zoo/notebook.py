@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from zoo.inline import in_folder, is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
 from zoo.report.evidence import judged, stored_of
+from zoo.report.folder import report_run
 from zoo.report.formats import as_text
 from zoo.report.pictures import board_figures
 from zoo.report.summary import summary_frame
@@ -29,6 +30,7 @@ from zoo.run.executor import Event
 from zoo.run.predictions import Stored
 from zoo.run.results import results
 from zoo.suite import suite_of
+from zoo.tracking.tracking import tracking_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,6 +165,7 @@ def bench(
     out: str | Path | None = None,
     jobs: int | None = None,
     progress: bool = True,
+    track: str | None = None,
     on_event: Callable[[Event], None] | None = None,
     **problem: Any,
 ) -> Results:
@@ -172,7 +175,8 @@ def bench(
     columns], or what zoo.cases returns; targets: what to forecast, needed where there are several columns, and none
     where sequences are classified (case, label: as zoo.load takes them); models: names, or ["all"]; fit:
     settings of FitConfig; params: of variants, by name; out: folder of the results, where the same call goes on after
-    an interruption (default: one that lasts as long as the results); on_event: called with an Event when a run begins,
+    an interruption (default: one that lasts as long as the results); track: `tensorboard:DIR` or `mlflow:URI`, which
+    gets each run, its curves and the report; on_event: called with an Event when a run begins,
     with each of its epochs (event.epoch: its number, train_loss and valid_loss) and with its row; problem: further
     settings of a suite's [problem], such as split, scaler, normalise, quantiles, conformal, adaptive, direction,
     calendar, known, folds and sliding.
@@ -195,7 +199,7 @@ def bench(
         "fit": dict(fit or {}),
         "models": {name: dict(own) for name, own in (params or {}).items()},
     }
-    how = {"jobs": jobs, "progress": progress, "on_event": on_event}
+    how = {"jobs": jobs, "progress": progress, "track": track, "on_event": on_event}
     return in_folder(out, lambda folder: _bench(data, targets, folder, models, seeds, settings, **how))
 
 
@@ -209,6 +213,7 @@ def _bench(
     *,
     jobs: Any,
     progress: Any,
+    track: Any,
     on_event: Any,
 ) -> Results:
     source, columns = source_of(data, folder)
@@ -228,12 +233,14 @@ def _bench(
     }
     from rich.progress import Progress
 
-    with Progress(disable=not (progress and is_watched())) as bar:
+    suite = suite_of(whole, "zoo.bench")
+    with Progress(disable=not (progress and is_watched())) as bar, tracking_of(track, suite.name) as tracking:
         run = run_suite(
-            suite_of(whole, "zoo.bench"), folder, jobs=jobs, on_plan=lambda plan: _listener(bar, plan, on_event)
+            suite, folder, jobs=jobs, tracking=tracking, on_plan=lambda plan: _listener(bar, plan, on_event)
         )
-    if run.is_stopped:
-        raise KeyboardInterrupt
+        if run.is_stopped:
+            raise KeyboardInterrupt
+        tracking.log(partial(report_run, folder, suite.name))
     return Results(folder, frozenset(row.key for row in run.rows))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from zoo import __version__
-from zoo.errors import Diverged, InputError, PluginWarning, plain
+from zoo.errors import Diverged, InputError, PluginWarning, TrackingWarning, plain
 
 app = typer.Typer(
     add_completion=False,
@@ -88,8 +88,8 @@ _python_warning_text = warnings.formatwarning
 def _warning_text(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """One line for a plugin that was skipped; other warnings as Python prints them."""
-    if issubclass(category, PluginWarning):
+    """One line for a plugin that was skipped and a tracker that failed; other warnings as Python prints them."""
+    if issubclass(category, PluginWarning | TrackingWarning):
         return f"zoo: {plain(str(message))}\n"
     return _python_warning_text(message, category, filename, lineno, line)
 

@@ -1,6 +1,7 @@
 """zoo bench: a suite to rows and a report."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,7 @@ def bench(
     ] = False,
     out: Annotated[Path | None, option(options.OUTPUT, "Output folder (default: results/NAME).")] = None,
     minimum_skill: options.MinimumSkill = "0.5%",
+    track: options.Track = None,
     as_json: options.Json = False,
 ) -> None:
     """Run a suite, every variant on a data file, or a benchmark; repeat the command to resume a stopped run."""
@@ -67,7 +69,7 @@ def bench(
     if engine == "local":
         start_early("zoo.run.worker")
     from zoo.cli.meter import Meter
-    from zoo.report.folder import write_report
+    from zoo.report.folder import report_run, write_report
     from zoo.run.bench import run_suite
     from zoo.run.engine import engine_of
     from zoo.run.many import run_suites
@@ -86,9 +88,11 @@ def bench(
         "jobs": jobs,
         "cell_timeout": cell_timeout,
         "force": force,
-        "command": options.typed_line(),
+        "command": options.typed_line(track=track),
     }
-    with progress_line() as bar, engine_of(engine, needs) as shared["engine"]:
+    tracked = options.tracked(track, *(suite.name for suite in suites))
+    with tracked as tracking, progress_line() as bar, engine_of(engine, needs) as shared["engine"]:
+        shared["tracking"] = tracking
         if is_many:
             folder, meter = out or Path("results"), Meter(bar)
             runs = []
@@ -102,12 +106,15 @@ def bench(
                 runs.append(run)
                 if not run.is_stopped:
                     write_report(folder / suite.name, minimum_skill=least)
+                    tracking.log(partial(report_run, folder / suite.name, suite.name, minimum_skill=least))
             cells = meter.total
         else:
             (suite,) = suites
             folder = out or Path("results") / (f"{suite.name}-tuned" if tuned else suite.name)
             runs = [run_suite(suite, folder, tuned=tuned, **shared, on_plan=Meter(bar).planned)]
             cells = runs[0].cells
+            if not runs[0].is_stopped:
+                tracking.log(partial(report_run, folder, suite.name, minimum_skill=least))
     if runs[-1].is_stopped:
         done = sum(len(run.rows) for run in runs)
         print(f"stopped: {done} of {cells} cells are done; repeat the command to resume", file=sys.stderr)

@@ -54,6 +54,7 @@ def fit(
         bool, option(options.MODELS, "Train once more on all rows, for the epochs that were best.", "--refit")
     ] = False,
     device: options.Device = "auto",
+    track: options.Track = None,
     as_json: options.Json = False,
 ) -> None:
     """Train one variant and save the model; --split 0.9,0.1,0 trains up to the newest rows and scores nothing."""
@@ -75,15 +76,16 @@ def fit(
     else:
         changes["run"] = {"models": [name], "seeds": [seed or 0]}
         suite = options.suite_from(source, changes, settings or [])
-    with Console(stderr=True).status("starting") as status:
+    with options.tracked(track, suite.name) as tracking, Console(stderr=True).status("starting") as status:
         outcome = fit_and_save(
             suite,
             out,
             device=device,
             tuned=tuned,
             refit=refit,
-            command=options.typed_line(),
+            command=options.typed_line(track=track),
             fingerprint=fingerprint,
+            tracking=tracking,
             on_epoch=lambda epoch: status.update(_epoch_text(epoch)),
         )
     options.print_notes(outcome["notes"])

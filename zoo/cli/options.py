@@ -4,7 +4,8 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.data.cases import Cases
     from zoo.data.table import Table
     from zoo.suite import Suite
+    from zoo.tracking.tracking import Tracking
 
 # Panels of --help.
 FORECAST, COLUMNS, MODELS, RUN, OUTPUT = (
@@ -67,6 +69,10 @@ Needs = Annotated[
 ]
 MinimumSkill = Annotated[
     str, option(OUTPUT, "The least gain over naive that matters, such as 1% or 0.01.", "--minimum-skill")
+]
+Track = Annotated[
+    str | None,
+    option(OUTPUT, "Send runs to a tracker too: tensorboard:DIR, mlflow or mlflow:URI.", "--track"),
 ]
 Json = Annotated[bool, option(OUTPUT, "Print JSON.", "--json")]
 
@@ -242,10 +248,22 @@ def _slug(path: Path) -> str:
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name)[:100].strip("-.") or "data"
 
 
-def typed_line(replacements: dict[str, str] | None = None) -> str:
+@contextmanager
+def tracked(track: str | None, *suites: str) -> "Iterator[Tracking]":
+    """The tracking of --track, for runs of these suites; it says at its end how many have arrived."""
+    from zoo.tracking.tracking import tracking_of
+
+    with tracking_of(track, *suites) as tracking:
+        yield tracking
+    if tracking.tracker is not None and tracking.error is None:
+        print_notes([f"{tracking.shown} has {tracking.fresh} new run{'s' * (tracking.fresh != 1)}"])
+
+
+def typed_line(replacements: dict[str, str] | None = None, track: str | None = None) -> str:
     """The command line as the user typed it, without --debug and --force.
 
-    replacements: texts that must not be stored, such as a password, and what stands in their place. An absolute --out
+    replacements: texts that must not be stored, such as a password, and what stands in their place; track: of --track,
+    whose user and password must not be stored. An absolute --out
     is cut to the folder's name, because rows travel between machines.
     """
     typed = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--force")]
@@ -255,6 +273,10 @@ def typed_line(replacements: dict[str, str] | None = None) -> str:
         elif number and typed[number - 1] == "--out":
             typed[number] = _portable(argument)
     line = shlex.join(["zoo", *typed])
+    if track is not None:
+        from zoo.tracking.tracking import hidden
+
+        replacements = {**(replacements or {}), track: hidden(track)}
     for secret, instead in (replacements or {}).items():
         line = line.replace(shlex.quote(secret), shlex.quote(instead)).replace(secret, instead)
     return line

@@ -76,6 +76,7 @@ def tune(
         Path | None,
         study_option("Output folder; each of several variants gets a folder in it (default: results/tune)."),
     ] = None,
+    track: options.Track = None,
     as_json: options.Json = False,
 ) -> None:
     """Search hyperparameters on validation rows, each variant on the same budget; repeat the command to resume."""
@@ -96,11 +97,14 @@ def tune(
     suite, variants = options.suite_from(source, changes, []), options.names_in(names) or []
     studies = studies_of(suite, variants, out, fix=_settings("--fix", fix), ranges=_settings("--range", ranges))
     options.print_notes(studies.notes)
-    stop, command = threading.Event(), options.typed_line({storage: storage_name(storage, None)} if storage else {})
+    secret = {storage: storage_name(storage, None)} if storage else {}
+    stop, command = threading.Event(), options.typed_line(secret, track)
     bar = progress_line()
     shared: dict[str, Any] = {"storage": storage, "study": study, "jobs": jobs, "command": command}
-    with bar if sys.stderr.isatty() else nullcontext(), engine_of(engine, needs) as measured_by:
-        results = tune_all(studies, on_event=_listener(studies, bar), stop=stop, engine=measured_by, **shared)
+    shown = bar if sys.stderr.isatty() else nullcontext()
+    tracked = options.tracked(track, *(f"{study or studies.suite}-{name}" for name in studies.plans))
+    with tracked as shared["tracking"], shown, engine_of(engine, needs) as shared["engine"]:
+        results = tune_all(studies, on_event=_listener(studies, bar), stop=stop, **shared)
     if stop.is_set():
         counts = ", ".join(f"{name} {result.cost.trials} of {result.plan.trials}" for name, result in results.items())
         print(f"stopped after trials: {counts or 'none'}; repeat the command to resume", file=sys.stderr)

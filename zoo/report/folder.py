@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ from zoo.files import check_contents, remove_picture, write_text
 from zoo.report.board import MINIMUM_SKILL, Board
 from zoo.report.chart import Figure, png
 from zoo.report.evidence import judged
+from zoo.report.formats import as_text
 from zoo.report.leaderboard import RANKS, leaderboard, leaderboard_markdown
 from zoo.report.markdown import markdown
 from zoo.report.pictures import PICTURES, board_figures, ranks
@@ -20,7 +21,9 @@ from zoo.report.speed_pictures import PICTURES as SPEED_PICTURES
 from zoo.report.speed_pictures import speed_charts
 from zoo.run.results import results
 from zoo.run.store import read_rows
+from zoo.run.tracked import group_run
 from zoo.throughput.table import speed_rows
+from zoo.tracking.run import Run
 
 OURS = re.compile("|".join([*(rf"{name}(-\d+)?\.png" for name in PICTURES), *map(re.escape, SPEED_PICTURES)]))
 
@@ -48,6 +51,16 @@ def write_report(folder: Path, *, minimum_skill: float = MINIMUM_SKILL) -> Folde
         raise InputError(f"cannot write pictures to {folder}: {error.strerror}") from error
     write_text(folder / "report.md", markdown(report.boards, frame.attrs["left_out"], list(figures), speed))
     return report
+
+
+def report_run(folder: Path, suite: str, *, minimum_skill: float = MINIMUM_SKILL) -> Run:
+    """What a tracker shows of a whole folder: its report, as Markdown and as the page."""
+    frame = results(folder)
+    texts = {
+        "report.md": as_text(frame, "md", minimum_skill=minimum_skill),
+        "report.html": as_text(frame, "html", minimum_skill=minimum_skill),
+    }
+    return replace(group_run(folder, suite), state="finished", texts=texts)
 
 
 def draw(figures: Mapping[str, Figure], folder: Path) -> None:

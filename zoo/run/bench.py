@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from zoo.cell import AccuracyRow, Cell
@@ -12,8 +13,10 @@ from zoo.run import environment, executor
 from zoo.run.engine import Engine
 from zoo.run.executor import Event
 from zoo.run.store import RowStore
+from zoo.run.tracked import group_run, row_run
 from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.suite import Suite, expand
+from zoo.tracking.tracking import NOWHERE, Tracking
 
 Expanded = tuple[list[Cell], Data]
 
@@ -48,14 +51,15 @@ def run_suite(
     command: str | None = None,
     expanded: Expanded | None = None,
     engine: Engine = executor,
+    tracking: Tracking = NOWHERE,
     on_plan: Callable[[Plan], Callable[[Event], None]] = lambda _: lambda _: None,
 ) -> SuiteRun:
     """Measure the cells of a suite that have no row in `folder` yet (all of them with force).
 
     tuned: a folder that zoo tune wrote; its variants run with their tuned settings too, over the same seeds. command:
     stored in the rows. cell_timeout: seconds after which a cell is ended and fails. expanded: what expand(suite) gave,
-    where the caller has it. engine: where cells are measured. on_plan: called once with the plan; it returns the
-    listener for all events.
+    where the caller has it. engine: where cells are measured. tracking: gets each row the moment it is stored, and what
+    it lacks of earlier ones. on_plan: called once with the plan; it returns the listener for all events.
     Raises InputError for a wrong request before anything is written. Ctrl-C ends the run early; the same call goes on.
     """
     if jobs is not None and jobs < 1:
@@ -80,7 +84,15 @@ def run_suite(
                 store.append(row.model_copy(update={"tuning": cell.tuning}))
         if len(waiting) < len(cells):
             notes.append(f"{len(cells) - len(waiting)} of {len(cells)} cells already have rows (--force reruns them)")
-        on_event = on_plan(Plan(tuple(cells), tuple(waiting), (*store.notes, *notes)))
+        group = group_run(folder, suite.name)
+        tracking.begin(group)
+        listen = on_plan(Plan(tuple(cells), tuple(waiting), (*store.notes, *notes)))
+
+        def on_event(event: Event) -> None:
+            if event.row is not None:
+                tracking.log(partial(row_run, event.row, folder, group))
+            listen(event)
+
         context = {"commit": environment.commit(), "command": command}
         is_stopped = False
         try:
@@ -90,6 +102,8 @@ def run_suite(
         rows = [row for cell in cells if isinstance(row := store.rows.get(cell.key), AccuracyRow)]
         if is_stopped:
             rows = [row for row in rows if row.error is None]
+        for row in rows:
+            tracking.log(partial(row_run, row, folder, group))
         return SuiteRun(tuple(rows), len(cells), is_stopped)
     finally:
         store.close()

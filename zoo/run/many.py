@@ -13,6 +13,7 @@ from zoo.run.executor import Event
 from zoo.run.pace import expected_seconds
 from zoo.run.store import read_rows
 from zoo.suite import Suite, expand
+from zoo.tracking.tracking import NOWHERE, Tracking
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def run_suites(
     force: bool = False,
     command: str | None = None,
     engine: Engine = executor,
+    tracking: Tracking = NOWHERE,
     on_start: Callable[[SuitesPlan], None] = lambda _: None,
     on_plan: Callable[[Suite, Plan], Callable[[Event], None]] = lambda _suite, _plan: lambda _: None,
 ) -> Iterator[tuple[Suite, SuiteRun]]:
@@ -66,6 +68,7 @@ def run_suites(
             force=force,
             command=command,
             engine=engine,
+            tracking=tracking,
             expanded=parts,
             on_plan=lambda plan, suite=suite: on_plan(suite, plan),  # type: ignore[misc]
         )

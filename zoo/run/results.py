@@ -48,7 +48,7 @@ def results(*folders: str | Path) -> pd.DataFrame:
 
 def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
     """Rows as one table, see results."""
-    frame = pd.DataFrame([{**_flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
+    frame = pd.DataFrame([{**flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
     names = list(frame.columns)
     nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
     empty = {name for name in nested.intersection(names) if frame[name].isna().all()}  # None in every row
@@ -66,11 +66,12 @@ def newest_code(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[code == rows["variant"].map(newest)]
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by the names of the columns."""
+    columns: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict) and name not in WHOLE:
-            flat |= _flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}.")
+            columns |= flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}.")
         elif value is not None or name not in (*BARE, "targets"):  # metrics of a failed row, targets of metrics
-            flat[f"{prefix}{name}"] = value
-    return flat
+            columns[f"{prefix}{name}"] = value
+    return columns

@@ -15,9 +15,11 @@ from zoo.layers.model import Model
 from zoo.registry import variant
 from zoo.run import environment
 from zoo.run.serving import THREADS
+from zoo.run.tracked import Training
 from zoo.run.tuned import read_tuned, tuned_cells
 from zoo.run.worker import naive_of, trained
 from zoo.suite import Suite, expand, prepare_from
+from zoo.tracking.tracking import NOWHERE, Tracking
 from zoo.train.descent import Epoch
 from zoo.train.evaluate import evaluate
 from zoo.train.step import torch_threads
@@ -34,6 +36,12 @@ class Fitted:
     data: Data
     tested: tuple[Model, Data]
     about: dict[str, Any]
+    training: Training
+
+    def end_tracking(self, texts: dict[str, str] | None = None) -> None:
+        """Give the tracker the figures, and texts by the names of their files."""
+        count = sum(parameter.numel() for parameter in self.model.parameters())
+        self.training.end({**self.about, "parameter_count": count}, texts or {})
 
     @property
     def saved(self) -> SavedModel:
@@ -49,6 +57,7 @@ def fit_and_save(suite: Suite, folder: Path, **how: Any) -> dict[str, Any]:
     check_model_folder(folder)
     outcome = fitted(suite, **how)
     write_model(outcome.saved, folder)
+    outcome.end_tracking({"model.json": (folder / "model.json").read_text(encoding="utf-8")})
     return outcome.about
 
 
@@ -61,6 +70,7 @@ def fitted(
     refit: bool = False,
     command: str | None = None,
     fingerprint: str | None = None,
+    tracking: Tracking = NOWHERE,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Fitted:
     """The model of the suite's one cell, trained, with the figures of training and test.
@@ -69,7 +79,7 @@ def fitted(
     so that both give the same model. table: what the suite's source holds, where it is loaded. tuned: a folder that zoo
     tune wrote, whose settings are used. refit: train once more, on all rows, for as many epochs as served validation
     best; the figures are those of the first training. fingerprint: of the data that the settings were chosen on; a note
-    says where they are others. Raises InputError before training.
+    says where they are others. tracking: gets each epoch; whoever calls ends it. Raises InputError before training.
     """
     cells, data = expand(suite, device=device, needs_test=False, table=table)
     if len(cells) > 1:
@@ -82,13 +92,20 @@ def fitted(
         raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
     is_changed = fingerprint is not None and fingerprint != data.fingerprint
     changed = "the data differ from those of the run that the settings come from" if is_changed else None
+    training = Training(tracking, suite.name, cell, command)
+
+    def listen(epoch: Epoch) -> None:
+        training.on_epoch(epoch)
+        if on_epoch is not None:
+            on_epoch(epoch)
+
     with torch_threads(THREADS):
-        model, history = trained(cell, data, on_epoch)
+        model, history = trained(cell, data, listen)
         naive = naive_of(data) if data.problem.task != "forecast" else None
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
         tested, seen, rows = (model, data), data.split.train_end, data.rows
         if refit and history.best_epoch:
-            model, data = trained_on_all(cell, suite, history.best_epoch, on_epoch, table)
+            model, data = trained_on_all(cell, suite, history.best_epoch, listen, table)
             seen = rows = data.split.train_end
     about = {
         "variant": cell.variant,
@@ -106,7 +123,7 @@ def fitted(
         "commit": environment.commit(),
         "command": command,
     }
-    return Fitted(cell, model, data, tested, about)
+    return Fitted(cell, model, data, tested, about, training)
 
 
 def trained_on_all(

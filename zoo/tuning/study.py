@@ -22,6 +22,7 @@ from zoo.registry import named
 from zoo.run import executor
 from zoo.run.engine import Engine
 from zoo.suite import Suite, chosen_models, prepare_from
+from zoo.tracking.tracking import NOWHERE, Tracking, tracking_of
 from zoo.train.config import FitConfig
 from zoo.tuning.crew import crew_of
 from zoo.tuning.files import write_files
@@ -30,6 +31,7 @@ from zoo.tuning.result import StudyResult, cost_of
 from zoo.tuning.search import StudySettings, applicable
 from zoo.tuning.storage import REQUEST, cause_of, opened_storage, storage_name
 from zoo.tuning.supervisor import Supervisor, TrialEvent, wait_for
+from zoo.tuning.tracked import ended_run, study_run, trial_run
 
 Listener = Callable[[str, TrialEvent], None]  # called with the variant and the event
 
@@ -44,6 +46,7 @@ def tune(
     jobs: int | None = None,
     engine: Engine = executor,
     command: str | None = None,
+    track: str | Tracking | None = None,
     on_event: Callable[[TrialEvent], None] = lambda _: None,
     stop: threading.Event | None = None,
     **settings: Any,
@@ -54,8 +57,9 @@ def tune(
     fix and ranges, see StudySettings. study_name: by default the variant; a study of the same name in the same storage
     goes on. storage: an Optuna URL, otherwise a database in `out`, otherwise memory. out: gets best.json, trials.jsonl
     and pictures. jobs: workers, where the engine has them; None trains in this process. One job with a seed gives the
-    same trials every time, also when it was interrupted; several jobs do not. command: stored in best.json. on_event:
-    called with every TrialEvent; stop: set it to end the study early.
+    same trials every time, also when it was interrupted; several jobs do not. command: stored in best.json. track:
+    `tensorboard:DIR` or `mlflow:URI`, which gets each trial. on_event: called with every TrialEvent; stop: set it to
+    end the study early.
     Raises InputError for a wrong request, before anything runs.
     """
     expect("variant", variant, str, "the name of a variant")
@@ -75,9 +79,20 @@ def tune(
             f"worker processes do not import {plan.code.name}, which registers '{variant}': leave out jobs"
         )
     try:
-        with quiet(), opened_storage(storage, folder) as trials:
-            study = _opened_study(trials, name, plan)
-            supervisor = Supervisor(plan, name, trials, on_event, stop or threading.Event())
+        with quiet(), tracking_of(track, name) as tracking, opened_storage(storage, folder) as trials:
+            study, stop = _opened_study(trials, name, plan), stop or threading.Event()
+            group = study_run(name, storage, folder)
+            tracking.begin(group)
+            losses: dict[int, dict[int, float]] = {}  # by trial and epoch
+
+            def listen(event: TrialEvent) -> None:
+                if event.epoch is not None and event.valid_loss is not None:
+                    losses.setdefault(event.number, {})[event.epoch] = event.valid_loss
+                if event.trial is not None:
+                    tracking.log(partial(trial_run, plan, event.trial, group, losses.pop(event.number, None)))
+                on_event(event)
+
+            supervisor = Supervisor(plan, name, trials, listen, stop)
             try:
                 if jobs is None:
                     supervisor.run_here()
@@ -88,6 +103,11 @@ def tune(
                 if folder is not None:
                     notes = write_files(result, folder, storage=storage_name(storage, folder), command=command)
                     result = replace(result, notes=(*result.notes, *notes))
+            for trial in study.get_trials():
+                if trial.state.is_finished():
+                    tracking.log(partial(trial_run, plan, trial, group))
+            if not stop.is_set():
+                tracking.log(partial(ended_run, result, folder, group))
             return result
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         raise InputError(
@@ -153,13 +173,14 @@ def tune_all(
     jobs: int | None = None,
     engine: Engine = executor,
     command: str | None = None,
+    tracking: Tracking = NOWHERE,
 ) -> dict[str, StudyResult]:
     """The results by variant, of those that began.
 
     study: the studies are called <study>-<variant>, by default after the suite. Several variants run side by side,
-    each one trial after the other, as many as there are jobs; jobs beyond that go to workers inside a study. Ctrl-C
-    sets `stop` and ends the studies early; the same call goes on. Raises InputError for a folder that contains another
-    study when it is that variant's turn, and the others then stop too.
+    each one trial after the other, as many as there are jobs; jobs beyond that go to workers inside a study.
+    tracking: gets the trials. Ctrl-C sets `stop` and ends the studies early; the same call goes on. Raises InputError
+    for a folder that contains another study when it is that variant's turn, and the others then stop too.
     """
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be >= 1, got {jobs}")
@@ -177,6 +198,7 @@ def tune_all(
                 jobs=max(1, jobs // count),
                 engine=engine,
                 command=command,
+                track=tracking,
                 on_event=partial(on_event, name),
                 stop=stop,
                 **dict(plan.settings),
