@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import zoo
+from tests.cases import made_cases
 from tests.conftest import run_zoo_here
 from zoo.train.export import export
 
@@ -20,16 +21,50 @@ TASKS = {
     "instance": {"targets": ["close"], "normalise": "instance"},
     "interval": {"targets": ["close"], "quantiles": (0.1, 0.5, 0.9), "horizon": 2},
     "direction": {"targets": ["close"], "direction": True},
+    "calendar": {"calendar": ["weekday", "month"], "horizon": 2},
+    "logarithms and a calendar": {"scaler": "log", "large": 1000.0, "calendar": ["weekday"]},
+    "marks": {"targets": ["close"], "missing": "mask", "normalise": "instance", "gaps": True},
+    "hampel": {"outliers": "hampel"},
+    "adaptive": {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "adaptive": True, "horizon": 2},
 }
 
 
 def kept(prices, folder, name="gru", hidden_size=8, **how):
     prices[["open", "high", "low", "close"]] *= how.pop("large", 1.0)
-    data = zoo.prepare(zoo.load(prices), **{"targets": ["close"], **how})
+    if how.pop("gaps", False):
+        prices.loc[[4, 100, 101, 299], ["volume", "open"]] = np.nan
+    return fitted(zoo.prepare(zoo.load(prices), **{"targets": ["close"], **how}), folder, name, hidden_size)
+
+
+def fitted(data, folder, name="gru", hidden_size=8):
     model = zoo.create(name, data.problem, hidden_size=hidden_size)
     zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2))
     zoo.save(model, folder, data, variant=name, params={"hidden_size": hidden_size})
     return zoo.load_model(folder)
+
+
+def shops(rows=150, horizon=3):
+    """Two series on scales of their own, with gaps; what is planned is known of `horizon` further rows."""
+    random, frames = np.random.default_rng(0), []
+    for shop, scale in (("south", 1.0), ("north", 1000.0)):
+        day = np.arange(rows + horizon)
+        frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=len(day)), "shop": shop})
+        frame["sales"] = scale * (5 + np.sin(day / 3) + 0.1 * random.normal(size=len(day)))
+        frame["visits"] = scale * random.normal(size=len(day))
+        frame["weather"] = random.choice(["dry", "wet"], size=len(day))
+        frame["price"] = scale * random.normal(10, 1, size=len(day))
+        frame["plan"] = random.choice(["none", "sale"], size=len(day))
+        frame.loc[[20, 60, 61], "visits"] = np.nan
+        frame.loc[rows:, ["sales", "visits", "weather"]] = None
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+PLANNED = {"targets": ["sales"], "channels": ["sales", "visits"], "horizon": 3, "known": ["price", "plan"]}
+MUCH = {
+    **PLANNED, "categories": ["weather", "plan"], "calendar": ["weekday"], "missing": "mask", "outliers": "clip",
+    "quantiles": (0.1, 0.5, 0.9),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -40,6 +75,66 @@ def test_onnx_gives_the_forecasts_of_the_model_after_every_row(prices, tmp_path,
     table = zoo.load(prices)
     own = zoo.OnnxModel(tmp_path / "model.onnx").forecast_next(table, origin="all")
     pd.testing.assert_frame_equal(own, zoo.forecast_next(saved, table, origin="all"), rtol=1e-5)
+
+
+@pytest.mark.parametrize("series", [None, "shop"])
+def test_onnx_reads_what_is_known_kinds_marks_and_each_series_in_its_own_units(tmp_path, series):
+    frame = shops() if series else shops().query("shop == 'south'").drop(columns="shop")
+    how = {**MUCH, "categories": [*MUCH["categories"], *([series] if series else [])]}
+    saved = fitted(zoo.prepare(frame, series=series, **how), tmp_path / "model")
+    assert export(saved, tmp_path / "model.onnx").difference <= 1e-5
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    table = zoo.load(frame, **exported.file.reading)
+    for origin in (None, "all"):
+        expected = zoo.forecast_next(saved, table, origin=origin)
+        pd.testing.assert_frame_equal(exported.forecast_next(table, origin=origin), expected, rtol=1e-5)
+    last = exported.forecast_next(table)
+    assert list(last["time"]) == list(pd.date_range("2024-05-30", periods=3)) * (2 if series else 1)
+    for column, value in (("price", 0.0), ("plan", "unknown"), ("weather", "unknown"), ("visits", 1.0)):
+        other = zoo.load(frame.assign(**{column: frame[column].where(frame[column].isna(), value)}), **saved.reading)
+        assert np.abs(exported.forecast_next(other)["sales"] - last["sales"]).max() > 1e-6, column
+    with pytest.raises(zoo.InputError, match="price, plan must be known for the 3 steps after 2024-05-29"):
+        exported.forecast_next(zoo.load(frame[frame["date"] < "2024-06-01"], **saved.reading))
+    with pytest.raises(zoo.InputError, match="the model is of (several|one) series: (name|leave)"):
+        exported.forecast_next(zoo.load(frame.iloc[:153], series=None if series else "plan"))
+
+
+def test_windows_of_several_series_are_forecast_by_the_names_of_these(tmp_path):
+    frame = shops(horizon=0).drop(columns=["weather", "plan", "price"]).dropna()
+    saved = fitted(zoo.prepare(frame, series="shop", targets=["sales"]), tmp_path / "model")
+    export(saved, tmp_path / "model.onnx")
+    export(saved, tmp_path / "model.pt2", to="pt2")
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    windows = {name: rows[["sales", "visits"]].to_numpy()[-7:] for name, rows in frame.groupby("shop")}
+    order = ["south", "north", "south"]
+    x = np.stack([windows[name] for name in order])
+    expected = zoo.forecast_next(saved, zoo.load(frame, series="shop")).set_index("shop")["sales"]
+    forecasts = exported.forecasts(x, series=order)[:, 0, 0]
+    np.testing.assert_allclose(forecasts, expected[order], rtol=1e-5)
+    places = torch.tensor([list(saved.file.series).index(name) for name in order])
+    raw = torch.export.load(tmp_path / "model.pt2").module()(torch.from_numpy(x), places)
+    np.testing.assert_allclose(raw[:, 0, 0].numpy(), expected[order], rtol=1e-5)
+    with pytest.raises(zoo.InputError, match="the model is of several series: name that of each window"):
+        exported.forecasts(x)
+    with pytest.raises(zoo.InputError, match="unknown series 'nord'.*did you mean 'north'"):
+        exported.forecasts(x[:1], series=["nord"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "minirocket", "ridge"])
+@pytest.mark.parametrize("steps", [(16, 16), (9, 16)], ids=["equal", "unequal"])
+def test_onnx_gives_the_probabilities_of_the_model(tmp_path, steps, name):
+    cases = made_cases(steps=steps)
+    data = zoo.prepare(cases, split=(0.8, 0.2, 0))
+    try:
+        model = zoo.create(name, data.problem)
+    except zoo.InputError:
+        pytest.skip("it classifies no sequences of several lengths")
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2))
+    zoo.save(model, tmp_path / "model", data, variant=name)
+    saved = zoo.load_model(tmp_path / "model")
+    export(saved, tmp_path / "model.onnx")
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    pd.testing.assert_frame_equal(exported.classify(cases), zoo.classify(saved, cases), rtol=0, atol=1e-5)
 
 
 def test_torch_export_gives_the_forecasts_of_the_model(prices, tmp_path):
@@ -70,14 +165,8 @@ def test_the_command_forecasts_from_onnx_without_torch(prices, prices_csv, tmp_p
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_no_file(prices, prices_csv, tmp_path):
-    panel = pd.concat([prices.assign(symbol="a"), prices.assign(symbol="b")])
-    data = zoo.prepare(zoo.load(panel, series="symbol"), targets=["close"])
-    zoo.save(zoo.create("naive", data.problem), tmp_path / "panel", data, variant="naive")
-    kept(prices, tmp_path / "calendar", calendar=["weekday"])
     kept(prices, tmp_path / "proj", name="proj-lstm", hidden_size=40)
     for folder, message in (
-        ("panel", "is of several series"),
-        ("calendar", "has a calendar among its inputs"),
         ("proj", "variant 'proj-lstm' cannot be exported to onnx: its LSTM operator has no recurrent projection"),
     ):
         ended = run_zoo_here("export", tmp_path / folder, "--out", tmp_path / "m.onnx")
