@@ -26,6 +26,7 @@ FORMATS = ("onnx", "pt2")
 CLOSE = 1e-5  # in scaled units, of forecasts of about 1
 CHECKED = 32  # windows
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+RECURRENT = (torch.ops.aten.lstm.input, torch.ops.aten.gru.input, torch.ops.aten.rnn_tanh.input)
 
 
 class RawModel(nn.Module):
@@ -114,6 +115,8 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
     checked = [inputs, *([(inputs[0][:, : problem.shortest],)] if is_any_length else [])]
     expected = torch.cat([model(*each) for each in checked])
     buffer = io.BytesIO()
+    for operator in RECURRENT:  # an earlier export in this process leaves a way there that goes step by step
+        operator._dispatch_cache.clear()
     try:
         with quiet(), torch.no_grad():
             if to == "pt2":
@@ -156,7 +159,9 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
 def _check(saved: SavedModel, to: str) -> None:
     if to == "onnx":
         if reason := variant(saved.file.variant).limits.get("onnx"):
-            raise InputError(f"variant '{saved.file.variant}' cannot be exported to onnx: {reason}")
+            raise InputError(
+                f"variant '{saved.file.variant}' cannot be exported to onnx: {reason}; keep the model folder"
+            )
         missing = [package for package in PACKAGES if find_spec(package) is None]
         if missing:
             raise InputError(f"exporting to onnx needs {', '.join(missing)}: pip install 'lstm-zoo[export]'")
