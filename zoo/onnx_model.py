@@ -54,11 +54,12 @@ class OnnxModel:
             raise InputError(
                 f"{name} was exported by another version of zoo ({reason(error, ModelFile)}): export the model again"
             ) from error
+        self.places = {name: place for place, name in enumerate(self.file.series)}
 
     def run(self, x_BLC: np.ndarray, place_B: np.ndarray | None = None) -> np.ndarray:
         """What the file gives of raw windows and, of several series, the place of each window's among them."""
-        feed = {"x": x_BLC, "series": place_B}
-        (forecast,) = self.session.run(None, {each.name: feed[each.name] for each in self.session.get_inputs()})
+        feed = {"x": x_BLC, "series": place_B} if self.places else {"x": x_BLC}
+        (forecast,) = self.session.run(None, feed)
         return np.asarray(forecast)
 
     def forecasts(self, x_BLC: np.ndarray, series: Sequence[str] | None = None) -> np.ndarray:
@@ -68,14 +69,15 @@ class OnnxModel:
         series: of a model of several, the name of each window's. Further channels come after the columns, in the order
         of file: calendar, known, categories, masked; they and outliers are as the model reads them, see docs/export.md.
         """
-        if (series is not None) != bool(self.file.series):
-            way_out = "name that of each window" if self.file.series else "leave out series"
-            raise InputError(f"the model is of {'several series' if self.file.series else 'one series'}: {way_out}")
-        places = {name: place for place, name in enumerate(self.file.series)}
-        if unseen := [name for name in series or () if name not in places]:
-            raise unknown("series", str(unseen[0]), list(places), "of the model")
-        place_B = np.array([places[name] for name in series or ()], dtype=np.int64)
-        return self.run(np.asarray(x_BLC, dtype=np.float64), place_B)
+        if (series is not None) != bool(self.places):
+            way_out = "name that of each window" if self.places else "leave out series"
+            raise InputError(f"the model is of {'several series' if self.places else 'one series'}: {way_out}")
+        x_BLC = np.asarray(x_BLC, dtype=np.float64)
+        if series is None:
+            return self.run(x_BLC)
+        if unseen := [name for name in series if name not in self.places]:
+            raise unknown("series", str(unseen[0]), list(self.places), "of the model")
+        return self.run(x_BLC, np.array([self.places[name] for name in series], dtype=np.int64))
 
     def forecast_next(self, table: Table, *, origin: str | None = None, missing: str | None = None) -> pd.DataFrame:
         """The horizon after the table's last row, or after earlier ones, as zoo.forecast_next gives it."""

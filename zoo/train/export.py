@@ -26,7 +26,7 @@ FORMATS = ("onnx", "pt2")
 CLOSE = 1e-5  # in scaled units, of forecasts of about 1
 CHECKED = 32  # windows
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-RECURRENT = (torch.ops.aten.lstm.input, torch.ops.aten.gru.input, torch.ops.aten.rnn_tanh.input)
+RECURRENT = (torch.ops.aten.lstm.input, torch.ops.aten.gru.input)
 
 
 class RawModel(nn.Module):
@@ -136,11 +136,10 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
     except InputError:
         raise
     except Exception as error:  # an exporter may raise anything
-        lengths = f" for sequences of {problem.shortest} to {problem.lookback} steps" if is_any_length else ""
-        cause = first_line(error.__cause__ or error)
-        raise InputError(
-            f"{saved.file.variant} cannot be exported to {to}{lengths} ({cause}): keep the model folder"
-        ) from error
+        why = f"({first_line(error.__cause__ or error)})"
+        if is_any_length:  # the exporter's own words are about shapes inside
+            why = f"for sequences of several lengths ({problem.shortest} to {problem.lookback} steps)"
+        raise InputError(f"{saved.file.variant} cannot be exported to {to} {why}: keep the model folder") from error
     unit: Tensor | float = model.scale_S1D[inputs[1] if len(inputs) > 1 else 0]
     if model.is_direction or model.is_classes:
         unit = 1.0
