@@ -18,9 +18,9 @@ import pandas as pd
 from scipy.stats import gmean
 
 import zoo
+from zoo.adaptive import adapted
 from zoo.benchmark import read_benchmark, shipped
 from zoo.suite import prepare_from, read_suite
-from zoo.train.adaptive import adapted
 from zoo.train.evaluate import scores
 
 RATES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)

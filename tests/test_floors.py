@@ -7,7 +7,7 @@ import pytest
 
 ROOMS = [
     "errors", "tracking", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins",
-    "problem", "data", "inline", "frames", "onnx_model", "metrics",
+    "problem", "data", "inline", "adaptive", "model_file", "frames", "ahead", "onnx_model", "metrics",
     "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "throughput",
     "tuning", "report", "selection", "notebook", "choice", "compared", "timed", "backtest", "forecaster",
     "window_regressor", "testing", "learn", "explanation", "cli",

@@ -5,20 +5,35 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from zoo.data.scaling import Scaler
 from zoo.data.spacing import next_times
 from zoo.errors import InputError
+from zoo.model_file import ModelFile
 
 MOVES = ("down", "flat", "up")  # endings of their columns
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What a network reads, row by row: scaled float32 [rows, C], or raw float64 [rows, C], in the data's units.
+
+    Further channels are the same in both. scaler: from one to the other; place: of the series among those of the model.
+    """
+
+    scaled: np.ndarray
+    raw: np.ndarray
+    scaler: Scaler
+    place: int = 0
+
+
+@dataclass(frozen=True)
 class Inputs:
-    """What a model sees of one series: scaled float32 [rows, C], the values of its channels and which of them were
+    """What a model sees of one series: the values of its channels and which of them were
     filled in [rows, channels], the times of the rows, and of the known rows that follow; is_whole: it takes no window
     with a filled value; before: rows before a lookback without which its outliers are not cleaned."""
 
     source: str
-    scaled: np.ndarray
+    rows: Rows
     values: np.ndarray
     is_filled: np.ndarray
     time: pd.DatetimeIndex | None
@@ -26,17 +41,6 @@ class Inputs:
     is_interpolated: bool = False
     is_whole: bool = False
     before: int = 0
-
-
-@dataclass(frozen=True)
-class FrameNames:
-    """What the columns of a frame are called by: the targets and their positions among the channels, the levels of
-    quantiles, and the task."""
-
-    targets: tuple[str, ...]
-    positions: tuple[int, ...]
-    levels: tuple[float, ...]
-    task: str
 
 
 def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
@@ -56,7 +60,7 @@ def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) ->
 
 
 def _every_end(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:
-    rows = len(inputs.scaled)
+    rows = len(inputs.values)
     if origin is not None and inputs.is_interpolated:
         raise InputError(
             "an interpolated gap knows the value behind it, so no earlier origin can be honest: choose --missing ffill"
@@ -89,30 +93,30 @@ def windows_before(rows: np.ndarray, ends: np.ndarray, lookback: int) -> np.ndar
 
 
 def frame_of(
-    forecasts_kTDQ: np.ndarray, ends: np.ndarray, inputs: Inputs, origin: object, names: FrameNames
+    forecasts_kTDQ: np.ndarray, ends: np.ndarray, inputs: Inputs, origin: object, file: ModelFile
 ) -> pd.DataFrame:
     """A row for each origin and step. Columns: origin (where one is named), step, time (where the rows are spaced), the
     targets with their quantiles, and with an origin their actual values, NaN where there are none yet or one was
     filled in."""
     rows, horizon = len(inputs.values), forecasts_kTDQ.shape[1]
-    levels = names.levels or (0.5,)
+    levels = file.problem.quantiles or (0.5,)
     endings = ["" if level == 0.5 else f"_q{100 * level:g}" for level in levels]
-    if names.task in ("direction", "move"):
-        endings = [f"_{move}" for move in (MOVES if names.task == "move" else MOVES[2:])]
-    columns = [name + ending for name in names.targets for ending in endings]
+    if file.problem.task in ("direction", "move"):
+        endings = [f"_{move}" for move in (MOVES if file.problem.flat else MOVES[2:])]
+    columns = [name + ending for name in file.targets for ending in endings]
     frame = pd.DataFrame(forecasts_kTDQ.reshape(len(ends) * horizon, -1), columns=columns)
     steps = np.tile(np.arange(1, horizon + 1), len(ends))
     places = np.repeat(ends, horizon) + steps - 1  # the row of each step
     if origin is not None:
-        for name, target in zip(names.targets, names.positions, strict=True):
+        for name, target in zip(file.targets, file.problem.targets, strict=True):
             actual = inputs.values[np.minimum(places, rows - 1), target]
             is_measured = (places < rows) & ~inputs.is_filled[np.minimum(places, rows - 1), target]
             frame[f"{name}_actual"] = np.where(is_measured, actual, np.nan)
     times = next_times(inputs.time, horizon) if inputs.later is None else inputs.later[:horizon]
     if inputs.time is not None and times is not None:
         whole = inputs.time.append(times)
-        frame.insert(0, "time" if "time" not in names.targets else "timestamp", whole[places])
-    frame.insert(0, "step" if "step" not in names.targets else "horizon_step", steps)
+        frame.insert(0, "time" if "time" not in file.targets else "timestamp", whole[places])
+    frame.insert(0, "step" if "step" not in file.targets else "horizon_step", steps)
     if origin is not None:
         seen = inputs.time[ends - 1] if inputs.time is not None else ends
         frame.insert(0, "origin", np.repeat(np.asarray(seen), horizon))

@@ -1,36 +1,23 @@
 """OnnxModel: an exported model in ONNX Runtime; nothing here needs torch."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
-from zoo.data.table import Table, clean, match_columns
-from zoo.errors import Diverged, InputError
+from zoo.ahead import classified, forecast_ahead
+from zoo.data.cases import Cases
+from zoo.data.table import Table
+from zoo.errors import InputError, unknown
 from zoo.files import read_input
-from zoo.frames import FrameNames, Inputs, ends_of, frame_of, windows_before
+from zoo.frames import Rows, windows_before
+from zoo.model_file import ModelFile
+from zoo.records import reason
 
 METADATA = "lstm-zoo"
-BATCH = 1024  # windows
-
-
-@dataclass(frozen=True)
-class About:
-    """What an exported file says of itself."""
-
-    variant: str
-    channels: tuple[str, ...]
-    targets: tuple[str, ...]
-    positions: tuple[int, ...]
-    lookback: int
-    horizon: int
-    task: str
-    quantiles: tuple[float, ...]
-    missing: str
-    source: str
 
 
 class OnnxModel:
@@ -61,36 +48,46 @@ class OnnxModel:
         text = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
         if text is None:
             raise InputError(f"{name} was not written by zoo export")
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()
-        }
-        self.about = About(**fields)
+        try:
+            self.file = ModelFile.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(
+                f"{name} was exported by another version of zoo ({reason(error, ModelFile)}): export the model again"
+            ) from error
+        self.places = {name: place for place, name in enumerate(self.file.series)}
 
-    def forecasts(self, x_BLC: np.ndarray) -> np.ndarray:
-        """Raw forecasts, float64 [B, T, D] (of quantiles [B, T, D, Q]), of raw windows [B, L, C]."""
-        (forecast,) = self.session.run(None, {"x": np.asarray(x_BLC, dtype=np.float64)})
+    def run(self, x_BLC: np.ndarray, place_B: np.ndarray | None = None) -> np.ndarray:
+        """What the file gives of raw windows and, of several series, the place of each window's among them."""
+        feed = {"x": x_BLC, "series": place_B} if self.places else {"x": x_BLC}
+        (forecast,) = self.session.run(None, feed)
         return np.asarray(forecast)
+
+    def forecasts(self, x_BLC: np.ndarray, series: Sequence[str] | None = None) -> np.ndarray:
+        """Raw forecasts, float64 [B, T, D] (of quantiles [B, T, D, Q], of classes their probabilities [B, K]), of raw
+        windows [B, L, C].
+
+        series: of a model of several, the name of each window's. Further channels come after the columns, in the order
+        of file: calendar, known, categories, masked; they and outliers are as the model reads them, see docs/export.md.
+        """
+        if (series is not None) != bool(self.places):
+            way_out = "name that of each window" if self.places else "leave out series"
+            raise InputError(f"the model is of {'several series' if self.places else 'one series'}: {way_out}")
+        x_BLC = np.asarray(x_BLC, dtype=np.float64)
+        if series is None:
+            return self.run(x_BLC)
+        if unseen := [name for name in series if name not in self.places]:
+            raise unknown("series", str(unseen[0]), list(self.places), "of the model")
+        return self.run(x_BLC, np.array([self.places[name] for name in series], dtype=np.int64))
 
     def forecast_next(self, table: Table, *, origin: str | None = None, missing: str | None = None) -> pd.DataFrame:
         """The horizon after the table's last row, or after earlier ones, as zoo.forecast_next gives it."""
-        about = self.about
-        names = match_columns(about.channels, (*table.columns, *table.unusable), table.source)
-        policy = missing or about.missing
-        cleaned = clean(table.select(names), names, policy, table.source)
-        if len(cleaned.values) < about.lookback:
-            raise InputError(
-                f"too few rows: {table.source} has {len(cleaned.values)}, the model's lookback is {about.lookback}"
-            )
-        time = table.time[cleaned.is_used] if table.time is not None else None
-        is_interpolated, values = policy == "interpolate" and bool(cleaned.is_filled.any()), cleaned.values
-        inputs = Inputs(table.source, values, values, cleaned.is_filled, time, None, is_interpolated, policy == "skip")
-        ends = ends_of(inputs, origin, about.lookback)
-        parts = [ends[first : first + BATCH] for first in range(0, len(ends), BATCH)]
-        forecasts = np.concatenate(
-            [self.forecasts(windows_before(cleaned.values, part, about.lookback)) for part in parts]
-        )
-        if not np.isfinite(forecasts).all():
-            raise Diverged("the model's forecasts are not finite numbers")
-        forecasts_kTDQ = forecasts if forecasts.ndim == 4 else forecasts[..., None]
-        frame_names = FrameNames(about.targets, about.positions, about.quantiles, about.task)
-        return frame_of(forecasts_kTDQ, ends, inputs, origin, frame_names)
+        return forecast_ahead(self.file, self.network, table, origin=origin, missing=missing)
+
+    def classify(self, cases: Cases) -> pd.DataFrame:
+        """The class of each case and the probability of every class, as zoo.classify gives them."""
+        return classified(self.file, self.network, cases)
+
+    def network(self, rows: Rows, ends: np.ndarray, lookback: int) -> np.ndarray:
+        """What computes its output, see zoo.ahead."""
+        forecast = self.run(windows_before(rows.raw, ends, lookback), np.full(len(ends), rows.place))
+        return forecast if self.file.classes or forecast.ndim == 4 else forecast[..., None]

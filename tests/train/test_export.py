@@ -1,5 +1,6 @@
 """An exported model forecasts what the model forecasts, without torch."""
 
+import io
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import pytest
 import torch
 
 import zoo
-from tests.conftest import run_zoo_here
+from tests.cases import made_cases
+from tests.conftest import price_frame, run_zoo_here
 from zoo.train.export import export
 
 pytest.importorskip("onnxscript")
@@ -21,16 +23,50 @@ TASKS = {
     "interval": {"targets": ["close"], "quantiles": (0.1, 0.5, 0.9), "horizon": 2},
     "direction": {"targets": ["close"], "direction": True},
     "moves": {"targets": ["close", "open"], "direction": "1%", "horizon": 2},
+    "calendar": {"calendar": ["weekday", "month"], "horizon": 2},
+    "logarithms and a calendar": {"scaler": "log", "large": 1000.0, "calendar": ["weekday"]},
+    "marks": {"targets": ["close"], "missing": "mask", "normalise": "instance", "gaps": True},
+    "hampel": {"outliers": "hampel"},
+    "adaptive": {"quantiles": (0.1, 0.5, 0.9), "conformal": True, "adaptive": True, "horizon": 2},
 }
 
 
 def kept(prices, folder, name="gru", hidden_size=8, **how):
     prices[["open", "high", "low", "close"]] *= how.pop("large", 1.0)
-    data = zoo.prepare(zoo.load(prices), **{"targets": ["close"], **how})
+    if how.pop("gaps", False):
+        prices.loc[[4, 100, 101, 299], ["volume", "open"]] = np.nan
+    return fitted(zoo.prepare(zoo.load(prices), **{"targets": ["close"], **how}), folder, name, hidden_size)
+
+
+def fitted(data, folder, name="gru", hidden_size=8):
     model = zoo.create(name, data.problem, hidden_size=hidden_size)
     zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2))
     zoo.save(model, folder, data, variant=name, params={"hidden_size": hidden_size})
     return zoo.load_model(folder)
+
+
+def shops(rows=150, horizon=3):
+    """Two series on scales of their own, with gaps; what is planned is known of `horizon` further rows."""
+    random, frames = np.random.default_rng(0), []
+    for shop, scale in (("south", 1.0), ("north", 1000.0)):
+        day = np.arange(rows + horizon)
+        frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=len(day)), "shop": shop})
+        frame["sales"] = scale * (5 + np.sin(day / 3) + 0.1 * random.normal(size=len(day)))
+        frame["visits"] = scale * random.normal(size=len(day))
+        frame["weather"] = random.choice(["dry", "wet"], size=len(day))
+        frame["price"] = scale * random.normal(10, 1, size=len(day))
+        frame["plan"] = random.choice(["usual", "sale"], size=len(day))
+        frame.loc[[20, 60, 61], "visits"] = np.nan
+        frame.loc[rows:, ["sales", "visits", "weather"]] = None
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+PLANNED = {"targets": ["sales"], "channels": ["sales", "visits"], "horizon": 3, "known": ["price", "plan"]}
+MUCH = {
+    **PLANNED, "categories": ["weather", "plan"], "calendar": ["weekday"], "missing": "mask", "outliers": "clip",
+    "quantiles": (0.1, 0.5, 0.9),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -43,6 +79,63 @@ def test_onnx_gives_the_forecasts_of_the_model_after_every_row(prices, tmp_path,
     pd.testing.assert_frame_equal(own, zoo.forecast_next(saved, table, origin="all"), rtol=1e-5)
 
 
+@pytest.mark.parametrize("series", [None, "shop"])
+def test_onnx_reads_what_is_known_kinds_marks_and_each_series_in_its_own_units(tmp_path, series):
+    frame = shops() if series else shops().query("shop == 'south'").drop(columns="shop")
+    how = {**MUCH, "categories": [*MUCH["categories"], *([series] if series else [])]}
+    saved = fitted(zoo.prepare(frame, series=series, **how), tmp_path / "model")
+    assert export(saved, tmp_path / "model.onnx").difference <= 1e-5
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    table = zoo.load(frame, **exported.file.reading)
+    for origin in (None, "all"):
+        expected = zoo.forecast_next(saved, table, origin=origin)
+        pd.testing.assert_frame_equal(exported.forecast_next(table, origin=origin), expected, rtol=1e-5)
+    last = exported.forecast_next(table)
+    assert list(last["time"]) == list(pd.date_range("2024-05-30", periods=3)) * (2 if series else 1)
+    for column, value in (("price", 0.0), ("plan", "unknown"), ("weather", "unknown"), ("visits", 1.0)):
+        other = zoo.load(frame.assign(**{column: frame[column].where(frame[column].isna(), value)}), **saved.reading)
+        assert np.abs(exported.forecast_next(other)["sales"] - last["sales"]).max() > 1e-6, column
+    with pytest.raises(zoo.InputError, match="price, plan must be known for the 3 steps after 2024-05-29"):
+        exported.forecast_next(zoo.load(frame[frame["date"] < "2024-06-01"], **saved.reading))
+    with pytest.raises(zoo.InputError, match="the model is of (several|one) series: (name|leave)"):
+        exported.forecast_next(zoo.load(frame.iloc[:153], series=None if series else "plan"))
+
+
+def test_windows_of_several_series_are_forecast_by_the_names_of_these(tmp_path):
+    frame = shops(horizon=0).drop(columns=["weather", "plan", "price"]).dropna()
+    saved = fitted(zoo.prepare(frame, series="shop", targets=["sales"]), tmp_path / "model")
+    export(saved, tmp_path / "model.onnx")
+    export(saved, tmp_path / "model.pt2", to="pt2")
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    windows = {name: rows[["sales", "visits"]].to_numpy()[-7:] for name, rows in frame.groupby("shop")}
+    order = ["south", "north", "south"]
+    x = np.stack([windows[name] for name in order])
+    expected = zoo.forecast_next(saved, zoo.load(frame, series="shop")).set_index("shop")["sales"]
+    forecasts = exported.forecasts(x, series=order)[:, 0, 0]
+    np.testing.assert_allclose(forecasts, expected[order], rtol=1e-5)
+    places = torch.tensor([list(saved.file.series).index(name) for name in order])
+    raw = torch.export.load(tmp_path / "model.pt2").module()(torch.from_numpy(x), places)
+    np.testing.assert_allclose(raw[:, 0, 0].numpy(), expected[order], rtol=1e-5)
+    with pytest.raises(zoo.InputError, match="the model is of several series: name that of each window"):
+        exported.forecasts(x)
+    with pytest.raises(zoo.InputError, match="unknown series 'nord'.*did you mean 'north'"):
+        exported.forecasts(x[:1], series=["nord"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "minirocket", "naive"])
+@pytest.mark.parametrize("steps", [(16, 16), (9, 16)], ids=["equal", "unequal"])
+def test_onnx_gives_the_probabilities_of_the_model(tmp_path, steps, name):
+    cases = made_cases(steps=steps)
+    data = zoo.prepare(cases, split=(0.8, 0.2, 0))
+    model = zoo.create(name, data.problem)
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2))
+    zoo.save(model, tmp_path / "model", data, variant=name)
+    saved = zoo.load_model(tmp_path / "model")
+    export(saved, tmp_path / "model.onnx")
+    exported = zoo.OnnxModel(tmp_path / "model.onnx")
+    pd.testing.assert_frame_equal(exported.classify(cases), zoo.classify(saved, cases), rtol=0, atol=1e-5)
+
+
 def test_torch_export_gives_the_forecasts_of_the_model(prices, tmp_path):
     saved = kept(prices, tmp_path / "model")
     export(saved, tmp_path / "model.pt2", to="pt2")
@@ -52,37 +145,86 @@ def test_torch_export_gives_the_forecasts_of_the_model(prices, tmp_path):
     np.testing.assert_allclose(raw[:, 0, 0].numpy(), expected.repeat(3), rtol=1e-6)
 
 
+def prices_model(folder):
+    prices = price_frame()
+    kept(prices, folder / "model")
+    prices.to_csv(folder / "data.csv", index=False)
+
+
+def shops_model(folder):
+    frame = shops()
+    frame.to_csv(folder / "data.csv", index=False)
+    fitted(zoo.prepare(folder / "data.csv", series="shop", **MUCH), folder / "model")
+
+
+def cases_model(folder):
+    made_cases(steps=(9, 16)).frame().to_csv(folder / "data.csv", index=False)
+    cases = zoo.load(folder / "data.csv", case="case", label="class")
+    fitted(zoo.prepare(cases, split=(0.8, 0.2, 0)), folder / "model")
+
+
 @pytest.mark.process
-def test_the_command_forecasts_from_onnx_without_torch(prices, prices_csv, tmp_path):
-    kept(prices, tmp_path / "model")
-    out = tmp_path / "model.onnx"
+@pytest.mark.parametrize("made", [prices_model, shops_model, cases_model])
+def test_the_command_forecasts_and_classifies_from_onnx_without_torch(tmp_path, made):
+    made(tmp_path)
+    out, how = tmp_path / "model.onnx", [tmp_path / "data.csv"]
+    how += ["--case", "case", "--label", "class"] if made is cases_model else []
     ended = run_zoo_here("export", tmp_path / "model", "--out", out)
     assert ended.returncode == 0 and "differs from the model by" in ended.stdout
     program = (
         "import sys\nsys.argv = ['zoo', 'predict', *sys.argv[1:]]\nfrom zoo.cli import main\n"
-        "try:\n    main()\nfinally:\n    print('torch' in sys.modules, file=sys.stderr)\n"
+        "try:\n    main()\nfinally:\n"
+        "    print([name for name in ('torch', 'sklearn', 'scipy', 'rich') if name in sys.modules], file=sys.stderr)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program, str(out), str(prices_csv)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, *map(str, [out, *how])], capture_output=True, text=True, check=False
     )
-    assert ended.stderr.splitlines()[-1] == "False", ended.stderr
-    with_torch = run_zoo_here("predict", tmp_path / "model", prices_csv)
-    assert ended.stdout == with_torch.stdout != ""
+    assert ended.stderr.splitlines()[-1] == "[]", ended.stderr
+    with_torch = run_zoo_here("predict", tmp_path / "model", *how)
+    assert len(ended.stdout.splitlines()) == len(with_torch.stdout.splitlines()) > 1
+    own, expected = (pd.read_csv(io.StringIO(each.stdout)) for each in (ended, with_torch))
+    pd.testing.assert_frame_equal(own, expected, rtol=1e-5, atol=1e-5 if made is cases_model else 0)
+    assert ended.stderr.splitlines()[:-1] == with_torch.stderr.splitlines()
+
+
+def test_onnx_names_what_its_input_lacks_in_one_line(tmp_path):
+    shops_model(tmp_path)
+    out = tmp_path / "model.onnx"
+    export(zoo.load_model(tmp_path / "model"), out)
+    frame = shops()
+    for changed, message in (
+        (frame.drop(columns="visits"), "unknown column 'visits'"),
+        (frame[:153].drop(columns="shop"), "unknown column 'shop'"),
+        (frame.groupby("shop").tail(8), "the model's lookback is 7"),
+        (frame.assign(shop=frame["shop"] + "east"), "no series of"),
+        (frame.drop(columns="date"), "has no time column"),
+    ):
+        changed.to_csv(tmp_path / "other.csv", index=False)
+        ended = run_zoo_here("predict", out, tmp_path / "other.csv")
+        assert (ended.returncode, ended.stdout) == (2, "") and ended.stderr.count("\n") == 1, ended.stderr
+        assert (
+            message in ended.stderr
+            and ended.stderr == run_zoo_here("predict", tmp_path / "model", tmp_path / "other.csv").stderr
+        )
+
+
+def test_a_variant_that_goes_through_the_steps_itself_is_exported_for_one_length_alone(tmp_path):
+    for steps in ((9, 16), (16, 16)):
+        saved = fitted(zoo.prepare(made_cases(steps=steps), split=(0.8, 0.2, 0)), tmp_path / "model", "cifg-lstm")
+        if steps == (9, 16):
+            with pytest.raises(zoo.InputError, match=r"of several lengths \(9 to 16 steps\): keep the model folder"):
+                export(saved, tmp_path / "model.onnx")
+            assert not (tmp_path / "model.onnx").exists()
+    export(saved, tmp_path / "model.onnx")
+    with pytest.raises(zoo.InputError, match="cifg-lstm needs sequences of 16 steps, and case '1' of made has 12"):
+        zoo.OnnxModel(tmp_path / "model.onnx").classify(made_cases(steps=(12, 12)))
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_no_file(prices, prices_csv, tmp_path):
-    panel = pd.concat([prices.assign(symbol="a"), prices.assign(symbol="b")])
-    data = zoo.prepare(zoo.load(panel, series="symbol"), targets=["close"])
-    zoo.save(zoo.create("naive", data.problem), tmp_path / "panel", data, variant="naive")
-    kept(prices, tmp_path / "calendar", calendar=["weekday"])
     kept(prices, tmp_path / "proj", name="proj-lstm", hidden_size=40)
-    for folder, message in (
-        ("panel", "is of several series"),
-        ("calendar", "has a calendar among its inputs"),
-        ("proj", "variant 'proj-lstm' cannot be exported to onnx: its LSTM operator has no recurrent projection"),
-    ):
-        ended = run_zoo_here("export", tmp_path / folder, "--out", tmp_path / "m.onnx")
-        assert (ended.returncode, ended.stdout) == (2, "") and message in ended.stderr
+    message = "cannot be exported to onnx: its LSTM operator has no recurrent projection; keep the model folder"
+    ended = run_zoo_here("export", tmp_path / "proj", "--out", tmp_path / "m.onnx")
+    assert (ended.returncode, ended.stdout) == (2, "") and message in ended.stderr
     ended = run_zoo_here("export", tmp_path / "proj", "--to", "tflite", "--out", tmp_path / "m.onnx")
     assert ended.returncode == 2 and "onnx or pt2, got 'tflite'" in ended.stderr
     assert not (tmp_path / "m.onnx").exists()
@@ -92,12 +234,18 @@ def test_what_cannot_be_exported_says_why_and_leaves_no_file(prices, prices_csv,
         assert ended.returncode == 2 and message in ended.stderr and ended.stderr.count("\n") == 1
 
 
-def test_a_file_of_another_program_is_refused(tmp_path):
+def test_a_file_of_another_program_or_version_is_refused(tmp_path):
     import onnx
     from onnx import TensorProto, helper
 
     values = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1]) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", values[:1], values[1:])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "x.onnx")
-    with pytest.raises(zoo.InputError, match="was not written by zoo export"):
-        zoo.OnnxModel(tmp_path / "x.onnx")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    for metadata, message in (
+        ({}, "was not written by zoo export"),
+        ({"lstm-zoo": '{"variant": "gru"}'}, "was exported by another version of zoo .*: export the model again"),
+    ):
+        helper.set_model_props(model, metadata)
+        onnx.save(model, tmp_path / "x.onnx")
+        with pytest.raises(zoo.InputError, match=message):
+            zoo.OnnxModel(tmp_path / "x.onnx")

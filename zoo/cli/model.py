@@ -14,6 +14,8 @@ from zoo.errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from zoo.ahead import Network
+    from zoo.model_file import ModelFile
     from zoo.suite import Suite
     from zoo.train.descent import Epoch
 
@@ -166,60 +168,48 @@ def predict(
     as_json: options.Json = False,
 ) -> None:
     """Forecast the horizon after the last row of DATA, in the data's units, or classify its cases."""
-    if model.suffix == ".onnx":
-        _predict_onnx(model, source, columns, time, missing, origin, out, as_json=as_json)
-        return
+    from zoo.ahead import classified, forecast_ahead
     from zoo.data.cases import Cases
     from zoo.data.sources import load
     from zoo.data.table import Table
-    from zoo.registry import from_file
-    from zoo.train.classify import classify
-    from zoo.train.forecast_next import forecast_next
-    from zoo.train.store import load_model
 
-    if variants is not None:
-        from_file(variants)
-    saved = load_model(model)
+    file, network, notes = _exported(model) if model.suffix == ".onnx" else _loaded(model, variants, device)
     how: dict[str, Any] = {"columns": options.names_in(columns), "time": time, "case": case, "label": label}
-    table = load(source, **how, **saved.reading)
+    table = load(source, **how, **file.reading)
     if isinstance(table, Cases):
         if origin is not None:
             raise InputError("origin is a time of a series to forecast: leave it out for sequences to classify")
         table = table.without_test()  # the file that was named, not the one beside it
-        forecasts = classify(saved, table, device=device)
+        forecasts = classified(file, network, table)
     else:
-        forecasts = forecast_next(saved, table, origin=origin, missing=missing, device=device)
-    options.print_notes([*saved.notes, *table.notes])
+        forecasts = forecast_ahead(file, network, table, origin=origin, missing=missing)
+    options.print_notes([*notes, *table.notes])
     if left_out := forecasts.attrs.get("left_out"):
         options.print_notes([f"not in the fit, so not forecast: {', '.join(left_out[:10])}"])
     has_times = isinstance(table, Table) and table.time is not None
-    if has_times and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(saved.targets)):
+    if has_times and not {"time", "timestamp"}.intersection(set(forecasts.columns) - set(file.targets)):
         options.print_notes(["the spacing of the rows is irregular: forecasts have no timestamps"])
     _write(forecasts, out, as_json=as_json)
 
 
-def _predict_onnx(
-    model: Path,
-    source: str,
-    columns: str | None,
-    time: str | None,
-    missing: str | None,
-    origin: str | None,
-    out: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    """The same by an exported model, without torch."""
-    from zoo.data.sources import load
-    from zoo.data.table import Table
+def _loaded(folder: Path, variants: Path | None, device: str) -> "tuple[ModelFile, Network, tuple[str, ...]]":
+    """What a model's folder says of itself, what computes its output, and notes."""
+    from zoo.registry import from_file
+    from zoo.train.forecast_next import network_of
+    from zoo.train.store import load_model
+
+    if variants is not None:
+        from_file(variants)
+    saved = load_model(folder)
+    return saved.file, network_of(saved, device), saved.notes
+
+
+def _exported(path: Path) -> "tuple[ModelFile, Network, tuple[str, ...]]":
+    """The same of an exported file, without torch."""
     from zoo.onnx_model import OnnxModel
 
-    exported = OnnxModel(model)
-    table = load(source, columns=options.names_in(columns), time=time)
-    if not isinstance(table, Table):
-        raise InputError(f"{source} holds sequences to classify, and {model} forecasts")
-    options.print_notes(table.notes)
-    _write(exported.forecast_next(table, origin=origin, missing=missing), out, as_json=as_json)
+    exported = OnnxModel(path)
+    return exported.file, exported.network, ()
 
 
 def _write(forecasts: "DataFrame", out: Path | None, *, as_json: bool) -> None:

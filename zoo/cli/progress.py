@@ -1,18 +1,22 @@
 """The progress line of a terminal: its counter and its time left stay, whatever the width."""
 
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
-def progress_line() -> Progress:
+def progress_line() -> "Progress":
     """A progress line on standard error, where that is a terminal.
 
     Tasks have the fields `counter` and `left`, and a description. Counter and time left come first, so that a narrow
     terminal cuts only the description.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
     return Progress(
         TextColumn("{task.fields[counter]}", table_column=Column(no_wrap=True)),
         BarColumn(bar_width=12),

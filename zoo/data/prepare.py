@@ -56,7 +56,7 @@ def prepare(
     None is 7, (0.7, 0.1, 0.2), last. scaler, split: see fit_scaler and split_rows; missing: see clean (default: what
     the source declares, else refuse); outliers: clip or hampel clean inputs alone, see zoo.data.outliers. quantiles:
     levels to forecast in place of the point, such as (0.1, 0.5, 0.9); conformal: calibrate them on the validation part;
-    adaptive: let them follow their own hits and misses from forecast to forecast, see zoo.train.adaptive; direction:
+    adaptive: let them follow their own hits and misses from forecast to forecast, see zoo.adaptive; direction:
     forecast the probability that the target rises above its last value, or with a size such as "0.5%" (of the last
     value) or "2" (in its units) those of a fall, of a change of at most that size, and of a rise; calendar: periods
     (hour, weekday, ...) whose position is known in advance and becomes further channels, see zoo.data.calendar; known:

@@ -13,7 +13,8 @@ from zoo.data.scaling import fit_units
 from zoo.data.sequences import Sequences
 from zoo.data.table import Table
 from zoo.errors import InputError
-from zoo.train.store import SavedModel, outliers_of
+from zoo.model_file import outliers_of
+from zoo.train.store import SavedModel
 
 WHOLE = (1.0, 0.0, 0.0)
 

@@ -57,7 +57,7 @@ class Classes(nn.Module):
 
     def forward(self, x_BLC: Tensor) -> Tensor:
         if self.knows_nothing:
-            return self.usual_K.expand(len(x_BLC), 1, -1)
+            return self.usual_K.expand(x_BLC.shape[0], 1, -1)
         scores_B1K = self.model(self._inside(x_BLC))
         return self.slope * scores_B1K if self.is_solved else self.usual_K + scores_B1K
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.adaptive import adapted
 from zoo.data.dataset import Samples
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows
@@ -12,7 +13,6 @@ from zoo.errors import Diverged, InputError
 from zoo.layers.model import WITH_TASK, Model
 from zoo.metrics import class_metrics, direction_metrics, forecast_metrics, move_metrics, quantile_metrics
 from zoo.problem import Problem
-from zoo.train.adaptive import adapted
 from zoo.train.predict import check_windows, predict_windows
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import io
-import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -19,55 +18,69 @@ from zoo.errors import InputError, expect, first_line
 from zoo.files import write_atomically
 from zoo.onnx_model import METADATA, OnnxModel
 from zoo.registry import variant
+from zoo.train.step import LABELLED
 from zoo.train.store import SavedModel
 
 FORMATS = ("onnx", "pt2")
 CLOSE = 1e-5  # in scaled units, of forecasts of about 1
 CHECKED = 32  # windows
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+RECURRENT = (torch.ops.aten.lstm.input, torch.ops.aten.gru.input)
 
 
 class RawModel(nn.Module):
-    """Raw values, float64 [B, lookback, channels] -> raw forecasts, float64 [B, *output_shape].
+    """Raw values, float64 [B, lookback, channels] -> raw forecasts, float64 [B, *output_shape], or probabilities of
+    classes [B, K].
 
-    Scaling, normalising and what the task does to a forecast are inside.
+    Scaling, normalising and what the task does to a forecast are inside. Further channels pass as they are. A model of
+    several series takes the place of each window's too, int64 [B].
     """
 
-    center_C: Tensor
-    scale_C: Tensor
-    center: Tensor
-    scale: Tensor
-    low: Tensor
-    high: Tensor
+    center_S1C: Tensor
+    scale_S1C: Tensor
+    center_S1D: Tensor
+    scale_S1D: Tensor
+    low_S1C: Tensor
+    high_S1C: Tensor
 
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
         self.model, self.is_log = copy.deepcopy(saved.model).cpu().eval(), saved.scaler.name == "log"
         self.model.requires_grad_(False)
         self.task = saved.model.problem.task
-        targets = list(saved.model.problem.targets)
-        center, scale = (torch.from_numpy(np.asarray(each)) for each in (saved.scaler.center, saved.scaler.scale))
-        shape = (len(targets), 1) if saved.model.problem.quantiles else (len(targets),)
+        fitted, targets = list(saved.file.fitted.values()), list(saved.model.problem.targets)
+        center_S1C, scale_S1C = (
+            torch.from_numpy(np.stack([getattr(each.scaler, name) for each in fitted])[:, None])
+            for name in ("center", "scale")
+        )
+        ending = (1,) if saved.model.problem.quantiles else ()
         for name, tensor in {
-            "center_C": center, "scale_C": scale,
-            "center": center[targets].view(shape), "scale": scale[targets].view(shape),
+            "center_S1C": center_S1C, "scale_S1C": scale_S1C,
+            "center_S1D": center_S1C[..., targets], "scale_S1D": scale_S1C[..., targets],
         }.items():  # fmt: skip
-            self.register_buffer(name, tensor.clone())
-        clip = saved.file.outliers
-        self.is_clipped = clip is not None
-        if clip is not None:
-            self.register_buffer("low", torch.tensor(clip.low, dtype=torch.float64))
-            self.register_buffer("high", torch.tensor(clip.high, dtype=torch.float64))
+            self.register_buffer(name, tensor.reshape(*tensor.shape, *(ending if name.endswith("D") else ())).clone())
+        limits = [each.outliers for each in fitted if each.outliers is not None and each.outliers.policy == "clip"]
+        self.is_clipped = bool(limits)
+        if limits:
+            self.register_buffer("low_S1C", torch.from_numpy(np.stack([each.low for each in limits])[:, None]))
+            self.register_buffer("high_S1C", torch.from_numpy(np.stack([each.high for each in limits])[:, None]))
 
-    def forward(self, x_BLC: Tensor) -> Tensor:
-        x_BLC = torch.minimum(torch.maximum(x_BLC, self.low), self.high) if self.is_clipped else x_BLC
-        x_BLC = torch.log(x_BLC) if self.is_log else x_BLC
-        forecast = self.model(((x_BLC - self.center_C) / self.scale_C).float()).double()
+    def forward(self, x_BLC: Tensor, place_B: Tensor | None = None) -> Tensor:
+        place = 0 if place_B is None else place_B
+        own = self.center_S1C.shape[-1]
+        own_BLC, further_BLC = x_BLC[..., :own], x_BLC[..., own:]
+        if self.is_clipped:
+            own_BLC = torch.minimum(torch.maximum(own_BLC, self.low_S1C[place]), self.high_S1C[place])
+        own_BLC = torch.log(own_BLC) if self.is_log else own_BLC
+        scaled_BLC = (own_BLC - self.center_S1C[place]) / self.scale_S1C[place]
+        forecast = self.model(torch.cat([scaled_BLC, further_BLC], dim=-1).float()).double()
+        if self.task == "classify":
+            return forecast[:, 0].softmax(dim=-1)
         if self.task == "direction":
             return torch.sigmoid(forecast)
         if self.task == "move":
-            return torch.softmax(forecast, dim=-1)
-        forecast = forecast * self.scale + self.center
+            return forecast.softmax(dim=-1)
+        forecast = forecast * self.scale_S1D[place] + self.center_S1D[place]
         return torch.exp(forecast) if self.is_log else forecast
 
 
@@ -92,32 +105,47 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
         raise InputError(f"a model is exported to {' or '.join(FORMATS)}, got '{to}'")
     path = Path(path)
     _check(saved, to)
-    model, x = RawModel(saved), _windows(saved)
-    expected = model(x).detach()
-    shapes = ({0: torch.export.Dim("batch")},)
+    model, inputs = RawModel(saved), _inputs(saved)
+    problem, batch = saved.model.problem, torch.export.Dim("batch")
+    is_any_length = problem.shortest is not None
+    shapes = (
+        {0: batch, 1: torch.export.Dim.DYNAMIC} if is_any_length else {0: batch},
+        *({0: batch} for _ in inputs[1:]),
+    )
+    # A batch of another size, and of the shortest sequences: an exporter may have fixed what it saw.
+    checked = (inputs, (inputs[0][:3, : problem.shortest], *(each[:3] for each in inputs[1:])))
+    expected = torch.cat([model(*each) for each in checked])
     buffer = io.BytesIO()
+    for operator in RECURRENT:  # an earlier export in this process leaves a way there that goes step by step
+        operator._dispatch_cache.clear()
     try:
         with quiet(), torch.no_grad():
             if to == "pt2":
-                program = torch.export.export(model, (x,), dynamic_shapes=shapes)
-                actual = program.module()(x)
+                program = torch.export.export(model, inputs, dynamic_shapes=shapes)
+                actual = torch.cat([program.module()(*each) for each in checked])
                 torch.export.save(program, buffer)
             else:
                 written = torch.onnx.export(
-                    model, (x,), dynamo=True, verbose=False, dynamic_shapes=shapes,
-                    input_names=["x"], output_names=["forecast"],
+                    model, inputs, dynamo=True, verbose=False, dynamic_shapes=shapes,
+                    input_names=["x", "series"][: len(inputs)], output_names=["forecast"],
                 )  # fmt: skip
                 assert written is not None
-                written.model.metadata_props[METADATA] = json.dumps(_about(saved))
+                written.model.metadata_props[METADATA] = _about(saved)
                 written.save(buffer)  # type: ignore[arg-type]  # it takes any file
-                actual = torch.from_numpy(OnnxModel(buffer.getvalue()).forecasts(x.numpy()))
+                exported = OnnxModel(buffer.getvalue())
+                actual = torch.cat([torch.from_numpy(exported.run(*map(np.asarray, each))) for each in checked])
     except InputError:
         raise
     except Exception as error:  # an exporter may raise anything
-        raise InputError(f"{saved.file.variant} cannot be exported to {to}: {first_line(error)}") from error
-    if model.is_log:
+        why = f"({first_line(error.__cause__ or error)})"
+        if is_any_length:  # the exporter's own words are about shapes inside
+            why = f"for sequences of several lengths ({problem.shortest} to {problem.lookback} steps)"
+        raise InputError(f"{saved.file.variant} cannot be exported to {to} {why}: keep the model folder") from error
+    unit: Tensor | float = model.scale_S1D[torch.cat([each[1] for each in checked]) if saved.file.series else 0]
+    if model.task in LABELLED:
+        unit = 1.0
+    elif model.is_log:
         actual, expected = actual.log(), expected.log()
-    unit = 1.0 if model.task in ("direction", "move") else model.scale
     difference = float(((actual - expected) / unit).abs().max())
     if not difference <= CLOSE:
         raise InputError(
@@ -129,52 +157,33 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
 
 
 def _check(saved: SavedModel, to: str) -> None:
-    file = saved.file
-    further = {
-        "known": file.known, "calendar": file.calendar, "masked": file.masked, "categories": file.categories,
-        "series": file.series,
-    }  # fmt: skip
-    reasons = {
-        "known": "has inputs that are known in advance", "calendar": "has a calendar among its inputs",
-        "masked": "has marks of missing values among its inputs", "categories": "has categories among its inputs",
-        "series": "is of several series",
-    }  # fmt: skip
-    if saved.model.problem.is_adaptive:
-        raise InputError("adaptive quantiles follow past forecasts, which an exported model does not know: fit without")
-    for name, value in further.items():
-        if value:
-            raise InputError(f"the model {reasons[name]}, and export takes models of one series' own columns so far")
-    if file.outliers is not None and file.outliers.policy == "hampel":
-        raise InputError(
-            "outliers hampel looks at rows before the lookback, which an exported model does not see: fit with "
-            "--outliers clip or none"
-        )
-    if file.classes:
-        raise InputError("the model classifies sequences, and export takes models that forecast so far")
     if to == "onnx":
-        if reason := variant(file.variant).limits.get("onnx"):
-            raise InputError(f"variant '{file.variant}' cannot be exported to onnx: {reason}")
+        if reason := variant(saved.file.variant).limits.get("onnx"):
+            raise InputError(
+                f"variant '{saved.file.variant}' cannot be exported to onnx: {reason}; keep the model folder"
+            )
         missing = [package for package in PACKAGES if find_spec(package) is None]
         if missing:
             raise InputError(f"exporting to onnx needs {', '.join(missing)}: pip install 'lstm-zoo[export]'")
 
 
-def _windows(saved: SavedModel) -> Tensor:
-    """Windows like those of the fit, from its scaler: random walks around its center."""
-    problem, random = saved.model.problem, np.random.default_rng(0)
+def _inputs(saved: SavedModel) -> tuple[Tensor, ...]:
+    """Windows like those of the fit, from its scalers: random walks around their centers; and of several series the
+    place of each window's."""
+    problem, random, fitted = saved.model.problem, np.random.default_rng(0), list(saved.file.fitted.values())
     steps = random.normal(scale=0.3, size=(CHECKED, problem.lookback, problem.channels))
-    scaled = steps.cumsum(axis=1) + random.normal(size=(CHECKED, 1, problem.channels))
-    return torch.from_numpy(saved.scaler.restore(scaled, range(problem.channels)))
+    x_BLC = steps.cumsum(axis=1) + random.normal(size=(CHECKED, 1, problem.channels))
+    for position, names in problem.categories:
+        x_BLC[..., position] = random.integers(names + 1, size=x_BLC.shape[:2])
+    place_B, own = random.integers(len(fitted), size=CHECKED), len(saved.channels)
+    for window, place in zip(x_BLC, place_B, strict=True):
+        window[:, :own] = fitted[place].scaler.restore(window[:, :own], range(own))
+    return (torch.from_numpy(x_BLC), *([torch.from_numpy(place_B)] if saved.file.series else []))
 
 
-def _about(saved: SavedModel) -> dict[str, object]:
-    """What is stored in the file for `zoo predict`."""
-    file, problem = saved.file, saved.model.problem
-    return {
-        "variant": file.variant, "channels": list(file.channels), "targets": list(file.targets),
-        "positions": list(problem.targets), "lookback": problem.lookback, "horizon": problem.horizon,
-        "task": problem.task, "quantiles": list(problem.quantiles), "missing": file.missing, "source": file.source,
-    }  # fmt: skip
+def _about(saved: SavedModel) -> str:
+    """What is stored in the file for `zoo predict`: model.json, without how the model came about."""
+    return saved.file.model_copy(update={"code": None, "about": {}}).model_dump_json()
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import zoo
+from zoo.adaptive import adapted
 from zoo.errors import InputError
-from zoo.train.adaptive import adapted
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -112,15 +112,9 @@ def test_a_kept_model_forecasts_as_it_was_scored(restless, tmp_path):
     assert without["close_q90"].to_numpy() == pytest.approx(still["close_q90"].to_numpy()[-2:])
 
 
-def test_what_cannot_adapt_is_refused(restless, tmp_path):
+def test_what_cannot_adapt_is_refused(restless):
     with pytest.raises(InputError, match="adaptive moves quantiles: name them too"):
         prepared(restless, adaptive=True, quantiles=())
     both = pd.concat([restless.assign(name=name) for name in "ab"])
     with pytest.raises(InputError, match="adaptive quantiles follow one series"):
         prepared(zoo.load(both, series="name"), adaptive=True)
-    data = prepared(restless, adaptive=True)
-    model = zoo.create("naive", data.problem)
-    zoo.fit(model, data.train, data.valid)
-    zoo.save(model, tmp_path / "kept", data, variant="naive")
-    with pytest.raises(InputError, match="adaptive quantiles follow past forecasts"):
-        zoo.export(zoo.load_model(tmp_path / "kept"), tmp_path / "kept.pt2", to="pt2")
