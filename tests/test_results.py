@@ -45,6 +45,7 @@ OWN_ROWS = (
     "advice",
     "large-file",
     "regularisation",
+    "scaling",
 )  # of commands in benchmarks/
 GPU = ("speed-h100", "speed-cliffs-h100")  # subsets of the suites, by benchmarks/gpu.sh
 

@@ -70,7 +70,7 @@ def _joined(units: Sequence[Units]) -> Units:
     if first.deviation.ndim == 1:
         return first
     parts = {name: np.concatenate([getattr(each, name) for each in units]) for name in ("deviation", "step")}
-    return Units(first.names, parts["deviation"], parts["deviation"], **parts, is_log=first.is_log)
+    return Units(first.names, parts["deviation"], parts["deviation"], **parts, scaler=first.scaler)
 
 
 def _frame_of(data: Data, own: np.ndarray, naive: np.ndarray) -> pd.DataFrame:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, JsonValue, NaiveDatetime, model_validator
+from pydantic import AfterValidator, Field, JsonValue, NaiveDatetime, model_validator
 
 from zoo.data.outliers import Outliers, Policy
 from zoo.data.scaling import Scaler, ScalerName
-from zoo.data.table import Missing
+from zoo.data.table import check_policy
 from zoo.migration import MODEL_FORMAT
 from zoo.plugins import Code
 from zoo.problem import Normalise
@@ -90,7 +90,7 @@ class ModelFile(Record):
     channels: tuple[str, ...]
     targets: tuple[str, ...]
     scaler: ModelScaler
-    missing: Missing
+    missing: Annotated[str, AfterValidator(check_policy)]
     calendar: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     known_scaler: ModelScaler | None = None

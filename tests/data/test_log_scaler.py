@@ -63,3 +63,36 @@ def test_a_value_that_has_no_logarithm_is_refused(prices):
         InputError, match="the scaler log needs values above 0, and 'volume' of DataFrame holds 0: choose"
     ):
         zoo.prepare(zoo.load(prices.assign(volume=prices["volume"].where(prices.index > 5, 0))), **HOW)
+
+
+def test_log1p_takes_counts_with_zeros_and_gives_them_back(tmp_path):
+    random = np.random.default_rng(0)
+    counts = random.poisson(np.exp(1 + np.sin(np.arange(400) / 4)))
+    table = zoo.load(pd.DataFrame({"close": counts.astype(float)}))
+    data = zoo.prepare(table, **{**HOW, "scaler": "log1p"})
+    train = np.log1p(counts[: data.split.train_end])
+    x, y = data.test.gather(torch.arange(3))
+    row = data.test.target_rows()[0]
+    np.testing.assert_allclose(x[0, :, 0], (np.log1p(counts[row - 7 : row]) - train.mean()) / train.std(), atol=1e-5)
+    np.testing.assert_allclose(data.test.units.restore(y.numpy()), data.test.truth()[:3], atol=1e-4)
+    assert (counts == 0).any() and zoo.evaluate(fitted(data, "naive"), data.test)["skill"] == pytest.approx(0, abs=1e-5)
+    model = fitted(data)
+    zoo.save(model, tmp_path / "model", data, variant="lstm")
+    frame = zoo.forecast_next(
+        zoo.load_model(tmp_path / "model"), zoo.load(pd.DataFrame({"close": counts[:-2].astype(float)}))
+    )
+    np.testing.assert_allclose(frame["close"], zoo.forecast(model, data.test)[-1, :, 0], rtol=1e-5)
+    assert (frame["close"] > -1).all()
+
+
+@pytest.mark.parametrize(
+    ("scaler", "least", "rule"),
+    [
+        ("log", 0, "the scaler log needs values above 0, and 'close' of .* holds 0: choose log1p, which takes 0"),
+        ("log", -1, "the scaler log needs values above 0, and 'close' of .* holds -1: choose another scaler"),
+        ("log1p", -1, "the scaler log1p needs values 0 or more, and 'close' of .* holds -1: choose another scaler"),
+    ],
+)
+def test_a_logarithm_that_there_is_not_is_named_with_the_way_out(prices, scaler, least, rule):
+    with pytest.raises(InputError, match=rule):
+        zoo.prepare(prices.assign(close=prices["close"].where(prices.index != 3, least)), **{**HOW, "scaler": scaler})

@@ -50,3 +50,16 @@ def test_empty_column_and_unknown_policy_are_refused():
         clean(np.array([[NAN], [NAN]]), ("a",), "ffill", "x")
     with pytest.raises(UnknownName, match="did you mean 'ffill'"):
         clean(GAPS, ("a", "b"), "fill", "x")
+
+
+def test_ffill_fills_gaps_up_to_a_limit_and_names_a_longer_one():
+    nan = float("nan")
+    values = np.array([[nan, nan, 1.0, nan, nan, 2.0, nan], [1, 2, 3, 4, 5, 6, 7]]).T
+    cleaned = clean(values, ("a", "b"), "ffill:2", "x")  # the two at the start are no gap
+    np.testing.assert_array_equal(cleaned.values[:, 0], [1, 1, 1, 2, 2])
+    with pytest.raises(
+        InputError, match="'a' of x misses 2 values in a row from row 4 on, and ffill:1 fills 1: choose --missing skip"
+    ):
+        clean(values, ("a", "b"), "ffill:1", "x")
+    with pytest.raises(InputError, match="unknown missing policy 'ffill:0'"):
+        clean(values, ("a", "b"), "ffill:0", "x")

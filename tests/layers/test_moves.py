@@ -12,6 +12,8 @@ from zoo.data.moves import flat_of
 from zoo.data.origins import origins
 from zoo.errors import InputError
 from zoo.layers.moves import Moves
+from zoo.metrics import move_losses
+from zoo.stats.intervals import skill_interval, table_level
 
 LITTLE = zoo.FitConfig(max_epochs=3, device="cpu")
 MOVES = (-1, 0, 1)
@@ -145,6 +147,19 @@ def test_how_restless_a_series_is_can_be_learned():
         model = fitted(name, data, zoo.FitConfig(max_epochs=20, learning_rate=3e-3, device="cpu"))
         skills[name] = zoo.evaluate(model, data.test, naive=naive)["skill"]
     assert skills["lstm"] > 0.1 and abs(skills["ridge"]) < 0.02
+
+
+def test_of_40_random_walks_naive_is_beaten_on_at_most_two():
+    beaten = 0
+    for seed in range(40):
+        steps = np.random.default_rng(seed).normal(size=900)
+        data = prepared(pd.DataFrame({"close": 100 + steps.cumsum()}), "0.5")
+        model, naive = fitted("linear", data, zoo.FitConfig(max_epochs=10, device="cpu")), fitted("naive", data)
+        truth = data.test.truth()
+        losses = [move_losses(zoo.forecast(each, data.test), truth).ravel() for each in (model, naive)]
+        interval = skill_interval(losses[0][None], losses[1], horizon=1, level=table_level(1), is_squared=False)
+        beaten += interval is not None and interval[0] > 0
+    assert beaten <= 2
 
 
 def test_the_scores_of_known_chances_are_reached():

@@ -18,6 +18,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 TASKS = {
     "two targets": {"targets": ["close", "open"], "horizon": 3},
+    "counts": {"targets": ["close"], "scaler": "log1p", "large": 1000.0},
     "logarithms": {"targets": ["close"], "scaler": "log", "large": 1000.0},
     "instance": {"targets": ["close"], "normalise": "instance"},
     "interval": {"targets": ["close"], "quantiles": (0.1, 0.5, 0.9), "horizon": 2},

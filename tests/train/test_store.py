@@ -135,7 +135,7 @@ def test_nesting_too_deep_for_a_parser_is_refused(saved_lstm):
         (
             "missing",
             "guess",
-            "missing must be 'refuse', 'ffill', 'mask', 'interpolate', 'drop' or 'skip', got 'guess'",
+            "model.json: unknown missing policy 'guess'",
         ),
         ("sorce", "here", "model.json: unknown key 'sorce'; did you mean 'source'"),
         ("format", 3, "model.json: format must be 1 or 2, got 3"),

@@ -40,7 +40,7 @@ PROBLEM: dict[str, Any] = {
         option(options.FORECAST, "Train, validation, test as shares, row counts or two dates (default: 0.7,0.1,0.2)."),
     ],
     "scaler": Annotated[
-        str | None, option(options.FORECAST, "standard, log, minmax, robust or none (default: standard).")
+        str | None, option(options.FORECAST, "standard, log, log1p, minmax, robust or none (default: standard).")
     ],
     "normalise": Annotated[
         str | None, option(options.FORECAST, "Level of each window: last, none, instance (default: last).")

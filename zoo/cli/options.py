@@ -50,7 +50,7 @@ Time = Annotated[str | None, option(COLUMNS, "The time column (default: the colu
 Case = Annotated[str | None, option(COLUMNS, "Sequences to classify: the column that tells cases apart.")]
 Label = Annotated[str | None, option(COLUMNS, "The column of the cases' classes.")]
 Missing = Annotated[
-    str | None, option(COLUMNS, "Missing values: refuse, ffill, mask, interpolate, drop or skip (refuse).")
+    str | None, option(COLUMNS, "Missing values: refuse, ffill, ffill:3, mask, interpolate, drop, skip (refuse).")
 ]
 Outliers = Annotated[
     str | None, option(COLUMNS, "Outliers in what models read: none, clip or hampel (none); actual values stay.")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.scaling import Units
+from zoo.data.scaling import MAPS, Units
 from zoo.errors import InputError
 from zoo.problem import Problem
 
@@ -26,9 +26,10 @@ class Flat:
     def scaled_limits(self, last: np.ndarray, units: Units) -> np.ndarray:
         """The same of last values [rows, D], in scaled units: float32 [rows, D, 2]."""
         limits = np.stack(self.limits(last), axis=-1)
-        if units.is_log:
-            with np.errstate(divide="ignore"):
-                limits = np.log(np.maximum(limits, 0.0))  # nothing falls below minus infinity
+        if units.scaler in MAPS:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                limits = MAPS[units.scaler][0](limits)
+            limits = np.where(np.isnan(limits), -np.inf, limits)  # nothing lies below
         return np.asarray((limits - units.center[:, None]) / units.scale[:, None], dtype=np.float32)
 
 

@@ -13,7 +13,7 @@ from zoo.data.leaks import leaks
 from zoo.data.moves import flat_of, limits_of
 from zoo.data.outliers import cleaned_note, fit_outliers
 from zoo.data.request import Request
-from zoo.data.scaling import check_positive, fit_scaler, fit_units
+from zoo.data.scaling import MAPS, check_positive, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
 from zoo.data.windows import Windows
@@ -65,8 +65,8 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
         data = one_series(table, replace(request, targets=target_names, channels=varying), drops_constant=True)
         note = f"constant over the training rows, so no model sees them: {', '.join(constant)}"
         return replace(data, notes=(*data.notes, note))
-    if request.scaler == "log":
-        check_positive(values, [f"'{name}' of {table.source}" for name in chosen])
+    if request.scaler in MAPS:
+        check_positive(request.scaler, values, [f"'{name}' of {table.source}" for name in chosen])
     outliers = fit_outliers(request.outliers, train_values)
     if outliers is not None and len(train_values) < (needed := outliers.rows_before + lookback + horizon):
         raise Unusable(
@@ -85,7 +85,7 @@ def one_series(table: Table, request: Request, *, drops_constant: bool) -> Data:
     known_scaler = None
     if numbers := known_numbers(table, known):
         past = table.select(numbers)[cleaned.is_used][bounds.train_start : bounds.train_end]
-        known_scaler = fit_scaler("standard" if request.scaler == "log" else request.scaler, past)
+        known_scaler = fit_scaler("standard" if request.scaler in MAPS else request.scaler, past)
     masked: tuple[str, ...] = ()
     if policy == "mask":
         masked = _masked(chosen, cleaned.is_filled[: whole.train_end], everywhere=not drops_constant)

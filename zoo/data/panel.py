@@ -107,7 +107,7 @@ def _units(units: list[Units], counts: list[int]) -> Units:
         return np.repeat(np.stack([getattr(each, name) for each in units]), counts, axis=0)[:, None]
 
     parts = {name: repeated(name) for name in ("center", "scale", "deviation", "step")}
-    return Units(units[0].names, **parts, is_log=units[0].is_log)
+    return Units(units[0].names, **parts, scaler=units[0].scaler)
 
 
 def _joined_scaler(scalers: list[Scaler | None]) -> Scaler | None:

@@ -9,16 +9,17 @@ import numpy as np
 from zoo.data.pieces import pieces
 from zoo.errors import InputError, unknown
 
-ScalerName = Literal["standard", "log", "minmax", "robust", "none"]
+ScalerName = Literal["standard", "log", "log1p", "minmax", "robust", "none"]
 FARTHEST = 1e30  # squares of errors must stay finite in float64, and forecasts in float32
-SCALERS: tuple[ScalerName, ...] = ("standard", "log", "minmax", "robust", "none")
+SCALERS: tuple[ScalerName, ...] = ("standard", "log", "log1p", "minmax", "robust", "none")
+MAPS: dict[str, tuple[np.ufunc, np.ufunc]] = {"log": (np.log, np.exp), "log1p": (np.log1p, np.expm1)}  # and back
 
 
 @dataclass(frozen=True)
 class Scaler:
     """An affine map per column, scaled = (value - center) / scale; center and scale are float64 [columns].
 
-    The scaler called log maps the logarithm of each value.
+    The scaler called log maps the logarithm of each value, log1p that of 1 + the value.
     """
 
     name: str
@@ -44,47 +45,50 @@ class Scaler:
 
     def mapped(self, values: np.ndarray) -> np.ndarray:
         """The values, or their logarithms; raises InputError where these do not exist."""
-        return logarithms(values) if self.name == "log" else values
+        return logarithms(self.name, values) if self.name in MAPS else values
 
     def restore(self, scaled: np.ndarray, columns: Sequence[int]) -> np.ndarray:
         """Scaled values [..., len(columns)] of these columns in the data's units."""
         chosen = list(columns)
         values = scaled * self.scale[chosen] + self.center[chosen]
-        return np.asarray(np.exp(values) if self.name == "log" else values)
+        return np.asarray(MAPS[self.name][1](values) if self.name in MAPS else values)
 
 
-def logarithms(values: np.ndarray) -> np.ndarray:
-    """The natural logarithms of values [rows, columns]; raises InputError for one that is not above 0."""
-    check_positive(values, ["a channel"] * values.shape[1])
-    return np.asarray(np.log(values))
+def logarithms(scaler: str, values: np.ndarray) -> np.ndarray:
+    """The logarithms that this scaler takes of values [rows, columns]; raises InputError where there is none."""
+    check_positive(scaler, values, ["a channel"] * values.shape[1])
+    return np.asarray(MAPS[scaler][0](values))
 
 
-def check_positive(values: np.ndarray, names: Sequence[str]) -> None:
-    """Raise InputError, with a column's name, for values [rows, columns] that have no logarithm."""
+def check_positive(scaler: str, values: np.ndarray, names: Sequence[str]) -> None:
+    """Raise InputError, with a column's name, for values [rows, columns] of which this scaler takes no logarithm."""
     for name, column in zip(names, values.T, strict=True):
-        if column.size and not (least := float(column.min())) > 0:
+        least = float(column.min()) if column.size else np.inf
+        if not (least >= 0 if scaler == "log1p" else least > 0):
+            needs = "0 or more" if scaler == "log1p" else "above 0"
+            other = "log1p, which takes 0, or another scaler" if scaler == "log" and least == 0 else "another scaler"
             raise InputError(
-                f"the scaler log needs values above 0, and {name} holds {least:g}: choose another scaler, or leave "
-                "that channel out with --channels"
+                f"the scaler {scaler} needs values {needs}, and {name} holds {least:g}: choose {other}, or leave that "
+                "channel out with --channels"
             )
 
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
     """scikit-learn's scaler of that name, fitted on training rows [rows, columns]; a constant column has scale 1.
 
-    standard: mean and deviation; log: those of the logarithms; minmax: minimum and range; robust: median and
-    interquartile range; none: no scaling.
+    standard: mean and deviation; log: those of the logarithms; log1p: those of the logarithms of 1 + the value, for
+    counts and volumes with zeros; minmax: minimum and range; robust: median and interquartile range; none: no scaling.
     """
     from sklearn import preprocessing
 
     columns = train_values.shape[1]
     if name == "none":
         return Scaler(name, np.zeros(columns), np.ones(columns))
-    if name in ("standard", "log"):
+    if name == "standard" or name in MAPS:
         standard = preprocessing.StandardScaler()
         for piece in pieces(len(train_values)):
             values = train_values[piece].astype(np.float64, copy=False)
-            standard.partial_fit(logarithms(values) if name == "log" else values)
+            standard.partial_fit(logarithms(name, values) if name in MAPS else values)
         return Scaler(name, standard.mean_, standard.scale_)
     if name == "minmax":
         minmax = preprocessing.MinMaxScaler()
@@ -101,8 +105,9 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
 class Units:
     """One entry per target (D), all float64, all fitted on training rows; of several series [n, 1, D], for each window.
 
-    center, scale undo the scaler, and is_log its logarithm; deviation is the target's standard deviation over training
-    rows, the unit of scaled errors; step is its mean absolute change between training rows, the unit of MASE.
+    center, scale undo the scaler, and scaler names it, for its logarithm; deviation is the target's standard deviation
+    over training rows, the unit of scaled errors; step is its mean absolute change between training rows, the unit of
+    MASE.
     """
 
     names: tuple[str, ...]
@@ -110,12 +115,12 @@ class Units:
     scale: np.ndarray
     deviation: np.ndarray
     step: np.ndarray
-    is_log: bool = False
+    scaler: str = "standard"
 
     def restore(self, scaled: np.ndarray) -> np.ndarray:
         """Scaled forecasts [..., D] in the data's units, each target by its own parameters."""
         values = scaled.astype(np.float64) * self.scale + self.center
-        return np.asarray(np.exp(values)) if self.is_log else values
+        return np.asarray(MAPS[self.scaler][1](values)) if self.scaler in MAPS else values
 
 
 def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler, train_values: np.ndarray) -> Units:
@@ -135,5 +140,5 @@ def fit_units(names: tuple[str, ...], positions: tuple[int, ...], scaler: Scaler
         scaler.scale[chosen],
         np.sqrt(squares / rows),
         steps / (rows - 1),
-        is_log=scaler.name == "log",
+        scaler=scaler.name,
     )

@@ -1,9 +1,9 @@
 """Table: named columns of numbers in time order; the choice of some, and the policies for missing values."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ from zoo.data.pieces import pieces
 from zoo.data.spacing import stamp
 from zoo.errors import InputError, unknown
 
-Missing = Literal["refuse", "ffill", "mask", "interpolate", "drop", "skip"]
 LARGEST = 1e100  # of a value's size
-POLICIES: tuple[Missing, ...] = ("refuse", "ffill", "mask", "interpolate", "drop", "skip")
+POLICIES = ("refuse", "ffill", "mask", "interpolate", "drop", "skip")
+LIMITED = re.compile(r"ffill:([1-9][0-9]{0,8})")  # fills so many values in a row at most
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,14 @@ class Cleaned:
 def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str) -> Cleaned:
     """Values [rows, columns] without NaN.
 
-    refuse: raise InputError with columns and counts. ffill: repeat the last known value. mask: the same, and
+    refuse: raise InputError with columns and counts. ffill: repeat the last known value; ffill:3 does so three times in
+    a row at most, and raises InputError for a longer gap. mask: the same, and
     zoo.prepare adds channels that mark the repeated values. interpolate: draw a straight line across the gap (so a
     forecast from inside a gap has seen the value behind it), and repeat the last known value at the end. drop: leave
     out incomplete rows. skip: no window holds a gap (zoo.prepare sees to that); until then it is filled. Rows before
     every column has begun cannot be filled and are left out. Raises InputError for infinite values under every policy.
     """
-    if policy not in POLICIES:
-        raise unknown("missing policy", policy, POLICIES)
+    check_policy(policy)
     counts, too_large, infinite = _unusable_counts(values)
     if infinite.any():
         raise InputError(f"infinite values in {source}: {_counts(columns, infinite)}; correct or remove them")
@@ -168,6 +168,8 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     if policy == "skip":
         note = f"missing values ({_counts(columns, counts)}): windows that hold one are left out"
         return Cleaned(frame.ffill().bfill().to_numpy(), gaps, np.ones(len(values), dtype=bool), (note,))
+    if limited := LIMITED.fullmatch(policy):
+        _check_gaps(gaps, columns, int(limited[1]), source)
     filled = (frame.interpolate(limit_direction="forward") if policy == "interpolate" else frame.ffill()).to_numpy()
     is_complete = ~np.isnan(filled).any(axis=1)
     notes = [f"missing values ({_counts(columns, counts)}): filled by {policy}"]
@@ -176,6 +178,26 @@ def clean(values: np.ndarray, columns: tuple[str, ...], policy: str, source: str
     if not is_complete.all():
         notes.append(f"{int((~is_complete).sum())} rows at the start have no earlier value to repeat: left out")
     return Cleaned(filled[is_complete], gaps[is_complete], is_complete, tuple(notes))
+
+
+def check_policy(policy: str) -> str:
+    """The policy; raises InputError for one that there is not."""
+    if policy not in POLICIES and not LIMITED.fullmatch(policy):
+        raise unknown("missing policy", policy, (*POLICIES, "ffill:3"))
+    return policy
+
+
+def _check_gaps(gaps: np.ndarray, columns: tuple[str, ...], limit: int, source: str) -> None:
+    """Raise InputError for more missing values in a row than the limit; those before a column begins are no gap."""
+    for name, is_gap in zip(columns, gaps.T, strict=True):
+        known = np.append(np.flatnonzero(~is_gap), len(is_gap))
+        lengths = np.diff(known) - 1
+        if len(lengths) and lengths.max() > limit:
+            row = known[int(lengths.argmax())] + 1
+            raise InputError(
+                f"'{name}' of {source} misses {lengths.max()} values in a row from row {row + 1} on, and ffill:{limit} "
+                f"fills {limit}: choose --missing skip, which leaves out such windows, or a larger limit"
+            )
 
 
 def _unusable_counts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ FORMATS = ("onnx", "pt2")
 CLOSE = 1e-5  # in scaled units, of forecasts of about 1
 CHECKED = 32  # windows
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+MAPS = {"log": (torch.log, torch.exp), "log1p": (torch.log1p, torch.expm1)}  # as in zoo.data.scaling
 RECURRENT = (torch.ops.aten.lstm.input, torch.ops.aten.gru.input)
 
 
@@ -45,7 +46,7 @@ class RawModel(nn.Module):
 
     def __init__(self, saved: SavedModel) -> None:
         super().__init__()
-        self.model, self.is_log = copy.deepcopy(saved.model).cpu().eval(), saved.scaler.name == "log"
+        self.model, self.scaler = copy.deepcopy(saved.model).cpu().eval(), saved.scaler.name
         self.model.requires_grad_(False)
         self.task = saved.model.problem.task
         fitted, targets = list(saved.file.fitted.values()), list(saved.model.problem.targets)
@@ -71,7 +72,7 @@ class RawModel(nn.Module):
         own_BLC, further_BLC = x_BLC[..., :own], x_BLC[..., own:]
         if self.is_clipped:
             own_BLC = torch.minimum(torch.maximum(own_BLC, self.low_S1C[place]), self.high_S1C[place])
-        own_BLC = torch.log(own_BLC) if self.is_log else own_BLC
+        own_BLC = MAPS[self.scaler][0](own_BLC) if self.scaler in MAPS else own_BLC
         scaled_BLC = (own_BLC - self.center_S1C[place]) / self.scale_S1C[place]
         forecast = self.model(torch.cat([scaled_BLC, further_BLC], dim=-1).float()).double()
         if self.task == "classify":
@@ -81,7 +82,7 @@ class RawModel(nn.Module):
         if self.task == "move":
             return forecast.softmax(dim=-1)
         forecast = forecast * self.scale_S1D[place] + self.center_S1D[place]
-        return torch.exp(forecast) if self.is_log else forecast
+        return MAPS[self.scaler][1](forecast) if self.scaler in MAPS else forecast
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
     unit: Tensor | float = model.scale_S1D[torch.cat([each[1] for each in checked]) if saved.file.series else 0]
     if model.task in LABELLED:
         unit = 1.0
-    elif model.is_log:
-        actual, expected = actual.log(), expected.log()
+    elif model.scaler in MAPS:
+        actual, expected = (MAPS[model.scaler][0](each) for each in (actual, expected))
     difference = float(((actual - expected) / unit).abs().max())
     if not difference <= CLOSE:
         raise InputError(
