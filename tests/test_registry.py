@@ -13,7 +13,17 @@ from zoo import registry
 from zoo.space import Choice, Float, Int
 
 BASELINES = ["auto-arima", "auto-ets", "auto-theta"] if find_spec("statsforecast") else []
-BASELINES += ["dlinear", "drift", "gradient-boosting", "linear", "moving-average", "naive", "nlinear", "ridge"]
+BASELINES += [
+    "dlinear",
+    "drift",
+    "gradient-boosting",
+    "last-sign",
+    "linear",
+    "moving-average",
+    "naive",
+    "nlinear",
+    "ridge",
+]
 BASELINES += ["seasonal-naive", "tcn"]
 
 
