@@ -87,7 +87,7 @@ TASKS = {
         "mean squared error of the probability of a fall and of that of a rise; log loss: of what happened; lower is "
         "better. accuracy: moves with the largest probability; balanced: the mean of that over the three; auc: each "
         "against the others, 0.5 is chance. skill: 1 - rps / naive's rps; naive always forecasts the usual shares, by "
-        "the training and validation parts.",
+        "the training and validation parts. A gain may come from knowing when values move, and not which way.",
         naive="always forecasting the usual shares",
         title="moves of {what}",
     ),
