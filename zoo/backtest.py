@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.dataset import Data
+from zoo.data.moves import MOVES
 from zoo.data.scaling import Units
 from zoo.data.sequences import Sequences
-from zoo.frames import MOVES
 from zoo.layers.model import Model
-from zoo.run.predictions import points_of
+from zoo.metrics import points_of
 from zoo.run.worker import naive_of
 from zoo.train.evaluate import forecast, metrics_of
 

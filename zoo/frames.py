@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from zoo.data.moves import MOVES
 from zoo.data.scaling import Scaler
 from zoo.data.spacing import next_times
 from zoo.errors import InputError
 from zoo.model_file import ModelFile
-
-MOVES = ("down", "flat", "up")  # endings of their columns
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def frame_of(
     levels = file.problem.quantiles or (0.5,)
     endings = ["" if level == 0.5 else f"_q{100 * level:g}" for level in levels]
     if file.problem.task in ("direction", "move"):
-        endings = [f"_{move}" for move in (MOVES if file.problem.flat else MOVES[2:])]
+        endings = [f"_{move}" for move in (MOVES if file.problem.flat else ("up",))]
     columns = [name + ending for name in file.targets for ending in endings]
     frame = pd.DataFrame(forecasts_kTDQ.reshape(len(ends) * horizon, -1), columns=columns)
     steps = np.tile(np.arange(1, horizon + 1), len(ends))

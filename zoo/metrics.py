@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.moves import MOVES
 from zoo.data.scaling import Units
 
 METRICS = (
@@ -77,6 +78,14 @@ def _unit_of_panel(units: Units) -> Units:
     """The units of values that have been divided by their deviations; the step differs from series to series: none."""
     ones = np.ones(len(units.names))
     return Units(units.names, 0 * ones, ones, ones, 0 * ones)
+
+
+def points_of(whole: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """[n, T, D]: the medians of quantiles [n, T, D, Q], the means of moves by their probabilities [n, T, D, 3], or the
+    forecasts as they are."""
+    if levels:
+        return median_of(whole, levels)
+    return whole[..., 2] - whole[..., 0] if whole.ndim == 4 else whole
 
 
 def median_of(forecast: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -166,7 +175,7 @@ def move_metrics(forecast: np.ndarray, naive: np.ndarray | None, truth: np.ndarr
     per_target = []
     for d in range(len(units.names)):
         chances, actual = forecast[..., d, :].reshape(-1, 3), truth[..., d].ravel()
-        is_move = (actual[:, None] == (-1, 0, 1)).astype(float)
+        is_move = (actual[:, None] == list(MOVES.values())).astype(float)
         own = class_metrics(chances[:, None], None, is_move[:, None])
         rps = float(move_losses(chances, actual).mean())
         base = None if naive is None else float(move_losses(naive[..., d, :].reshape(-1, 3), actual).mean())

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from zoo.data.cases import Cases
+from zoo.data.moves import MOVES
 from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
-from zoo.frames import MOVES
 from zoo.inline import in_folder, is_watched, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of

@@ -51,6 +51,11 @@ class Problem:
         """Steps that the model forecasts (T)."""
         return self.output_shape[0]
 
+    @property
+    def is_of_values(self) -> bool:
+        """Whether values are forecast, and no probabilities."""
+        return self.task in ("forecast", "quantile")
+
     def of_points(self, copies: int = 1) -> "Problem":
         """The same problem as a point forecast, in which each target stands `copies` times.
 

@@ -354,7 +354,7 @@ def prepare_from(data: Mapping[str, Any], problem: Mapping[str, Any], table: Tab
         quantiles=tuple(problem.get("quantiles", ())),
         conformal=problem.get("conformal", problem.get("is_conformal", False)),
         adaptive=problem.get("adaptive", problem.get("is_adaptive", False)),
-        direction=problem.get("direction") or problem.get("flat") or problem.get("task") == "direction",
+        direction=problem.get("direction", problem.get("flat") or problem.get("task") == "direction"),
         calendar=tuple(problem.get("calendar", ())),
         known=tuple(problem.get("known", ())),
         fold=Fold(

@@ -204,6 +204,7 @@ def test_earlier_origins_and_a_part_without_test_have_the_same_moves(prices):
     data = prepared(prices)
     without = data.without_test()
     np.testing.assert_array_equal(without.valid.scaled_truth(), data.valid.scaled_truth())
+    assert len(without.train.limits) == len(without.train.values)  # of later rows nothing is left
     for part in origins(without, 2)[1:]:
         np.testing.assert_array_equal(part.valid.scaled_truth().numpy(), part.valid.truth())
     longer = data.with_lookback(12)
@@ -213,12 +214,13 @@ def test_earlier_origins_and_a_part_without_test_have_the_same_moves(prices):
 @pytest.mark.parametrize(
     ("how", "rule"),
     [
+        ({"flat": ""}, "flat must be a size above 0"),
         ({"flat": "x"}, "flat must be a size above 0, such as 0.5% of the last value, or 2 in its units, got 'x'"),
         ({"flat": "0"}, "flat must be a size above 0"),
         ({"flat": "-1%"}, "flat must be a size above 0"),
         ({"flat": "inf"}, "flat must be a size above 0"),
         ({"flat": 0.5}, "direction must be True, False, or a size of flat such as '0.5%'"),
-        ({"flat": "99%"}, "target 'close' always stays flat in the training windows by this size of flat"),
+        ({"flat": "99%"}, "target 'close' always counts as 'flat' in the training windows by this size of flat"),
         ({"quantiles": (0.1, 0.5, 0.9)}, "quantiles or directions, not both"),
     ],
 )

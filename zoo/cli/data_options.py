@@ -111,7 +111,8 @@ def _sections(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         values["split"] = [scalar(part.strip()) for part in split.split(",")]
     if (test := values.get("test")) is not None:
         values["test"] = str(test)
-    values["direction"] = values.pop("flat", None) or values.get("direction")
+    if (flat := values.pop("flat", None)) is not None:
+        values["direction"] = flat
     values["quantiles"] = _levels(values.get("quantiles"), values.pop("interval", None))
     of_data = {"targets", *DATA}
     return {

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zoo.data.scaling import MAPS, Units
 from zoo.errors import InputError
-from zoo.problem import Problem
+
+MOVES = {"down": -1, "flat": 0, "up": 1}  # in the order of their probabilities
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class Flat:
                 limits = MAPS[units.scaler][0](limits)
             limits = np.where(np.isnan(limits), -np.inf, limits)  # nothing lies below
         return np.asarray((limits - units.center[:, None]) / units.scale[:, None], dtype=np.float32)
-
-
-def limits_of(problem: Problem, values: np.ndarray, units: Units) -> Tensor | None:
-    """The scaled limits of every row of values [rows, C] as the last one, float32 [rows, D, 2]; None without moves."""
-    if not problem.flat:
-        return None
-    last = values[:, list(problem.targets)].astype(np.float64, copy=False)
-    return torch.from_numpy(flat_of(problem.flat).scaled_limits(last, units))
 
 
 def flat_of(text: str) -> Flat:

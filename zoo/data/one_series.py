@@ -10,13 +10,13 @@ from zoo.data.dataset import Data, Unusable, check_parts, parts_of
 from zoo.data.further import further_channels, known_numbers
 from zoo.data.known import match_known, split_future
 from zoo.data.leaks import leaks
-from zoo.data.moves import flat_of, limits_of
+from zoo.data.moves import MOVES, flat_of
 from zoo.data.outliers import cleaned_note, fit_outliers
 from zoo.data.request import Request
 from zoo.data.scaling import MAPS, check_positive, fit_scaler, fit_units
 from zoo.data.split import Fold, Split, split_of_fold, split_rows
 from zoo.data.table import Table, class_values, clean, fingerprint, match_columns
-from zoo.data.windows import Windows
+from zoo.data.windows import Windows, limits_of
 from zoo.errors import InputError
 from zoo.problem import Problem
 
@@ -215,16 +215,17 @@ def _check_directions(train: Windows, names: tuple[str, ...]) -> None:
     """Raise InputError for a target that moves in one way alone over the training windows."""
     if not train.is_direction and train.flat is None:
         return
-    for name, moves in zip(names, np.moveaxis(train.truth(), 2, 0), strict=True):
-        if np.ptp(moves) > 0:
+    for name, labels in zip(names, np.moveaxis(train.truth(), 2, 0), strict=True):
+        only = int(labels[0, 0])
+        if np.ptp(labels) > 0:
             continue
         if train.flat is None:
-            always = "always rises" if moves.flat[0] else "never rises"
+            always = "always rises" if only else "never rises"
             raise Unusable(f"target '{name}' {always} in the training windows: no direction to learn; choose another")
-        always = {-1: "falls", 0: "stays flat", 1: "rises"}[int(moves.flat[0])]
+        (way,) = (way for way, move in MOVES.items() if move == only)
         raise Unusable(
-            f"target '{name}' always {always} in the training windows by this size of flat: no move to learn; choose "
-            "another size"
+            f"target '{name}' always counts as '{way}' in the training windows by this size of flat: no move to learn; "
+            "choose another size"
         )
 
 

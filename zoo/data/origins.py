@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from zoo.data.dataset import Data, check_parts, parts_of
-from zoo.data.moves import limits_of
 from zoo.data.outliers import fit_outliers
 from zoo.data.scaling import fit_scaler, fit_units
 from zoo.data.sequences import Sequences
 from zoo.data.split import Split
+from zoo.data.windows import limits_of
 from zoo.errors import InputError
 
 

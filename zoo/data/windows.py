@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.moves import Flat
+from zoo.data.moves import Flat, flat_of
 from zoo.data.scaling import Units
+from zoo.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,7 @@ class Windows:
         starts, length = self.starts[index], self.lookback + self.horizon
         block = every_window(self.values, length)[starts]
         x, y = block[:, : self.lookback], columns(block[:, self.lookback :], self.targets)
-        if self.is_direction:
-            y = (y > columns(x[:, -1:], self.targets)).to(y.dtype)
-        if self.limits is not None:
-            y = moves(y, self.limits[starts + self.lookback - 1])
+        y = self._labels(y, starts)
         return x if self.inputs is None else every_window(self.inputs, self.lookback)[starts], y
 
     def batches(self, batch_size: int, *, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -118,12 +116,18 @@ class Windows:
         """The actual values in scaled units, or directions or moves: float32 [n, T, D] on the device."""
         steps = torch.arange(self.lookback, self.lookback + self.horizon, device=self.starts.device)
         values = columns(self.values[self.starts[:, None] + steps], self.targets)
-        if self.limits is not None:
-            return moves(values, self.limits[self.starts + self.lookback - 1])
-        if not self.is_direction:
-            return values
-        last = columns(self.values[self.starts + self.lookback - 1], self.targets)
-        return (values > last[:, None]).to(values.dtype)
+        return self._labels(values, self.starts)
+
+    def _labels(self, y_BTD: Tensor, starts: Tensor) -> Tensor:
+        """Scaled values as they are to be forecast: themselves, directions 1 or 0, or moves -1, 0 or 1."""
+        if self.flat is not None:
+            assert self.limits is not None
+            low_B1D, high_B1D = self.limits[starts + self.lookback - 1].unsqueeze(1).unbind(dim=3)
+            return (y_BTD > high_B1D).to(y_BTD.dtype) - (y_BTD < low_B1D).to(y_BTD.dtype)
+        if self.is_direction:
+            last_BD = columns(self.values[starts + self.lookback - 1], self.targets)
+            return (y_BTD > last_BD[:, None]).to(y_BTD.dtype)
+        return y_BTD
 
     def last(self) -> np.ndarray:
         """The targets' last observed values: float64 [n, D] in the data's units."""
@@ -141,10 +145,12 @@ def every_window(values: Tensor, length: int) -> Tensor:
     return values.as_strided((rows - length + 1, length, channels), (row, row, column))
 
 
-def moves(values_BTD: Tensor, limits_BD2: Tensor) -> Tensor:
-    """-1 where a value lies below its lower limit, 1 where it lies above the upper one, else 0: [B, T, D]."""
-    low_B1D, high_B1D = limits_BD2.unsqueeze(1).unbind(dim=3)
-    return (values_BTD > high_B1D).to(values_BTD.dtype) - (values_BTD < low_B1D).to(values_BTD.dtype)
+def limits_of(problem: Problem, values: np.ndarray, units: Units) -> Tensor | None:
+    """The scaled limits of every row of values [rows, C] as the last one, float32 [rows, D, 2]; None without moves."""
+    if not problem.flat:
+        return None
+    last = values[:, list(problem.targets)].astype(np.float64, copy=False)
+    return torch.from_numpy(flat_of(problem.flat).scaled_limits(last, units))
 
 
 def columns(x: Tensor, numbers: Sequence[int]) -> Tensor:

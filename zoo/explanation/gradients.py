@@ -114,7 +114,7 @@ def integrated_gradients(seen: Seen, channels: Sequence[str], targets: Sequence[
     return Attributions(
         channels=tuple(channels),
         targets=tuple(targets),
-        unit="scaled units" if problem.task in ("forecast", "quantile") else "log-odds",
+        unit="scaled units" if problem.is_of_values else "log-odds",
         size_DLC=attributions_DnLC.abs().mean(dim=1).cpu().numpy(),
         slope_DLC=slope_DLC.cpu().numpy(),
         gap=float(torch.cat(gaps).mean() / torch.cat(distances).mean().clamp(min=1e-12)),

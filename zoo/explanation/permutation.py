@@ -134,7 +134,7 @@ def permutation_importance(
 
     places = [slice(c, c + 1) for c in range(len(channels))]
     every = slice(None)
-    has_level = seen.model.problem.normalise != "none" and task in ("forecast", "quantile")
+    has_level = seen.model.problem.normalise != "none" and seen.model.problem.is_of_values
     return Importance(
         channels=tuple(channels),
         groups=tuple(groups),

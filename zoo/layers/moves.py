@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.data.moves import MOVES
 from zoo.data.scaling import Units
 from zoo.data.windows import Windows, columns
 from zoo.layers.committee import Committee
@@ -14,8 +15,6 @@ from zoo.layers.direction import PRIOR
 from zoo.layers.embedded import normalised
 from zoo.layers.quantiles import tells_copies_apart
 from zoo.problem import Problem
-
-MOVES = np.array([-1, 0, 1])
 
 
 class Moves(nn.Module):
@@ -78,7 +77,7 @@ class Moves(nn.Module):
     ) -> Tensor:
         """The cross-entropy [] of moves -1, 0 or 1, averaged over everything; smoothing: share of each label that is
         spread over all three; is_balanced: falls, flats and rises of the training part weigh alike."""
-        is_move_BTDK = torch.stack([move_BTD == kind for kind in MOVES.tolist()], dim=3)
+        is_move_BTDK = torch.stack([move_BTD == kind for kind in MOVES.values()], dim=3)
         spread_BTDK = (1 - smoothing) * is_move_BTDK + smoothing / 3
         losses_BTDK = spread_BTDK * functional.log_softmax(log_odds_BTDK, dim=3)
         if is_balanced:
@@ -89,7 +88,7 @@ class Moves(nn.Module):
     def begin(self, train: Windows) -> None:
         """Take the usual shares from the training windows."""
         moves_nTD = train.scaled_truth()
-        shares_TDK = torch.stack([(moves_nTD == kind).float().mean(dim=0) for kind in MOVES.tolist()], dim=2)
+        shares_TDK = torch.stack([(moves_nTD == kind).float().mean(dim=0) for kind in MOVES.values()], dim=2)
         self.usual_TDK.copy_(shares_TDK.clamp(min=1 / (len(train) + 1)).log())
 
     @torch.no_grad()
@@ -124,7 +123,7 @@ def _most_likely(
     from scipy.special import log_softmax
 
     unit = max(float(np.sqrt(np.square(scores_nK[:, 2]).mean())), 1e-12) if is_slope_free else 1.0
-    is_move_nK, scores_nK = moves_n[:, None] == MOVES, scores_nK / unit
+    is_move_nK, scores_nK = moves_n[:, None] == list(MOVES.values()), scores_nK / unit
 
     def penalty(point: np.ndarray) -> tuple[float, np.ndarray]:
         usual_K, slope = point[:-1], point[-1]
@@ -136,5 +135,7 @@ def _most_likely(
 
     bounds = [(None, None)] * len(shares_K) + [(0, None) if is_slope_free else (1, 1)]
     begin = np.append(np.log(shares_K), 0.0 if is_slope_free else 1.0)
-    found = minimize(penalty, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8})
-    return found.x[:-1], float(found.x[-1] / unit)
+    likeliest = minimize(
+        penalty, begin, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-8}
+    )
+    return likeliest.x[:-1], float(likeliest.x[-1] / unit)

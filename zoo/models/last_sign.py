@@ -11,8 +11,8 @@ from zoo.registry import register
 @register(
     "last-sign",
     summary="goes on in the direction of the last change, by the mean step of the lookback",
-    source="the reference forecast of the Pesaran & Timmermann 1992 kind of test: does a forecast of directions know "
-    "more than the last direction?",
+    source="our own: the naive method of Forecasting: Principles and Practice (3rd ed.), 5.2, for the direction of a "
+    "value in place of the value",
     tags=("baseline", "deterministic"),
 )
 class LastSign(nn.Module):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zoo.data.moves import MOVES
 from zoo.errors import InputError
-from zoo.frames import MOVES
 from zoo.report.board import Board
 from zoo.report.evidence import stored_of
 from zoo.run.predictions import Stored

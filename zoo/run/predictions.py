@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo.cell import Cell
 from zoo.files import write_atomically
-from zoo.metrics import median_of, move_losses, pinball
+from zoo.metrics import move_losses, pinball, points_of
 
 if TYPE_CHECKING:  # a report reads predictions without torch
     from zoo.data.dataset import Data
@@ -161,14 +161,6 @@ def stored(folder: Path, predictions: str | None, truth: str | None) -> Stored |
     except (OSError, LookupError, ValueError, EOFError, AttributeError, NotImplementedError, BadZipFile, zlib.error):
         return None
     return predicted if predicted.forecast.shape == predicted.truth.shape and predicted.truth.ndim == 3 else None
-
-
-def points_of(whole: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """[n, T, D]: the medians of quantiles [n, T, D, Q], the means of moves by their probabilities [n, T, D, 3], or the
-    forecasts as they are."""
-    if levels:
-        return median_of(whole, levels)
-    return whole[..., 2] - whole[..., 0] if whole.ndim == 4 else whole
 
 
 def joined(parts: Sequence[Stored]) -> Stored:

@@ -63,8 +63,8 @@ class MLflow:
 
     def check(self, suite: str) -> None:
         """Raise what MLflow raises for a store that does not answer, and InputError for an experiment in the trash."""
-        found = self._client.get_experiment_by_name(_experiment(suite))
-        if found is not None and found.lifecycle_stage != "active":
+        experiment = self._client.get_experiment_by_name(_experiment(suite))
+        if experiment is not None and experiment.lifecycle_stage != "active":
             name = _experiment(suite)
             raise InputError(f"experiment '{name}' is deleted: restore it, or name another in MLFLOW_EXPERIMENT_NAME")
 
@@ -72,14 +72,14 @@ class MLflow:
         name = _experiment(run.suite)
         known = self._client.get_experiment_by_name(name)
         experiment = known.experiment_id if known is not None else self._client.create_experiment(name)
-        for found in self._client.search_runs([experiment], f"tags.`{KEY}` = '{run.key}'"):
-            self._ids[run.key] = found.info.run_id
+        for earlier in self._client.search_runs([experiment], f"tags.`{KEY}` = '{run.key}'"):
+            self._ids[run.key] = earlier.info.run_id
             if run.group is None:
-                self._client.update_run(found.info.run_id, status="RUNNING")
+                self._client.update_run(earlier.info.run_id, status="RUNNING")
                 return True
-            if found.info.status != "RUNNING":
+            if earlier.info.status != "RUNNING":
                 return False
-            self._client.delete_run(found.info.run_id)
+            self._client.delete_run(earlier.info.run_id)
         tags = {**run.tags, KEY: run.key} | ({PARENT: self._ids[run.group]} if run.group is not None else {})
         began = int(1000 * (run.started.timestamp() if run.started is not None else time.time()))
         made = self._client.create_run(experiment, start_time=began, tags=tags, run_name=run.name)

@@ -65,7 +65,7 @@ class Augment:
         if config.scaling > 0:
             factor_B11 = 1 + config.scaling * torch.randn_like(x_BLC[:, :1, :1])
             x_BLC = torch.where(self.can_change_C, base_B1C + factor_B11 * (x_BLC - base_B1C), x_BLC)
-            if self.problem.task in ("forecast", "quantile"):
+            if self.problem.is_of_values:
                 last_B1D = columns(base_B1C, self.problem.targets)
                 y = last_B1D + factor_B11 * (y - last_B1D)
         if config.slicing > 0:

@@ -18,7 +18,6 @@ from zoo.errors import InputError, expect, first_line
 from zoo.files import write_atomically
 from zoo.onnx_model import METADATA, OnnxModel
 from zoo.registry import variant
-from zoo.train.step import LABELLED
 from zoo.train.store import SavedModel
 
 FORMATS = ("onnx", "pt2")
@@ -143,7 +142,7 @@ def export(saved: SavedModel, path: str | Path, *, to: str = "onnx") -> Exported
             why = f"for sequences of several lengths ({problem.shortest} to {problem.lookback} steps)"
         raise InputError(f"{saved.file.variant} cannot be exported to {to} {why}: keep the model folder") from error
     unit: Tensor | float = model.scale_S1D[torch.cat([each[1] for each in checked]) if saved.file.series else 0]
-    if model.task in LABELLED:
+    if not problem.is_of_values:
         unit = 1.0
     elif model.scaler in MAPS:
         actual, expected = (MAPS[model.scaler][0](each) for each in (actual, expected))

@@ -27,8 +27,6 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "huber": functional.huber_loss,
 }
 
-LABELLED = ("classify", "direction", "move")  # tasks
-
 
 def loss_of(model: nn.Module, config: FitConfig, *, is_training: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of forecasts and actual values that the model learns: the config's, or that of its task.
@@ -50,7 +48,7 @@ def check_loss(problem: Problem, config: FitConfig) -> None:
         how = TASKS[problem.task].learns_by
         raise InputError(f"fit.loss must be left out: the task {problem.task} is learned by {how}, got {config.loss}")
     for name in ("label_smoothing", "class_weights"):
-        if problem.task not in LABELLED and getattr(config, name) != getattr(FitConfig, name):
+        if problem.is_of_values and getattr(config, name) != getattr(FitConfig, name):
             raise InputError(
                 f"fit.{name} is of classes and directions: leave it out for the task {problem.task}, "
                 f"got {getattr(config, name)}"
