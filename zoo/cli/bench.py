@@ -69,7 +69,6 @@ def bench(
     if engine == "local":
         start_early("zoo.run.worker")
     from zoo.cli.meter import Meter
-    from zoo.report.folder import report_run, write_report
     from zoo.run.bench import run_suite
     from zoo.run.engine import engine_of
     from zoo.run.many import run_suites
@@ -94,6 +93,8 @@ def bench(
     with tracked as tracking, progress_line() as bar, engine_of(engine, needs) as shared["engine"]:
         shared["tracking"] = tracking
         if is_many:
+            from zoo.report.folder import report_run, write_report
+
             folder, meter = out or Path("results"), Meter(bar)
             runs = []
             for suite, run in run_suites(
@@ -114,6 +115,8 @@ def bench(
             runs = [run_suite(suite, folder, tuned=tuned, **shared, on_plan=Meter(bar).planned)]
             cells = runs[0].cells
             if not runs[0].is_stopped:
+                from zoo.report.folder import report_run  # slow to import: after the cells
+
                 tracking.log(partial(report_run, folder, suite.name, minimum_skill=least))
     if runs[-1].is_stopped:
         done = sum(len(run.rows) for run in runs)

@@ -1,9 +1,13 @@
-"""Data sets that need no download: those inside the wheels of arch and statsmodels, and those generated here."""
+"""Data sets that need no download: those inside the wheels of arch and statsmodels, and those generated here.
 
-import importlib
+Only the files of the wheels are read: importing arch takes as long as importing torch.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import pandas as pd
 
@@ -29,17 +33,37 @@ def frame(name: str) -> pd.DataFrame:
     """A built-in data set as a frame."""
     try:
         return BUILT_IN[name].read()
-    except ImportError as error:
-        raise InputError(f"the data set '{name}' needs {error.name}: pip install 'lstm-zoo[data]'") from error
+    except (ImportError, FileNotFoundError) as error:
+        package = error.name if isinstance(error, ImportError) else f"a version with {error.filename}"
+        raise InputError(f"the data set '{name}' needs {package}: pip install 'lstm-zoo[data]'") from error
 
 
 def _arch(name: str) -> pd.DataFrame:
     """A data set of arch; an index pays no dividend, so its adjusted close, which repeats the close, is dropped."""
-    return importlib.import_module(f"arch.data.{name}").load().drop(columns="Adj Close", errors="ignore")
+    dated = pd.read_csv(_folder("arch") / "data" / name / f"{name}.csv.gz", parse_dates=["Date"], index_col="Date")
+    return dated.drop(columns="Adj Close", errors="ignore").apply(pd.to_numeric, errors="coerce")
 
 
 def _statsmodels(name: str) -> pd.DataFrame:
-    return importlib.import_module(f"statsmodels.datasets.{name}").load_pandas().data
+    return pd.read_csv(_folder("statsmodels") / "datasets" / name / f"{name}.csv")
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ImportError(name=package)
+    return Path(spec.origin).parent
+
+
+def _co2() -> pd.DataFrame:
+    weeks = _statsmodels("co2")
+    index = pd.date_range(str(weeks["date"].iloc[0]), periods=len(weeks), freq="W-SAT")
+    return weeks[["co2"]].set_axis(index)
+
+
+def _electrical_equipment() -> pd.DataFrame:
+    months = _statsmodels("elec_equip").set_axis(["DATE", "turnover"], axis="columns")
+    return months.assign(DATE=pd.to_datetime(months["DATE"])).set_index("DATE")
 
 
 def _sea_temperature() -> pd.DataFrame:
@@ -65,17 +89,13 @@ BUILT_IN = {
         partial(_arch, "default"), "yields of AAA and BAA bonds in percent, monthly 1919-2018 (arch)"
     ),
     # ffill, not interpolate: interpolation would show a window the value behind a gap, its future.
-    "co2": BuiltIn(
-        partial(_statsmodels, "co2"), "atmospheric CO2 at Mauna Loa, weekly 1958-2001, 59 gaps (statsmodels)", "ffill"
-    ),
-    "sunspots": BuiltIn(
-        lambda: _statsmodels("sunspots").astype({"YEAR": int}), "sunspots, yearly 1700-2008 (statsmodels)"
-    ),
+    "co2": BuiltIn(_co2, "atmospheric CO2 at Mauna Loa, weekly 1958-2001, 59 gaps (statsmodels)", "ffill"),
+    "sunspots": BuiltIn(partial(_statsmodels, "sunspots"), "sunspots, yearly 1700-2008 (statsmodels)"),
     "sea-temperature": BuiltIn(
         _sea_temperature, "sea surface off Peru (Nino 1+2) in degrees Celsius, monthly 1950-2010 (statsmodels)"
     ),
     "electrical-equipment": BuiltIn(
-        lambda: _statsmodels("elec_equip").set_axis(["turnover"], axis="columns"),
+        _electrical_equipment,
         "turnover index of electrical equipment, euro area, monthly 1995-2016 (statsmodels)",
     ),
     "sine": BuiltIn(

@@ -74,22 +74,18 @@ def check_positive(scaler: str, values: np.ndarray, names: Sequence[str]) -> Non
 
 
 def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
-    """scikit-learn's scaler of that name, fitted on training rows [rows, columns]; a constant column has scale 1.
+    """A scaler of that name, fitted as scikit-learn's on training rows [rows, columns]; a constant column has scale 1.
 
     standard: mean and deviation; log: those of the logarithms; log1p: those of the logarithms of 1 + the value, for
     counts and volumes with zeros; minmax: minimum and range; robust: median and interquartile range; none: no scaling.
     """
-    from sklearn import preprocessing
-
     columns = train_values.shape[1]
     if name == "none":
         return Scaler(name, np.zeros(columns), np.ones(columns))
     if name == "standard" or name in MAPS:
-        standard = preprocessing.StandardScaler()
-        for piece in pieces(len(train_values)):
-            values = train_values[piece].astype(np.float64, copy=False)
-            standard.partial_fit(logarithms(name, values) if name in MAPS else values)
-        return Scaler(name, standard.mean_, standard.scale_)
+        return Scaler(name, *_mean_and_deviation(name, train_values))
+    from sklearn import preprocessing
+
     if name == "minmax":
         minmax = preprocessing.MinMaxScaler()
         for piece in pieces(len(train_values)):
@@ -99,6 +95,29 @@ def fit_scaler(name: str, train_values: np.ndarray) -> Scaler:
         robust = preprocessing.RobustScaler().fit(train_values)
         return Scaler(name, *(np.asarray(each, dtype=np.float64) for each in (robust.center_, robust.scale_)))
     raise unknown("scaler", name, SCALERS)
+
+
+def _mean_and_deviation(name: str, train_values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """mean_ and scale_ of scikit-learn's StandardScaler to the last bit, without its import, which takes 0.7 seconds.
+
+    Pieces are joined as in Chan, Golub and LeVeque, "Algorithms for computing the sample variance" (1983). A deviation
+    that is rounding error is 1.
+    """
+    rows, mean, variance = 0, np.zeros(train_values.shape[1]), np.zeros(train_values.shape[1])
+    for piece in pieces(len(train_values)):
+        raw = train_values[piece].astype(np.float64, copy=False)
+        values = logarithms(name, raw) if name in MAPS else raw
+        count, total, earlier = len(values), values.sum(axis=0), mean * rows
+        apart = values - total / count
+        squares = (apart**2).sum(axis=0) - apart.sum(axis=0) ** 2 / count
+        if rows:
+            share = rows / count
+            squares = variance * rows + squares + share / (rows + count) * (earlier / share - total) ** 2
+        rows += count
+        mean, variance = (earlier + total) / rows, squares / rows
+    epsilon = np.finfo(np.float64).eps
+    is_constant = variance <= rows * epsilon * variance + (rows * mean * epsilon) ** 2
+    return mean, np.where(is_constant, 1.0, np.sqrt(variance))
 
 
 @dataclass(frozen=True)
