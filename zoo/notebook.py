@@ -27,6 +27,7 @@ from zoo.report.text_table import html_table, html_text, plain_text
 from zoo.report.verdict import verdict
 from zoo.run.bench import run_suite
 from zoo.run.executor import Event
+from zoo.run.pace import expected_seconds
 from zoo.run.predictions import Stored
 from zoo.run.results import results
 from zoo.suite import suite_of
@@ -236,7 +237,12 @@ def _bench(
     suite = suite_of(whole, "zoo.bench")
     with Progress(disable=not (progress and is_watched())) as bar, tracking_of(track, suite.name) as tracking:
         run = run_suite(
-            suite, folder, jobs=jobs, tracking=tracking, on_plan=lambda plan: _listener(bar, plan, on_event)
+            suite,
+            folder,
+            jobs=jobs,
+            tracking=tracking,
+            on_plan=lambda plan: _listener(bar, plan, on_event),
+            expect=expected_seconds,
         )
         if run.is_stopped:
             raise KeyboardInterrupt

@@ -53,6 +53,27 @@ def test_seeds_go_out_together_where_one_cuda_graph_trains_them(prices_csv):
     assert [len(group) for group in executor.groups(eager)] == [1, 1]
 
 
+def test_of_each_seed_the_longest_cells_go_first(prices_csv, store):
+    wanted = {**NOTHING, "run": {"models": ["naive", "linear", "ridge", "lstm"], "seeds": 2}}
+    cells, _ = expand(suite_from(str(prices_csv), wanted, ["fit.max_epochs=1", "lstm.hidden_size=8"]), device="cpu")
+    seconds = {cell.key: {"lstm": 9.0, "linear": 4.0}.get(cell.variant, 1.0) for cell in cells}
+    order = [(group[0].variant, group[0].seed) for group in executor.longest_first(executor.groups(cells), seconds)]
+    assert order == [("lstm", 0), ("linear", 0), ("naive", 0), ("ridge", 0), ("lstm", 1), ("linear", 1)]
+    calls, begun = [], []
+
+    def expect():
+        calls.append(len(begun))
+        return seconds
+
+    def on_event(event):
+        begun.extend([event.cell.variant] if event.row is None and event.epoch is None else [])
+
+    rows = executor.run(cells, store, jobs=1, context=CONTEXT, expect=expect, on_event=on_event)
+    assert calls == [0] and {row.key for row in rows} == set(seconds) and all(row.error is None for row in rows)
+    assert sorted(begun) == sorted(cell.variant for cell in cells)
+    assert begun.index("lstm") < begun.index("ridge")
+
+
 def test_cells_that_go_out_together_get_the_rows_that_each_gets_alone(prices_csv, store, monkeypatch):
     cells = small_cells(prices_csv)
     monkeypatch.setattr(executor, "groups", lambda cells: [list(cells[:2]), *([cell] for cell in cells[2:])])

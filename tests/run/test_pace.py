@@ -7,7 +7,7 @@ import pytest
 import zoo
 from tests.conftest import price_frame
 from zoo.run import pace
-from zoo.run.pace import EPOCHS, OVERHEAD, SOLVED, expected_seconds
+from zoo.run.pace import EPOCHS, OVERHEAD, SOLVED, expected_seconds, wall_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def clock(monkeypatch):
         assert valid is None and config.max_epochs == 1 and seed == 0
         now[0] += 2.0 * min(config.max_batches, -(-len(train) // config.batch_size))
 
-    monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(pace, "time", SimpleNamespace(thread_time=lambda: now[0]))
     monkeypatch.setattr(pace, "fit", fit)
 
 
@@ -45,3 +45,19 @@ def test_what_is_not_trained_takes_a_moment():
     data = zoo.prepare(zoo.load(price_frame(300)), targets=["close"])
     naive = cell("naive")
     assert expected_seconds([naive], data) == {naive.key: OVERHEAD + SOLVED}
+
+
+def test_settings_that_differ_are_timed_apart_and_seeds_are_not(monkeypatch):
+    data = zoo.prepare(zoo.load(price_frame(300)), targets=["close"])
+    timed = []
+    monkeypatch.setattr(pace, "_training", lambda cell, _: timed.append(cell.key) or 1.0)
+    cells = [cell("lstm", max_epochs=7), cell("lstm", max_epochs=9), cell("lstm", max_epochs=7)]
+    cells[2].key = "another seed"
+    seconds = expected_seconds(cells, data)
+    assert timed == [cells[0].key, cells[1].key] and set(seconds) == {each.key for each in cells}
+
+
+def test_workers_share_the_cells_but_none_ends_before_its_longest():
+    assert wall_seconds([3.0, 3.0, 2.0], 2) == 4.0
+    assert wall_seconds([9.0, 1.0], 4) == 9.0
+    assert wall_seconds([], 2) == 0.0

@@ -112,7 +112,8 @@ def bench(
         else:
             (suite,) = suites
             folder = out or Path("results") / (f"{suite.name}-tuned" if tuned else suite.name)
-            runs = [run_suite(suite, folder, tuned=tuned, **shared, on_plan=Meter(bar).planned)]
+            meter = Meter(bar)
+            runs = [run_suite(suite, folder, tuned=tuned, **shared, on_plan=meter.planned, expect=meter.expected)]
             cells = runs[0].cells
             if not runs[0].is_stopped:
                 from zoo.report.folder import report_run  # slow to import: after the cells

@@ -1,6 +1,6 @@
 """Engine: where cells are measured, on this machine or on a cluster of many."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -28,12 +28,14 @@ class Engine(Protocol):
         jobs: int | None,
         context: dict[str, Any],
         timeout: float | None = None,
+        expect: Callable[[], Mapping[str, float]] | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> list[AccuracyRow]:
         """Measure the cells, `jobs` (None: default_jobs) at a time; append each row to the store the moment it ends.
 
-        A cell that kills its worker, or takes longer than `timeout` seconds, gets a failure row. KeyboardInterrupt
-        ends the work and is raised again; stored rows stay.
+        expect: gives the seconds that each cell may take, by its key; it is called once, when the first cells have
+        begun, and then the longest of each seed go first. A cell that kills its worker, or takes longer than `timeout`
+        seconds, gets a failure row. KeyboardInterrupt ends the work and is raised again; stored rows stay.
         """
 
 

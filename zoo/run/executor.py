@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,14 +37,15 @@ def run(
     jobs: int | None,
     context: dict[str, Any],
     timeout: float | None = None,
+    expect: Callable[[], Mapping[str, float]] | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> list[AccuracyRow]:
     """Measure the cells on `jobs` worker processes and append each row to the store the moment it ends.
 
     A worker that dies, or takes longer than `timeout` seconds, costs its cell a failure row, and another takes its
-    place. KeyboardInterrupt stops the workers and is raised again; stored rows stay.
+    place. expect: see Engine. KeyboardInterrupt stops the workers and is raised again; stored rows stay.
     """
-    waiting, events = deque(groups(cells)), Queue[Event]()
+    waiting, events, waiting_lock = deque(groups(cells)), Queue[Event](), threading.Lock()
     count = min(jobs or default_jobs(cells[0].device), len(waiting)) if cells else 0
     workers = [WorkerProcess("zoo.run.worker") for _ in range(count)]
 
@@ -56,7 +57,8 @@ def run(
         """Have one worker measure cells until none waits; it ends with the thread that runs this."""
         try:
             while not workers[number].is_stopped:
-                group = waiting.popleft()
+                with waiting_lock:
+                    group = waiting.popleft()
                 for cell in group:
                     events.put(Event(number, cell))
                 limit = None if timeout is None else timeout * len(group)
@@ -73,6 +75,10 @@ def run(
     try:
         for thread in threads:
             thread.start()
+        if expect is not None:
+            seconds = expect()
+            with waiting_lock:
+                waiting = deque(longest_first(waiting, seconds))
         while len(rows) < len(cells):
             event = events.get()
             if event.row is not None:
@@ -96,6 +102,18 @@ def groups(cells: Sequence[Cell]) -> list[list[Cell]]:
         alike = cell.model_copy(update={"seed": 0, "key": ""}).model_dump_json() if is_graph else cell.key
         found.setdefault(alike, []).append(cell)
     return list(found.values())
+
+
+def longest_first(waiting: Iterable[list[Cell]], seconds: Mapping[str, float]) -> list[list[Cell]]:
+    """The groups seed by seed and fold by fold as before, and of each seed and fold the longest first, so that no
+    worker is left with a long cell while the others have none. seconds: of each cell, by its key."""
+    groups = list(waiting)
+    turns = {turn: number for number, turn in enumerate(dict.fromkeys(_turn(group) for group in groups))}
+    return sorted(groups, key=lambda group: (turns[_turn(group)], -sum(seconds.get(cell.key, 0.0) for cell in group)))
+
+
+def _turn(group: Sequence[Cell]) -> tuple[int, int]:
+    return group[0].seed, group[0].problem.fold
 
 
 def _measured(

@@ -71,6 +71,7 @@ def run_suites(
             tracking=tracking,
             expanded=parts,
             on_plan=lambda plan, suite=suite: on_plan(suite, plan),  # type: ignore[misc]
+            expect=lambda _cells, _data: seconds,
         )
         yield suite, run
         if run.is_stopped:

@@ -16,7 +16,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,7 +32,7 @@ from zoo.errors import InputError, first_line, message_of, unknown
 from zoo.files import write_atomically
 from zoo.plugins import HOME
 from zoo.registry import files
-from zoo.run.executor import Event, groups
+from zoo.run.executor import Event, groups, longest_first
 from zoo.run.process import clear_leftovers, temporary_prefix
 from zoo.run.server import settings
 from zoo.run.serving import THREADS, make_ready
@@ -108,6 +108,7 @@ class RayEngine:
         jobs: int | None,
         context: dict[str, Any],
         timeout: float | None = None,
+        expect: Callable[[], Mapping[str, float]] | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
     ) -> list[AccuracyRow]:
         """As Engine.run says. What a lost machine measured runs again elsewhere; a cell that kills its worker twice
@@ -134,6 +135,8 @@ class RayEngine:
                     running[ref] = place, group
                     for cell in group:
                         on_event(Event(place, cell))
+                if expect is not None:
+                    waiting, expect = deque(longest_first(waiting, expect())), None
                 for ref in ray.wait(list(running), timeout=LOOK_SECONDS)[0]:
                     place, group = running.pop(ref)
                     try:
