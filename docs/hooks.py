@@ -1,12 +1,15 @@
 """The site's links lead where they lead on GitHub: files outside docs/ that a page links to become pages of the site.
 
-A Markdown file, such as a report in results/, is shown with its pictures and with what it links to; a notebook as its
-text and code; any other file as its source.
+A Markdown file, such as a report in results/, is shown with its pictures and with what it links to; a notebook, which
+runs for it, as its text, code and outputs; any other file as its source.
 """
 
-import json
+import html
 import os
 import re
+import tempfile
+import warnings
+from functools import lru_cache
 from pathlib import Path
 
 from mkdocs.structure.files import File
@@ -59,16 +62,47 @@ def _page_of(path, config):
     if path.suffix in AS_THEY_ARE:
         file = File.generated(config, _place(path), abs_src_path=str(path))
     elif path.suffix == ".ipynb":
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts = ["".join(cell["source"]) for cell in cells]
-        shown = [
-            text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
-            for cell, text in zip(cells, texts, strict=True)
-        ]
-        file = File.generated(config, _place(path), content="\n\n".join(shown))
+        file = File.generated(config, _place(path), content=_with_outputs(path.read_text(encoding="utf-8")))
     else:
         source = f"````{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text(encoding='utf-8')}\n````\n"
         text = f"---\nsearch:\n  exclude: true\n---\n\n# {path.name}\n\n{source}"
         file = File.generated(config, _place(path), content=text)
     file.repository_path = path.relative_to(ROOT)
     return file
+
+
+@lru_cache
+def _with_outputs(notebook):
+    """A notebook as Markdown: run from top to bottom in a kernel of its own, whose error ends the build."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # Jupyter's own
+        import nbclient
+        import nbformat
+
+        read = nbformat.reads(notebook, as_version=4)
+        nbclient.NotebookClient(
+            read,
+            timeout=300,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
+            extra_arguments=["--log-level=40"],
+        ).execute()
+    parts = []
+    for cell in read.cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        else:
+            parts += [f"```python\n{cell.source}\n```", *map(_output, cell.outputs)]
+    return "\n\n".join(parts)
+
+
+def _output(output):
+    """An output as Markdown: a picture, a table, or text."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f'<img class="output" alt="output" src="data:image/png;base64,{data["image/png"].strip()}">'
+    if "text/html" in data:
+        lines = [line for line in data["text/html"].splitlines() if line.strip()]  # an empty line would end the block
+        return "\n".join(['<div class="output">', *lines, "</div>"])
+    text = data.get("text/plain", output.get("text", ""))
+    return f'<pre class="output">{html.escape(text.rstrip())}</pre>'

@@ -1,5 +1,6 @@
 """The site that `make docs` builds: it is whole, it shows every public name, and it asks nothing of the network."""
 
+import html
 import os
 import re
 import subprocess
@@ -21,7 +22,8 @@ def test_every_public_name_stands_on_the_page_of_names():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site as make docs builds it: a link that leads nowhere, or a page that no menu shows, ends the build."""
+    """The site as make docs builds it, for which notebooks run: a link that leads nowhere, or a page that no menu
+    shows, ends the build."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", folder]
     built = subprocess.run(
@@ -42,6 +44,22 @@ def test_the_site_shows_pages_reports_sources_and_docstrings(site):
     assert "Train and score variants on data, each on several seeds" in names and 'id="zoo.bench"' in names
     assert "hybrid-lstm" in report and (site / "repository/results/narma/skill.png").exists()
     assert '<span class="kn">import</span>' in test
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("notebook", "shown"),
+    [("first_verdict", "better than repeating the last value"), ("new_cell", "learning: holds"),
+     ("inside_an_lstm", "the same as PyTorch's")],
+)  # fmt: skip
+def test_a_notebook_ran_from_top_to_bottom_and_shows_its_outputs(site, notebook, shown):
+    """An error in a cell ends the build."""
+    page = html.unescape((site / f"notebooks/{notebook}.ipynb.html").read_text(encoding="utf-8"))
+    outputs = re.findall(r'<(pre|div|img) class="output"(.*?)(?:</\1>|>\n)', page, re.DOTALL)
+    assert any(shown in text for _, text in outputs)
+    assert any(kind == "img" and 'src="data:image/png' in text for kind, text in outputs)
+    assert not any("Warning" in text for kind, text in outputs if kind != "img")
 
 
 @pytest.mark.process
