@@ -12,8 +12,9 @@ $(READY): pyproject.toml constraints.txt
 		{ echo "lstm-zoo needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@# Alone, since they ask for older packages than these: of aeon only its files are read, holidays works with both.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps aeon holidays
+	@# Alone, since they ask for older packages than these: of aeon only its files are read, the others work with both.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps \
+		aeon holidays sktime scikit-base
 	@touch $@
 
 BENCH_MODELS := lstm,gru,stacked-lstm,bilstm,cnn-lstm,attention-lstm,ar-lstm,hybrid-lstm,naive,linear,ridge,gradient-boosting

@@ -10,7 +10,7 @@ ROOMS = [
     "problem", "data", "inline", "adaptive", "model_file", "frames", "ahead", "onnx_model", "metrics",
     "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "throughput",
     "tuning", "report", "selection", "notebook", "choice", "compared", "timed", "backtest", "forecaster",
-    "window_regressor", "testing", "learn", "explanation", "cli",
+    "window_regressor", "sktime_forecaster", "testing", "learn", "explanation", "cli",
 ]  # fmt: skip
 HOME = Path(__file__).parents[1] / "zoo"
 FILES = sorted(path.relative_to(HOME).as_posix() for path in HOME.rglob("*.py"))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zoo.registry import create, list_models, register, variant
     from zoo.run.results import results
     from zoo.selection.select import Selection
+    from zoo.sktime_forecaster import SktimeForecaster
     from zoo.space import Choice, Float, Int
     from zoo.timed import SpeedResults, speed
     from zoo.train.classify import classify
@@ -58,6 +59,7 @@ _NAMES = {
     "zoo.registry": ("create", "list_models", "register", "variant"),
     "zoo.run.results": ("results",),
     "zoo.selection.select": ("Selection",),
+    "zoo.sktime_forecaster": ("SktimeForecaster",),
     "zoo.space": ("Choice", "Float", "Int"),
     "zoo.timed": ("SpeedResults", "speed"),
     "zoo.train.classify": ("classify",),
