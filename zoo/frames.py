@@ -1,5 +1,6 @@
 """Frames: forecasts from one origin or from many as a table, beside the actual values; nothing here needs torch."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,10 @@ def frame_of(
     if file.problem.task in ("direction", "move"):
         endings = [f"_{move}" for move in (MOVES if file.problem.flat else ("up",))]
     columns = [name + ending for name in file.targets for ending in endings]
+    beside = ["origin", *(f"{name}_actual" for name in file.targets)] if origin is not None else []
+    twice = [name for name, count in Counter([*columns, *beside]).items() if count > 1]
+    if twice:
+        raise InputError(f"two columns of the forecasts would have the name {twice[0]}: rename the target {twice[0]}")
     frame = pd.DataFrame(forecasts_kTDQ.reshape(len(ends) * horizon, -1), columns=columns)
     steps = np.tile(np.arange(1, horizon + 1), len(ends))
     places = np.repeat(ends, horizon) + steps - 1  # the row of each step

@@ -45,6 +45,9 @@ class Variant:
     code: Code
     needs: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Variant({self.name}: {self.summary})"
+
     @property
     def is_here(self) -> bool:
         """Whether the package that it needs is installed."""

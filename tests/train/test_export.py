@@ -230,6 +230,10 @@ def test_what_cannot_be_exported_says_why_and_leaves_no_file(prices, prices_csv,
     assert ended.returncode == 2 and "onnx or pt2, got 'tflite'" in ended.stderr
     assert not (tmp_path / "m.onnx").exists()
     (tmp_path / "no.onnx").write_text("no model")
+    (tmp_path / "data.csv").write_text("date,close\n2020-01-01,1\n")
+    for more, rule in (["--device", "cuda"], "runs on the CPU"), (["--variants", "mine.py"], "holds its variant"):
+        ended = run_zoo_here("predict", tmp_path / "no.onnx", tmp_path / "data.csv", *more)
+        assert ended.returncode == 2 and rule in ended.stderr and ended.stderr.count("\n") == 1
     for name, message in (("no.onnx", "is not an ONNX model"), ("absent.onnx", "cannot be read")):
         ended = run_zoo_here("predict", tmp_path / name, prices_csv)
         assert ended.returncode == 2 and message in ended.stderr and ended.stderr.count("\n") == 1

@@ -126,3 +126,14 @@ def test_the_command_writes_past_forecasts(prices, tmp_path):
     assert ended.returncode == 0, ended.stderr
     past = pd.read_csv(tmp_path / "past.csv")
     assert list(past.columns) == ["origin", "step", "time", "close", "close_actual"] and len(past) == 588
+
+
+@pytest.mark.parametrize(("names", "twice"), [(["a", "a_actual"], "a_actual"), (["origin"], "origin")])
+def test_two_columns_of_the_same_name_are_refused(tmp_path, names, twice):
+    frame = pd.DataFrame({name: np.arange(100.0) + place for place, name in enumerate(names)})
+    data = zoo.prepare(zoo.load(frame), targets=names)
+    zoo.save(zoo.create("naive", data.problem), tmp_path / "m", data, variant="naive")
+    saved = zoo.load_model(tmp_path / "m")
+    assert list(zoo.forecast_next(saved, zoo.load(frame))) == ["step", *names]
+    with pytest.raises(zoo.InputError, match=f"two columns of the forecasts would have the name {twice}: rename"):
+        zoo.forecast_next(saved, zoo.load(frame), origin="all")

@@ -173,7 +173,7 @@ def predict(
     from zoo.data.sources import load
     from zoo.data.table import Table
 
-    file, network, notes = _exported(model) if model.suffix == ".onnx" else _loaded(model, variants, device)
+    file, network, notes = (_exported if model.suffix == ".onnx" else _loaded)(model, variants, device)
     how: dict[str, Any] = {"columns": options.names_in(columns), "time": time, "case": case, "label": label}
     table = load(source, **how, **file.reading)
     if isinstance(table, Cases):
@@ -204,10 +204,14 @@ def _loaded(folder: Path, variants: Path | None, device: str) -> "tuple[ModelFil
     return saved.file, network_of(saved, device), saved.notes
 
 
-def _exported(path: Path) -> "tuple[ModelFile, Network, tuple[str, ...]]":
+def _exported(path: Path, variants: Path | None, device: str) -> "tuple[ModelFile, Network, tuple[str, ...]]":
     """The same of an exported file, without torch."""
     from zoo.onnx_model import OnnxModel
 
+    if variants is not None:
+        raise InputError(f"{path} holds its variant, and needs no file of it: leave out --variants")
+    if device not in ("auto", "cpu"):
+        raise InputError(f"{path} runs on the CPU, got --device {device}: leave it out, or predict from the folder")
     exported = OnnxModel(path)
     return exported.file, exported.network, ()
 
