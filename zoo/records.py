@@ -1,8 +1,10 @@
 """Records: frozen values that are checked whenever they are read from a file."""
 
+import gc
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -36,6 +38,18 @@ RULES = {  # by pydantic's type of error, what a value must be
     "too_long": "a list of at most {max_length}",
     "string_pattern_mismatch": "text of the pattern {pattern}",
 }
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Inside, Python does not look for cycles: it would walk through a growing list of records again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _one_word(name: str) -> str:

@@ -1,3 +1,4 @@
+import gc
 import json
 
 import pytest
@@ -144,3 +145,14 @@ def test_a_line_parsed_at_once_is_the_row_of_a_closer_look(tmp_path):
         path.write_text(wrong)
         rows, (sentence,) = read_rows(tmp_path)
         assert rows == [] and "is not one that this version reads" in sentence
+
+
+def test_python_looks_for_cycles_again_once_rows_are_read(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("no row\n")
+    assert gc.isenabled() and len(read_rows(tmp_path)[1]) == 1 and gc.isenabled()
+    gc.disable()
+    try:
+        read_rows(tmp_path)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

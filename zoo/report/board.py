@@ -92,7 +92,7 @@ class Line:
     def may_be_best(self) -> bool:
         return self.p_best is not None and self.p_best >= SIGNIFICANT
 
-    @property
+    @cached_property
     def skill(self) -> Spread | None:
         return self.spread("skill")
 
@@ -273,10 +273,14 @@ def _board(key: tuple[Any, ...], rows: pd.DataFrame) -> Board:
     earlier = rows.drop(current.index)["variant"].value_counts().to_dict()
     places: dict[tuple[str, bool, Settings], list[Any]] = {}
     names = ["variant", "tuning.lookback", "lookback", *(name for name in current if name.startswith(SETTINGS))]
-    few = current[[name for name in names if name in current]]
-    for place, row in zip(few.index, few.to_dict("records"), strict=True):
-        is_tuned = value_of(row, "tuning.lookback") is not None
-        places.setdefault((row["variant"], is_tuned, _settings(row)), []).append(place)
+    few = current[[name for name in names if name in current]].astype(object)
+    few = few.where(few.notna(), None)  # equal to itself, as NaN is not
+    known: dict[tuple[Any, ...], tuple[str, bool, Settings]] = {}  # the settings of most rows repeat
+    for place, values in zip(few.index, few.itertuples(index=False, name=None), strict=True):
+        if values not in known:
+            row = dict(zip(few.columns, values, strict=True))
+            known[values] = row["variant"], value_of(row, "tuning.lookback") is not None, _settings(row)
+        places.setdefault(known[values], []).append(place)
     groups = _newest_tuned({group: current.loc[own] for group, own in places.items()})
     labels = _labels(list(groups), digits=4)
     if len(set(labels)) < len(labels):

@@ -161,7 +161,8 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
 def _distinct(rows: pd.DataFrame, prefix: str) -> list[dict[str, Any]]:
     """The distinct combinations of the columns that begin with the prefix, under their bare names."""
     distinct: list[dict[str, Any]] = []
-    for _, row in rows.iterrows():
+    own = rows[[name for name in rows if name.startswith(prefix)]].drop_duplicates()
+    for row in own.to_dict("records"):
         values = _known(values_under(row, prefix))
         if values and values not in distinct:
             distinct.append(values)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from zoo.cell import Row
 from zoo.errors import InputError, expect
+from zoo.records import without_collection
 from zoo.run.store import NAME, read_rows
 
 FIRST = ("kind", "suite", "variant", "seed")
@@ -48,7 +49,8 @@ def results(*folders: str | Path) -> pd.DataFrame:
 
 def frame_of(rows: Sequence[tuple[Path, Row]]) -> pd.DataFrame:
     """Rows as one table, see results."""
-    frame = pd.DataFrame([{**flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
+    with without_collection():
+        frame = pd.DataFrame([{**flat(row.model_dump()), "folder": str(folder)} for folder, row in rows])
     names = list(frame.columns)
     nested = {name.rsplit(".", 1)[0] for name in names if "." in name}
     empty = {name for name in nested.intersection(names) if frame[name].isna().all()}  # None in every row
@@ -70,8 +72,8 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested values by the names of the columns."""
     columns: dict[str, Any] = {}
     for name, value in values.items():
-        if isinstance(value, dict) and name not in WHOLE:
-            columns |= flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}.")
+        if type(value) is dict and name not in WHOLE:
+            columns.update(flat(value, prefix if not prefix and name in BARE else f"{prefix}{name}."))
         elif value is not None or name not in (*BARE, "targets"):  # metrics of a failed row, targets of metrics
             columns[f"{prefix}{name}"] = value
     return columns

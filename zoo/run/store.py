@@ -15,7 +15,7 @@ from zoo.cell import AccuracyRow, Row, SpeedRow, row_from
 from zoo.errors import InputError, plain
 from zoo.files import check_folder, clear_drafts, read_input, write_atomically, write_text
 from zoo.migration import SCHEMA
-from zoo.records import parse_json, reason
+from zoo.records import parse_json, reason, without_collection
 
 NAME = "rows.jsonl"
 HIDING = re.compile(rb"\\[bfnrtu]|[^ -~]")  # what may stand for a sign that does not print
@@ -27,7 +27,8 @@ def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
 
     A folder without rows gives none. Raises InputError for a file that cannot be read.
     """
-    keyed, faults = _read(folder / NAME)
+    with without_collection():
+        keyed, faults = _read(folder / NAME)
     return list(keyed.values()), [f"{NAME} line {number}: {fault}; the line is left out" for number, fault in faults]
 
 
@@ -99,7 +100,8 @@ class RowStore:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for place in (folder, folder / "predictions", folder / "errors"):
                     clear_drafts(place)
-                self.rows, faults = _read(self.path)
+                with without_collection():
+                    self.rows, faults = _read(self.path)
                 self._move_aside([number for number, _ in faults])
                 self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             except BaseException:
