@@ -3,16 +3,15 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from tests.conftest import MACHINE, Ended, hears_ctrl_c, patiently, run_zoo, run_zoo_here
+from tests.conftest import MACHINE, Ended, patiently, run_zoo, run_zoo_here
+from tests.machines import in_background, is_busy, kill, lines_of, wait_until
 from zoo import registry
 from zoo.cli.options import suite_from
 from zoo.errors import InputError
@@ -144,39 +143,6 @@ def test_cell_that_no_machine_can_hold_is_refused_before_anything_is_written(pri
     assert RayEngine(needs_of("cpus=0.5"), ()).default_jobs("cpu") == 4
 
 
-def in_background(*arguments, **how):
-    command = [sys.executable, "-m", "zoo.cli", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, **pipes, preexec_fn=hears_ctrl_c, **how)
-
-
-def lines_of(path: Path) -> int:
-    return path.read_text().count("\n") if path.exists() else 0
-
-
-def wait_until(is_true, process):
-    deadline = time.monotonic() + 90
-    while not is_true():
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-
-
-def processes_of(machine):
-    raylets = [psutil.Process(each.process.pid) for each in machine.all_processes["raylet"]]
-    return [*raylets, *(child for raylet in raylets for child in raylet.children(recursive=True))]
-
-
-def is_measuring(machine):
-    return any("measure_there" in " ".join(process.cmdline()) for process in processes_of(machine))
-
-
-def kill(cluster, machine):
-    """All its processes at once, as when the power fails."""
-    for process in processes_of(machine):
-        process.kill()
-    cluster.remove_node(machine, allow_graceful=False)
-
-
 def test_lost_machine_loses_and_doubles_nothing(cluster, prices_csv, tmp_path):
     third = patiently(lambda: cluster.add_node(**MACHINE))
     arguments = [
@@ -184,7 +150,7 @@ def test_lost_machine_loses_and_doubles_nothing(cluster, prices_csv, tmp_path):
         "--set", "fit.max_epochs=40", "--set", "fit.patience=0",
     ]  # fmt: skip
     process = in_background(*arguments, "--out", tmp_path / "ray", "--engine", f"ray:{cluster.address}")
-    wait_until(lambda: lines_of(tmp_path / "ray/rows.jsonl") >= 2 and is_measuring(third), process)
+    wait_until(lambda: lines_of(tmp_path / "ray/rows.jsonl") >= 2 and is_busy(third, "measure_there"), process)
     kill(cluster, third)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.conftest import run_zoo, run_zoo_here
+from tests.conftest import MACHINE, patiently, run_zoo, run_zoo_here
+from tests.machines import in_background, is_busy, kill, wait_until
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.process, pytest.mark.ray]
@@ -28,3 +29,23 @@ def test_study_on_a_cluster_has_the_trials_of_one_here(cluster, prices_csv, tmp_
     again = run_zoo(*arguments, tmp_path / "there", "--engine", f"ray:{cluster.address}", "--trials", 11, "--jobs", 2)
     assert again.returncode == 0, again.stderr
     assert len(trials_in(tmp_path / "there")) == 11
+
+
+def test_trial_of_a_lost_machine_runs_again_on_another(cluster, prices_csv, tmp_path):
+    """The trial that ran there is kept as failed, and its settings have a trial of their own once more."""
+    third = patiently(lambda: cluster.add_node(**MACHINE))
+    arguments = [
+        "tune", "lstm", prices_csv, "--targets", "close", "--trials", 6, "--pruner", "none", "--fix", "hidden_size=8",
+        "--fix", "fit.max_epochs=60", "--fix", "fit.patience=0", "--fix", "fit.batch_size=16", "--jobs", 3,
+    ]  # fmt: skip
+    process = in_background(*arguments, "--out", tmp_path / "out", "--engine", f"ray:{cluster.address}")
+    wait_until(lambda: is_busy(third, "trial_there"), process)
+    kill(cluster, third)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
+    trials = trials_in(tmp_path / "out")
+    lost = [params for _, state, params, *_ in trials if state == "failed"]
+    ended = [params for _, state, params, _, epochs in trials if (state, epochs) == ("complete", 60)]
+    assert (len(lost), len(ended), len(trials)) == (1, 6, 7)
+    assert ended.count(lost[0]) == 1
+    assert (tmp_path / "out/trials.jsonl").read_text().count("the machine of the trial was lost") == 1
