@@ -4,7 +4,6 @@ Products call BLAS. The pointwise operators between two products become one loop
 are written in terms of H and B, so that one text serves every hidden size and batch.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,36 +49,7 @@ def dim(number: int) -> str:
 
 
 def count(shape: Sequence[int]) -> str:
-    """How many numbers a shape of a trace has: the name of a product of H and B, which `once` defines."""
-    factor, letters = 1, ""
-    for number in shape:
-        if number == BATCH:
-            letters += "B"
-        elif number % SIZE == 0:
-            factor, letters = factor * (number // SIZE), letters + "H"
-        else:
-            factor *= number
-    if factor == 1 and len(letters) < 2:
-        return letters or "1"
-    return f"n{factor}{''.join(sorted(letters, reverse=True))}" if letters else str(factor)
-
-
-def after(start: str, rows: int, others: Sequence[int]) -> str:
-    """Where a part begins, `rows` rows behind the start; not "0", which stands for a whole array."""
-    return f"{start} + {count((rows, *others)) if rows else 0}"
-
-
-def address(array: str, start: str, item: int) -> str:
-    """Where the number at `start` of an array lies, whose numbers have `item` bytes."""
-    return f"at_{array}" if start == "0" else f"at_{array} + ({start}) * {item}"
-
-
-def once(text: str) -> tuple[list[str], list[str]]:
-    """Lines for the products of sizes and the addresses of arrays that a text names: numba infers the type of every
-    part of every expression, so each is written once."""
-    sizes, arrays = sorted(set(re.findall(r"\bn\d+[HB]+\b", text))), sorted(set(re.findall(r"\bat_(\w+)", text)))
-    products = [f"{name} = {' * '.join([re.sub('[^0-9]', '', name), *re.sub('[^HB]', '', name)])}" for name in sizes]
-    return products, [f"at_{array} = np.intp({array}.ctypes.data)" for array in arrays]
+    return " * ".join(f"({dim(number)})" for number in shape) or "1"
 
 
 @dataclass
@@ -170,18 +140,18 @@ class Writer:
         sizes = [sizes] * -(-whole // sizes) if isinstance(sizes, int) else sizes
         for size in sizes:
             shape = (min(size, whole - row), *source.shape[1:])
-            start = after(source.start, row, source.shape[1:])
+            start = f"{source.start} + ({dim(row) if row else 0}) * ({count(source.shape[1:])})"
             extra = None
             if source.extra is not None:
                 other = source.extra
-                begin = after(other.start, row, other.shape[1:])
+                begin = f"{other.start} + ({dim(row) if row else 0}) * ({count(other.shape[1:])})"
                 extra = Value(shape, other.array, begin)
             parts.append(Value(shape, source.array, start, extra))
             row += size
         self.values[node] = parts
 
     def pointer(self, value: Value) -> str:
-        return address(value.array, value.start, 4 if self.real == "np.float32" else 8)
+        return f"np.intp({value.array}.ctypes.data) + ({value.start}) * {4 if self.real == 'np.float32' else 8}"
 
     def _product(self, left: Node, right: Node, out: Value) -> Value:
         one, other = self.matrix(left), self.matrix(right)
@@ -218,7 +188,7 @@ class Writer:
         row = 0
         for part in node.args[0]:
             value = self.values[part]
-            start = after(whole.start, row, whole.shape[1:])
+            start = f"{whole.start} + ({dim(row) if row else 0}) * ({count(whole.shape[1:])})"
             if not any((place.array, place.start) == (whole.array, start) for place in self.stores.get(part, ())):
                 self.copy(value, Value(value.shape, whole.array, start))
             row += shape_of(part)[0]
@@ -234,7 +204,7 @@ class Writer:
             whole = self.values[node] = self._target(node)
             row = 0
             for part in node.args[0]:
-                start = after(whole.start, row, whole.shape[1:])
+                start = f"{whole.start} + ({dim(row) if row else 0}) * ({count(whole.shape[1:])})"
                 if part in self.among:
                     self.stores.setdefault(part, []).append(Value(shape_of(part), whole.array, start))
                 row += shape_of(part)[0]
@@ -261,10 +231,8 @@ class Writer:
         self.values[node] = Value(shape_of(node), out.array, out.start)
 
     def _slice(self, value: Value) -> str:
-        if value.start == "0":  # the whole array
-            return value.array
-        start = value.start.removeprefix("0 + ")
-        return f"{value.array}[{start} : {start} + {count(value.shape)}]"
+        size = count(value.shape)
+        return f"{value.array}[{value.start} : {value.start} + {size}]"
 
     def _pointwise(self, node: Node) -> None:
         shape = shape_of(node)

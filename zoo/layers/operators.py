@@ -52,11 +52,9 @@ SUM_OF_COLUMN = """\
             out0[b] += {term}
 """
 TURNS = (aten.t.default, aten.permute.default, aten.transpose.int)
-# Only compiled code calls these functions: without wrappers for Python and for C they compile in less time.
-_INNER = "error_model='numpy', no_cpython_wrapper=True, no_cfunc_wrapper=True"
-OPTIONS = {  # numba's options of a function, by its kind
-    "loop": f"fastmath={{'contract'}}, {_INNER}",
-    "sum": f"fastmath={{'contract', 'reassoc'}}, {_INNER}",
+FASTMATH = {  # numba's options of a function, by its kind
+    "loop": "fastmath={'contract'}, error_model='numpy'",
+    "sum": "fastmath={'contract', 'reassoc'}, error_model='numpy'",
 }
 
 HELPERS = {

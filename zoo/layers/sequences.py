@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from zoo.layers.kernels import BATCH, SIZE, Node, Unsupported, Value, Writer, address, count, dim, once, shape_of
-from zoo.layers.operators import HELPERS, OPTIONS, POINTWISE, TURNS, aten
+from zoo.layers.kernels import BATCH, SIZE, Node, Unsupported, Value, Writer, count, dim, shape_of
+from zoo.layers.operators import FASTMATH, HELPERS, POINTWISE, TURNS, aten
 
 VIEWS = {*TURNS, aten.view.default, aten._unsafe_view.default, aten.expand.default}
 VIEWS |= {aten.split.Tensor, aten.split_with_sizes.default}
@@ -78,7 +78,7 @@ class _Source:
         imports = "import math\nfrom math import sqrt\n\nimport numpy as np\nfrom numba import njit\n\n"
         imports += "from zoo.layers.blas import gemm32, gemm64\n"
         functions = [self._ahead("forward", self.saved), self._ahead("infer", []), self._back()]
-        loops = [f"@njit({OPTIONS[name.rstrip('0123456789')]})\ndef {name}{text}" for text, name in self.loops.items()]
+        loops = [f"@njit({FASTMATH[name.rstrip('0123456789')]})\ndef {name}{text}" for text, name in self.loops.items()]
         return "\n\n".join([imports, HELPERS[self.dtype], *loops, *functions])
 
     def _kept(self) -> tuple[list[Node], set[Node]]:
@@ -104,7 +104,7 @@ class _Source:
         for number, node in enumerate(self.primals[1:]):
             is_state = number < self.states
             name = f"S{number}" if is_state else f"W{number - self.states}"
-            writer.values[node] = Value(shape_of(node), name, f"t * {count((SIZE, BATCH))}" if is_state else "0")
+            writer.values[node] = Value(shape_of(node), name, "t * H * B" if is_state else "0")
         return writer
 
     def _ahead(self, name: str, saved: Sequence[Node]) -> str:
@@ -116,8 +116,7 @@ class _Source:
         x, v, out = self._at("X", "t * K * B"), self._at("V"), self._at(room.array)
         writer.body.append(f"{self.gemm}(blas, False, False, {rows}, B, K, {v}, {x}, ZERO, {out})")
         places: dict[Node, list[Value]] = {}
-        a_state = count((SIZE, BATCH))
-        ends = [Value((SIZE, BATCH), f"S{number}", f"(t + 1) * {a_state}") for number in range(self.states)]
+        ends = [Value((SIZE, BATCH), f"S{number}", "(t + 1) * H * B") for number in range(self.states)]
         kept = [Value(shape_of(node), f"A{n}", f"t * {count(shape_of(node))}") for n, node in enumerate(saved)]
         for node, place in zip([*self.outputs, *saved], [*ends, *kept], strict=True):
             places.setdefault(node, []).append(place)
@@ -136,7 +135,7 @@ class _Source:
             writer.values[node] = Value(shape_of(node), f"A{number}", f"t * {count(shape_of(node))}")
         for number, node in enumerate(self.tangents):
             carry = Value((SIZE, BATCH), f"C{number}")
-            writer.values[node] = carry if number else Value((SIZE, BATCH), "G", f"t * {count((SIZE, BATCH))}", carry)
+            writer.values[node] = carry if number else Value((SIZE, BATCH), "G", "t * H * B", carry)
         d_z = writer.room(shape_of(self.primals[0]))
         ends = [d_z, *(Value((SIZE, BATCH), f"N{number}") for number in range(self.states))]
         places: dict[Node, list[Value]] = {}
@@ -159,11 +158,7 @@ class _Source:
         d_x = self._at("DX", "t * K * B")
         writer.body.append(f"    {self.gemm}(blas, True, False, K, B, {rows}, {v}, {dz}, ZERO, {d_x})")
         carries, fresh = self._names("C", self.states), self._names("N", self.states)
-        used = "\n".join(writer.body)
-        for one, other in zip(carries, fresh, strict=True):
-            writer.body.append(f"{one}, {other} = {other}, {one}")
-            if f"at_{one}" in used or f"at_{other}" in used:
-                writer.body.append(f"at_{one}, at_{other} = at_{other}, at_{one}")
+        writer.body.append(f"{', '.join([*carries, *fresh])} = {', '.join([*fresh, *carries])}")
         names = [*self._names("W", self.weights), *self._names("S", self.states), *self._names("A", len(self.saved))]
         names += ["G", *carries, *fresh, "DX", "GV", *self._names("GW", self.weights)]
         return _function(writer, "backward", ["is_x_asked", "X", "V", *names], "range(L - 1, -1, -1)")
@@ -191,7 +186,7 @@ class _Source:
                 writer.copy(writer.values[node], place)
 
     def _at(self, array: str, start: str = "0") -> str:
-        return address(array, start, self.item)
+        return f"np.intp({array}.ctypes.data) + ({start}) * {self.item}"
 
     def _names(self, letter: str, number: int) -> list[str]:
         return [f"{letter}{each}" for each in range(number)]
@@ -231,11 +226,10 @@ def _opened(gradients: Sequence[Any]) -> tuple[list[tuple[str, list[Node]]], lis
 
 
 def _function(writer: Writer, name: str, names: Sequence[str], steps: str) -> str:
-    products, addresses = once("\n".join([*writer.rooms, *writer.body]))
-    before = "".join(f"    {line}\n" for line in [*products, *writer.rooms, *addresses])
+    rooms = "".join(f"    {line}\n" for line in writer.rooms)
     body = "".join(f"        {line}\n" for line in writer.body)
-    head = f"@njit(cache=True, no_cfunc_wrapper=True)\ndef {name}(blas, L, H, B, K, {', '.join(names)}):\n"
-    return f"{head}{before}    for t in {steps}:\n{body}"
+    head = f"@njit(cache=True)\ndef {name}(blas, L, H, B, K, {', '.join(names)}):\n"
+    return f"{head}{rooms}    for t in {steps}:\n{body}"
 
 
 def _module_of(source: str) -> ModuleType:
