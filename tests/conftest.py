@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import functools
 import gc
 import io
 import signal
@@ -63,8 +64,25 @@ sys.addaudithook(_refuse_processes)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, so that the last minute is not one worker's; shared fixtures stay beside their tests."""
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in (*STARTING, "slow")))
+    """An order in which each worker gets its part in one piece: first cells to compile, which are compiled once for all
+    workers and stay in numba's folder, then long files, and quick tests last, so that all workers end together."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    long: dict[object, list[pytest.Item]] = {}
+    quick: list[pytest.Item] = []
+    for item in items:
+        compiles = item.path.name == "test_recurrence.py"
+        if compiles or any(item.get_closest_marker(name) for name in (*STARTING, "slow")):
+            group = item.name.partition("[")[2] if compiles else ""  # a kind of cell; otherwise the file
+            long.setdefault((not compiles, item.path, group), []).append(item)
+        else:
+            quick.append(item)
+    for number, key in enumerate(sorted(long)):
+        parts[number % workers] += long[key]
+    for number, part in enumerate(parts):
+        room = (len(items) - sum(map(len, parts[:number]))) // (workers - number) - len(part)
+        part += [quick.pop(0) for _ in range(max(0, min(room, len(quick))))]
+    items[:] = [item for part in parts for item in part] + quick
 
 
 @pytest.hookimpl(wrapper=True)
@@ -169,6 +187,15 @@ def shared(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"{name} is not beside this checkout")
     return path
+
+
+@pytest.fixture(scope="module")
+def one_translation_table():
+    """PyTorch builds its table of ONNX operators for each export, which takes as long as the rest of it."""
+    registration = pytest.importorskip("torch.onnx._internal.exporter._registration").ONNXRegistry
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registration, "from_torchlib", staticmethod(functools.cache(registration.from_torchlib)))
+        yield
 
 
 MACHINE = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False, "object_store_memory": 80_000_000}

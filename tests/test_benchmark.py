@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import run_zoo, run_zoo_here
+from tests.conftest import run_zoo_here
 from zoo.benchmark import is_benchmark, read_benchmark, shipped
 from zoo.cli.options import suites_from
 from zoo.errors import InputError, UnknownName
@@ -119,14 +119,14 @@ def test_two_suites_of_one_name_are_refused_before_anything_is_written(both, tmp
 @pytest.mark.process
 def test_a_benchmark_runs_resumes_and_ends_in_a_leaderboard(both, tmp_path):
     command = ("bench", both, "--models", "naive,rnn,ridge", "--out", out := tmp_path / "out")
-    ended = run_zoo(*command)
+    ended = run_zoo_here(*command)
     assert ended.returncode == 0, ended.stderr
     assert "2 suites, 3 variants, 8 cells: about " in ended.stderr
     assert "[8/8] " in ended.stderr and "] two: rnn seed 1: " in ended.stderr
     assert "Leaderboard" in ended.stdout and (out / "README.md").exists() and (out / "one/report.md").exists()
     (both.parent / "three.toml").write_text(SUITE.format(name="three", lookback=7))
     both.write_text(BENCHMARK.replace('"two.toml"]', '"two.toml", "three.toml"]', 1))
-    ended = run_zoo(*command)
+    ended = run_zoo_here(*command)
     assert ended.returncode == 0 and "3 suites, 3 variants, 12 cells, 4 of them to run: about " in ended.stderr
     rows = [json.loads(line) for line in (out / "three/rows.jsonl").read_text().splitlines()]
     assert {row["suite"] for row in rows} == {"three"} and len(rows) == 4

@@ -27,7 +27,7 @@ def autoregression(rows=300):
 
 
 # The defaults stop too early on the 200 rows of scikit-learn's own regression, of which 20 are for validation.
-FEW_ROWS = {"learning_rate": 1e-2, "batch_size": 16, "max_epochs": 60, "validation_share": 0}
+FEW_ROWS = {"learning_rate": 2e-2, "batch_size": 16, "max_epochs": 40, "validation_share": 0}
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ def test_float32_is_as_close_as_its_digits(kind):
         torch.testing.assert_close(own, looped, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("kind", CELLS)
+@pytest.mark.parametrize("kind", ALL)
 def test_without_gradients_the_states_are_the_same(kind):
     cell, x = kind(3, 8), torch.randn(4, 6, 3, requires_grad=True)
     expected = both(cell, x)[0][0].detach()

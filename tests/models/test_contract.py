@@ -1,7 +1,5 @@
 """Every registered variant fulfils the published contract, and the wrapper does its part."""
 
-import functools
-
 import pytest
 import torch
 
@@ -20,16 +18,8 @@ def problem(normalise="last"):
 LEARNING = [name for name in ALL if zoo.create(name, problem()).is_trainable]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_translation_table():
-    """PyTorch builds its table of ONNX operators for each export, which takes as long as the rest of the check."""
-    registration = pytest.importorskip("torch.onnx._internal.exporter._registration").ONNXRegistry
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registration, "from_torchlib", staticmethod(functools.cache(registration.from_torchlib)))
-        yield
-
-
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_translation_table")
 @pytest.mark.filterwarnings("ignore:LSTM with projections")  # PyTorch's own path, where float64 or autocast take it
 @pytest.mark.parametrize("name", zoo.list_models(classifiers=True))
 def test_the_contract_holds(name):

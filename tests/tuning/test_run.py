@@ -3,12 +3,13 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 
 import zoo
-from tests.conftest import run_zoo_here
+from tests.conftest import price_frame, run_zoo_here
 from zoo.errors import InputError
 from zoo.run.store import read_rows
 from zoo.run.tuned import read_tuned
@@ -174,13 +175,20 @@ def test_study_without_a_single_value_ends_with_1(prices_csv, tmp_path):
     assert not (tmp_path / "out/best.json").exists()
 
 
-@pytest.fixture
-def tuned_folder(prices_csv, tmp_path):
-    ended = run_zoo_here(
-        "tune", "moving-average", prices_csv, "--targets", "close", "--trials", 2, "--out", tmp_path / "tune"
-    )
+@pytest.fixture(scope="module")
+def study_of_prices(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tuned")
+    price_frame().to_csv(folder / "prices.csv", index=False)
+    arguments = ("moving-average", folder / "prices.csv", "--targets", "close", "--trials", 2, "--out", folder / "tune")
+    ended = run_zoo_here("tune", *arguments)
     assert ended.returncode == 0, ended.stderr
-    return tmp_path / "tune"
+    return folder / "tune"
+
+
+@pytest.fixture
+def tuned_folder(study_of_prices, tmp_path):
+    """A study of the prices, for one test."""
+    return shutil.copytree(study_of_prices, tmp_path / "tune")
 
 
 @pytest.mark.parametrize(

@@ -166,11 +166,14 @@ def sweeps(rows: pd.DataFrame, over: str, at_least: int) -> Iterator[pd.DataFram
 
     line: their label without `over`.
     """
+    is_timed = rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)
+    if rows.loc[is_timed, over].nunique() < at_least:
+        return
     line = labels(rows, [name for name in parameters(rows) if name != over])
-    timed = rows.assign(line=line)[rows["is_measured"] & (rows["batch_size"] != "max") & rows[over].map(_is_number)]
-    for _, group in timed.groupby([name for name in ["line", *SHAPE] if name != over], sort=False):
-        if group[over].nunique() >= at_least:
-            yield group.astype({over: float}).sort_values(over)
+    timed, shared = rows.assign(line=line)[is_timed], [name for name in ["line", *SHAPE] if name != over]
+    counts = timed.astype({over: float}).groupby(shared, sort=False)[over].transform("nunique")
+    for _, group in timed[counts >= at_least].groupby(shared, sort=False):  # most lines have one value
+        yield group.astype({over: float}).sort_values(over)
 
 
 def parameter_sweeps(rows: pd.DataFrame) -> dict[str, list[pd.DataFrame]]:

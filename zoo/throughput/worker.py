@@ -4,6 +4,7 @@ Requests and answers are JSON: {"ceilings": DEVICE, "dtypes": [...]} gives what 
 {"visits": [[CELL, ROW or null], ...]} visits each cell once: `row_after_visit`; each start and row is an event.
 """
 
+import gc
 import resource
 import traceback
 from collections.abc import Callable
@@ -42,6 +43,7 @@ PART_STEPS, PART_SECONDS = 20, 0.25
 def answer(request: Message, say: Say, _: Hear) -> Message:
     """The answer to a request, see the top of this file."""
     torch.set_num_threads(request["threads"])
+    gc.freeze()  # collections between cells need not walk over all that is imported, which takes longer than a visit
     if "ceilings" in request:
         device = request["ceilings"]
         best = Reference().best if device == "cpu" else None

@@ -1,7 +1,6 @@
 """report.md and the terminal have all that the rows hold, and are the same for the same rows."""
 
 import io
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
@@ -17,12 +16,10 @@ from zoo.report.speed import speed_section
 from zoo.report.speed_pictures import speed_charts
 from zoo.report.terminal import show
 from zoo.report.text_table import escaped
-from zoo.run.results import results
 from zoo.run.store import RowStore
 
 pytestmark = pytest.mark.slow
 
-RESULTS = Path(__file__).parents[3] / "results"
 LARGEST = 120_000  # bytes of a picture
 NAMES = ["windows-per-second.png", "roofline.png", "cliffs.png", "scaling.png"]
 
@@ -127,15 +124,6 @@ def test_terminal_of_80_columns_keeps_the_ends_of_many_batch_sizes():
 def test_terminal_shows_names_that_look_like_markup_as_they_are():
     text = shown([speed_row("[red]odd"), speed_row(error="[bold]Boom")], 120)
     assert "[red]odd" in text and "[bold]Boom" in text
-
-
-@pytest.mark.parametrize("name", ["speed", "speed-modes", "speed-h100", "speed-cliffs-h100"])
-def test_committed_report_is_what_its_rows_say(name):
-    folder = RESULTS / name
-    written = results(folder)
-    assert written.attrs["left_out"] == []
-    pictures = [path.name for path in folder.glob("*.png")]
-    assert (folder / "report.md").read_text(encoding="utf-8") == speed_markdown(written, pictures)
 
 
 def test_report_and_pictures_are_written_beside_the_rows(tmp_path):
