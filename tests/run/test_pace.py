@@ -1,5 +1,6 @@
 """The expected seconds of a cell are those of a timed step times the steps that training will need."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +29,7 @@ def clock(monkeypatch):
         else:
             train_fit(model, train, valid, config, seed=seed)
 
-    monkeypatch.setattr(pace, "time", SimpleNamespace(thread_time=lambda: now[0]))
+    monkeypatch.setattr(pace, "time", SimpleNamespace(thread_time=lambda: now[0], monotonic=time.monotonic))
     monkeypatch.setattr(pace, "fit", fit)
 
 
@@ -109,3 +110,27 @@ def test_series_of_the_standard_benchmark_are_told_apart():
         table = zoo.load(name)
         data = zoo.prepare(table, targets=targets.get(name, table.columns[-1]))
         assert (pace._patiences(data) == WALK) == (name in walks), name
+
+
+def test_variants_that_there_is_no_time_to_try_take_as_long_as_the_others(monkeypatch):
+    data = zoo.prepare(zoo.load(price_frame(300)), targets=["close"])
+    took = {"lstm": 4.0, "gru": 8.0}
+    monkeypatch.setattr(pace, "_training", lambda cell, *_: took[cell.variant])
+    ticks = iter([0.0, 0.5, 1.0, 9.0])
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(pace, "_patiences", lambda _: UNKNOWN)
+    cells = [SimpleNamespace(key=name, variant=name, params={}, fit={"patience": 1}) for name in ("lstm", "gru", "tcn")]
+    assert expected_seconds([*cells, cell("naive")], data) == {
+        "lstm": OVERHEAD + 4, "gru": OVERHEAD + 8, "tcn": OVERHEAD + 6, cell("naive").key: OVERHEAD + SOLVED,
+    }  # fmt: skip
+
+
+def test_code_from_elsewhere_is_not_trained_here(monkeypatch):
+    data = zoo.prepare(zoo.load(price_frame(300)), targets=["close"])
+    monkeypatch.setattr(pace, "_training", lambda cell, *_: {"lstm": 4.0}[cell.variant])
+    monkeypatch.setattr(pace, "variant", lambda name: SimpleNamespace(
+        code=SimpleNamespace(kind="zoo" if name == "lstm" else "file"))
+    )  # fmt: skip
+    mine = cell("mine", patience=1)
+    assert expected_seconds([mine, cell("lstm", patience=1)], data)[mine.key] == OVERHEAD + 4
+    assert expected_seconds([mine], data)[mine.key] == OVERHEAD + SOLVED

@@ -4,13 +4,14 @@ How many epochs early stopping leaves depends on the data. Over results/standard
 series whose next change nothing foretells, and 4.7 times for the others.
 """
 
+import statistics
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from zoo.cell import Cell
 from zoo.data.dataset import Data
-from zoo.registry import create
+from zoo.registry import create, variant
 from zoo.run.serving import THREADS
 from zoo.train.config import FitConfig
 from zoo.train.descent import steps_of_epoch
@@ -20,6 +21,7 @@ from zoo.train.step import torch_threads
 
 FEW, MANY = 2, 8  # training steps; the difference between them is timed, without what begins a training
 WALK, LEARNABLE, UNKNOWN = 1.7, 4.7, 3.0  # epochs, times patience
+PROBE_SECONDS = 2.0  # after which no further variant is timed: the first use of a cell on a machine compiles it
 LEAST_SKILL = 0.1  # of ridge on validation rows, from which on a series can be learned
 MOST_WINDOWS = 50_000  # to try ridge on
 OVERHEAD = 0.1  # seconds of a cell besides training: data, scoring, storing
@@ -29,18 +31,28 @@ SOLVED = 1.0  # seconds of a variant that is not trained by gradient descent
 def expected_seconds(cells: Sequence[Cell], data: Data) -> dict[str, float]:
     """Seconds by the key of each cell, on one worker of this machine that shares it with no other; a rough guess.
 
-    Seeds of a variant take equally long. A variant that cannot be trained takes as long as one that is not.
+    Seeds of a variant take equally long. A variant that cannot be trained takes as long as one that is not, and one
+    that there was no time to try as long as the others on average. So does one from a file or package: what it does
+    when it trains is for a worker to find out.
     """
-    seconds: dict[str, float] = {}
     alike: dict[str, float] = {}
+    tried: list[float] = []
+    until = time.monotonic() + PROBE_SECONDS
     with torch_threads(THREADS):
         patiences = _patiences(data) if any(cell.fit is not None for cell in cells) else UNKNOWN
         for cell in cells:
-            asked = f"{cell.variant} {cell.params} {cell.fit}"
-            if asked not in alike:
-                alike[asked] = OVERHEAD + (SOLVED if cell.fit is None else _training(cell, data, patiences))
-            seconds[cell.key] = alike[asked]
-    return seconds
+            asked = _settings(cell)
+            if asked not in alike and cell.fit is None:
+                alike[asked] = SOLVED
+            elif asked not in alike and variant(cell.variant).code.kind == "zoo" and time.monotonic() < until:
+                alike[asked] = _training(cell, data, patiences)
+                tried.append(alike[asked])
+    others = statistics.fmean(tried) if tried else SOLVED
+    return {cell.key: OVERHEAD + alike.get(_settings(cell), others) for cell in cells}
+
+
+def _settings(cell: Cell) -> str:
+    return f"{cell.variant} {cell.params} {cell.fit}"
 
 
 def wall_seconds(seconds: Iterable[float], workers: int) -> float:
