@@ -54,7 +54,8 @@ _refused: list[str] = []  # the processes that it tried to start
 
 
 def _refuse_processes(event: str, arguments: tuple[object, ...]) -> None:
-    is_quick = arguments[:1] in (("git",), ("uname",))  # they tell the commit and the processor, in no time
+    # They tell the commit, the processor and, once on a machine, the fonts, in no time.
+    is_quick = arguments[:1] in (("git",), ("uname",), ("fc-list",))
     if event in STARTS and _guarded and not is_quick:
         _refused.append(f"{event} {arguments[1:2]}")
         raise RuntimeError("this test starts a process: mark it with @pytest.mark.process")
