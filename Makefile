@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP_FLAGS := --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: setup bench test test-fast docs lint types fuzz kill bench-fit bench-tune defaults clean
 
@@ -12,7 +12,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "lstm-zoo needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	@# Two thirds of pip's time would go to compiling modules, most of which are never imported; Python compiles the rest.
 	$(BIN)/python -m pip install $(PIP_FLAGS) --editable ".[dev]"
 	@# Alone, since they ask for older packages than these: of aeon only its files are read, the others work with both.
 	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps aeon holidays sktime scikit-base
