@@ -15,6 +15,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install $(PIP_FLAGS) --editable ".[dev]"
 	@# Alone, since they ask for older packages than these: of aeon only its files are read, the others work with both.
 	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps aeon holidays sktime scikit-base
+	@# Where Python is told to write no bytecode, each command would compile the zoo anew.
+	@$(BIN)/python -m compileall -q zoo
 	@touch $@
 
 BENCH_MODELS := lstm,gru,stacked-lstm,bilstm,cnn-lstm,attention-lstm,ar-lstm,hybrid-lstm,naive,linear,ridge,gradient-boosting
