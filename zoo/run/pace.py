@@ -21,7 +21,9 @@ from zoo.train.step import torch_threads
 
 FEW, MANY = 2, 8  # training steps; the difference between them is timed, without what begins a training
 WALK, LEARNABLE, UNKNOWN = 1.7, 4.7, 3.0  # epochs, times patience
-PROBE_SECONDS = 2.0  # after which no further variant is timed: the first use of a cell on a machine compiles it
+PROBE_SECONDS = (
+    3.0  # of the processor, after which no further variant is timed: the first use of a cell on a machine compiles it
+)
 LEAST_SKILL = 0.1  # of ridge on validation rows, from which on a series can be learned
 MOST_WINDOWS = 50_000  # to try ridge on
 OVERHEAD = 0.1  # seconds of a cell besides training: data, scoring, storing
@@ -37,14 +39,14 @@ def expected_seconds(cells: Sequence[Cell], data: Data) -> dict[str, float]:
     """
     alike: dict[str, float] = {}
     tried: list[float] = []
-    until = time.monotonic() + PROBE_SECONDS
+    until = time.process_time() + PROBE_SECONDS
     with torch_threads(THREADS):
         patiences = _patiences(data) if any(cell.fit is not None for cell in cells) else UNKNOWN
         for cell in cells:
             asked = _settings(cell)
             if asked not in alike and cell.fit is None:
                 alike[asked] = SOLVED
-            elif asked not in alike and variant(cell.variant).code.kind == "zoo" and time.monotonic() < until:
+            elif asked not in alike and variant(cell.variant).code.kind == "zoo" and time.process_time() < until:
                 alike[asked] = _training(cell, data, patiences)
                 tried.append(alike[asked])
     others = statistics.fmean(tried) if tried else SOLVED
