@@ -202,7 +202,7 @@ def goal(mean: float, frame: pd.DataFrame) -> list[str]:
         f"That is {cells:,} trainings, by the mean of a recurrent variant and {beside:.2f} s of a cell beside its "
         "training. None of these was run: they are products of the figures above.", "",
         "| where | takes about |", "|:--|--:|",
-        f"| {CORES} cores like these | {days:,.0f} days |",
+        f"| {CORES} cores like these | {24 * days:,.0f} hours |",
         f"| {NODES} such machines with Ray | {cluster:,.1f} hours |",
         f"| one H100, 32 models at a time, if all were like lstm | {cells / 32 * together / 3_600:,.1f} hours |", "",
         f"The figure of the H100 is that of 32 lstm models in one CUDA graph on a price suite, 20 epochs, capture and "

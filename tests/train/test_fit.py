@@ -7,6 +7,7 @@ import torch
 import zoo
 from zoo.seeding import stream_seed
 from zoo.train.predict import validation_loss
+from zoo.train.step import subnormals_as_zero
 
 FAST = {"max_epochs": 3, "batch_size": 32}
 
@@ -240,3 +241,23 @@ def test_fit_on_cuda_follows_the_cpu(data):
     assert next(on_gpu[0].parameters()).device.type == "cuda"
     expected, rmse = zoo.evaluate(on_cpu[0], data.test)["rmse"], zoo.evaluate(on_gpu[0], data.test)["rmse"]
     assert rmse == pytest.approx(expected, rel=1e-3)
+
+
+def test_gradients_that_fade_do_not_slow_a_step_and_the_setting_comes_back():
+    tiny = torch.tensor(1e-39)
+    for is_zero in (False, True, False):
+        torch.set_flush_denormal(is_zero)
+        with subnormals_as_zero():
+            assert tiny * 1 == 0
+        assert (tiny * 1 == 0) == is_zero
+        with pytest.raises(KeyError), subnormals_as_zero():
+            raise KeyError
+        assert (tiny * 1 == 0) == is_zero
+
+
+def test_training_takes_subnormals_as_zero_and_leaves_the_setting_of_the_caller(prices):
+    data = zoo.prepare(zoo.load(prices), targets=["close"])
+    model, seen = zoo.create("lstm", data.problem, hidden_size=16), []
+    model.variant.head.register_full_backward_hook(lambda *_: seen.append(bool(torch.tensor(1e-39) * 1 == 0)))
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=1))
+    assert seen and all(seen) and torch.tensor(1e-39) * 1 != 0

@@ -25,7 +25,7 @@ from zoo.train.descent import Descent, Epoch, History
 from zoo.train.fused import CannotFuse, Fuse, check_alike, fused
 from zoo.train.modes import Mode, check_mode, mode_on, prepared
 from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, predict_windows, validation_loss
-from zoo.train.step import Step, check_loss, check_precision, float32_rounding, torch_threads
+from zoo.train.step import Step, check_loss, check_precision, float32_rounding, subnormals_as_zero, torch_threads
 
 
 def fit(
@@ -247,7 +247,7 @@ def _descend(
     while not descent.is_over:
         indices = descent.indices()
         started = time.perf_counter()
-        with float32_rounding(config.precision):
+        with float32_rounding(config.precision), subnormals_as_zero():
             train_loss = _train_epoch(descent.step, whole, indices, descent.batch_size)
         epoch = descent.finish_epoch(train_loss, time.perf_counter() - started)
         if on_epoch is not None:
