@@ -69,3 +69,11 @@ def test_closing_gives_back_what_the_process_was_set_to():
     work.close()
     assert not torch.is_inference_mode_enabled()
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_a_training_step_takes_subnormals_as_zero_as_training_does():
+    for phase, is_zero in (("train", True), ("infer", False)):
+        work = Workload(cell_of("lstm", phase=phase, batch_size=4), 4, seed=0)
+        assert (torch.tensor(1e-39) * 1 == 0) == is_zero
+        work.close()
+        assert torch.tensor(1e-39) * 1 != 0

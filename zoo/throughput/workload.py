@@ -16,7 +16,7 @@ from zoo.registry import create
 from zoo.train.config import FitConfig
 from zoo.train.modes import Mode, captured_call, prepared
 from zoo.train.optimizer import Optimizer
-from zoo.train.step import Step, float32_rounding
+from zoo.train.step import Step, float32_rounding, subnormals_as_zero
 
 MOST_BUFFERS, ENOUGH_BYTES = 16, 64 * 2**20  # inputs rotate, so that none waits in a cache for its next turn
 NARROW = ("bfloat16", "float16")
@@ -68,6 +68,7 @@ class Workload:
         return size * self.batch_size * self.cell.lookback * self.cell.channels
 
     def _training(self, random: torch.Generator) -> Part:
+        self._open.enter_context(subnormals_as_zero())
         self.model.train()
         windows = _windows(self.cell, max(4096, 4 * self.batch_size), random)
         precision: Any = self.cell.dtype
