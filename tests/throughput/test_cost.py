@@ -81,7 +81,7 @@ def test_a_training_step_moves_what_autograd_keeps_too():
     assert fixed + 2 * states < least_bytes(small) < fixed + 40 * states
     per_window = (least_bytes(large) - least_bytes(small)) / 56
     assert per_window > 2 * L * H * 4
-    for work in (small, large):
+    for work in (large, small):  # the last that was opened first: their settings are nested
         work.close()
 
 

@@ -51,8 +51,8 @@ def test_a_training_step_moves_every_weight_and_its_parts_are_the_step():
     for old, a, b in zip(before, whole.model.parameters(), parts.model.parameters(), strict=True):
         assert not torch.equal(old, a)
         assert torch.equal(a, b)
+    parts.close()  # the last that was opened first: their settings are nested
     whole.close()
-    parts.close()
 
 
 def test_narrow_inference_runs_in_narrow_weights():
