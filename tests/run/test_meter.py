@@ -13,7 +13,7 @@ from zoo.cli.meter import Meter
 from zoo.run import pace
 
 
-def said(monkeypatch, cells, seconds, *, total, workers):
+def text_of(monkeypatch, cells, seconds, *, total, workers):
     text = io.StringIO()
     monkeypatch.setattr(pace, "expected_seconds", lambda *_: seconds)
     meter = Meter(Progress(console=Console(file=text, width=40)))
@@ -30,15 +30,15 @@ def cell(variant, number, fit=()):
 def test_one_line_says_how_many_cells_run_and_for_how_long(monkeypatch):
     cells = [cell("lstm", 0), cell("lstm", 1), cell("gru", 0)]
     seconds = {each.key: 100.0 for each in cells}
-    text = said(monkeypatch, cells, seconds, total=3, workers=2)
+    text = text_of(monkeypatch, cells, seconds, total=3, workers=2)
     assert text == "2 variants, 3 cells: about 2 min with 2 workers\n"
-    text = said(monkeypatch, cells[:2], {"lstm 0": 2.0, "lstm 1": 30.0}, total=9, workers=1)
+    text = text_of(monkeypatch, cells[:2], {"lstm 0": 2.0, "lstm 1": 30.0}, total=9, workers=1)
     assert text == "1 variant, 9 cells, 2 of them to run: about 32 s with 1 worker\n"
 
 
 @pytest.mark.parametrize("cells", [[], [cell("naive", 0, fit=None)]])
-def test_where_nothing_is_trained_nothing_is_said(monkeypatch, cells):
-    assert said(monkeypatch, cells, {each.key: 1.5 for each in cells}, total=4, workers=2) == ""
+def test_where_nothing_is_trained_nothing_is_text_of(monkeypatch, cells):
+    assert text_of(monkeypatch, cells, {each.key: 1.5 for each in cells}, total=4, workers=2) == ""
 
 
 @pytest.mark.process

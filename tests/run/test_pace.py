@@ -1,6 +1,7 @@
 """The expected seconds of a cell are those of a timed step times the steps that training will need."""
 
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.conftest import price_frame
 from zoo.data.builtin import BUILT_IN
 from zoo.run import pace
 from zoo.run.pace import LEARNABLE, OVERHEAD, SOLVED, UNKNOWN, WALK, expected_seconds, wall_seconds
+from zoo.run.store import read_rows
 
 train_fit = pace.fit
 
@@ -134,3 +136,14 @@ def test_code_from_elsewhere_is_not_trained_here(monkeypatch):
     mine = cell("mine", patience=1)
     assert expected_seconds([mine, cell("lstm", patience=1)], data)[mine.key] == OVERHEAD + 4
     assert expected_seconds([mine], data)[mine.key] == OVERHEAD + SOLVED
+
+
+def test_epochs_are_those_of_the_committed_rows():
+    walks, patiences = {"bond-yields", "nasdaq", "random-walk", "sp500", "vix", "wti"}, {WALK: [], LEARNABLE: []}
+    for path in sorted(Path(__file__).parents[2].glob("results/standard/*/rows.jsonl")):
+        rows = [row for row in read_rows(path.parent)[0] if row.epochs and row.fit.get("patience")]
+        mean = np.mean([row.epochs / row.fit["patience"] for row in rows])
+        patiences[WALK if path.parent.name in walks else LEARNABLE].append(mean)
+    assert [len(means) for means in patiences.values()] == [6, 10]
+    for expected, means in patiences.items():
+        assert np.exp(np.mean(np.log(means))) == pytest.approx(expected, abs=0.05)
