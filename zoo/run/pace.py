@@ -1,7 +1,7 @@
 """How long cells will take here: a few training steps of each variant, times the epochs that training usually needs.
 
-How many epochs early stopping leaves depends on the data. Over results/standard it was, by the geometric mean, 1.7 times
-patience for the six series whose next change nothing foretells, and 4.7 times for the others.
+How many epochs early stopping leaves depends on the data. Over results/standard it was, by the geometric mean, 1.7
+times patience for the six series whose next change nothing foretells, and 4.7 times for the others.
 """
 
 import statistics
