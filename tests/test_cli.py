@@ -14,6 +14,7 @@ from zoo import cli
 from zoo.cli.app import app
 from zoo.cli.options import typed_line
 from zoo.cli.progress import left_text
+from zoo.run.server import PRELOADED
 
 COMMANDS = [
     "list", "show", "data", "new", "check", "select", "bench", "tune", "speed", "report", "compare", "fit", "predict",
@@ -68,6 +69,15 @@ def test_commands_without_models_leave_torch_alone(tmp_path):
 def test_import_zoo_is_cheap():
     script = "import sys, zoo; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.process
+def test_commands_alone_change_how_often_garbage_is_looked_for():
+    for line, is_seldom in (("zoo.Forecaster, zoo.bench, zoo.select", False), ("import zoo.cli", True)):
+        script = f"import gc, zoo; {line}; print(gc.get_threshold()[0] >= 1_000_000)"
+        ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert ended.stdout == f"{is_seldom}\n"
+    assert PRELOADED[0] == "zoo.startup"  # before torch
 
 
 def test_every_command_is_tested_here():

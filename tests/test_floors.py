@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOMS = [
-    "errors", "tracking", "family", "files", "seeding", "timeout", "records", "migration", "space", "plugins",
-    "problem", "data", "inline", "adaptive", "model_file", "frames", "ahead", "onnx_model", "metrics",
+    "startup", "errors", "tracking", "family", "files", "seeding", "timeout", "records", "migration", "space",
+    "plugins", "problem", "data", "inline", "adaptive", "model_file", "frames", "ahead", "onnx_model", "metrics",
     "layers", "registry", "models", "train", "cell", "suite", "benchmark", "run", "stats", "throughput",
     "tuning", "report", "selection", "notebook", "choice", "compared", "timed", "backtest", "forecaster",
     "window_regressor", "sktime_forecaster", "testing", "learn", "explanation", "cli",

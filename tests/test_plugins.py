@@ -94,6 +94,10 @@ def test_a_file_is_all_it_takes(tmp_path, prices_csv):
     assert "gated-lstm" in reported.stdout and "gated_lstm.py" in (tmp_path / "out/report.md").read_text()
     file.write_bytes(before + b"# a comment\n")
     assert "2 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
+    file.write_bytes(before + b"class Other:\n    def __repr__(self) -> str:\n        return 'shown'\n")
+    assert "1 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
+    file.write_bytes(before + b"class Other:\n    def __repr__(self) -> str:\n        return 'other'\n")
+    assert "2 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
     file.write_bytes(before + b"changed = True\n")
     assert "1 of 2 cells already have rows" in run_zoo_here("bench", *arguments).stderr
     assert file.read_bytes().startswith(before) and sorted(p.name for p in file.parent.glob("*.py")) == [

@@ -30,9 +30,9 @@ class Code(Record):
     """Where a variant's class comes from.
 
     kind: the zoo itself, a file or an installed package that the user named, or the user's own program. name: the
-    module, the file's path, or the package with its version. sha256: of the source without comments and docstrings,
-    and of the zoo's layers that it imports; of a package, of all its Python files. What else a file imports is not
-    covered.
+    module, the file's path, or the package with its version. sha256: of the source without comments, docstrings and
+    __repr__, and of the zoo's layers that it imports; of a package, of all its Python files. What else a file imports
+    is not covered.
     """
 
     kind: Literal["zoo", "file", "package", "program"]
@@ -142,9 +142,12 @@ def source_hash(paths: Iterable[Path]) -> str:
 
 @lru_cache(maxsize=256)
 def _bare(path: Path, _: int) -> tuple[str, tuple[Path, ...]]:
-    """A file's source without comments, docstrings and blank lines, and the zoo's layers that it imports."""
+    """A file's source without what computes nothing, and the zoo's layers that it imports.
+
+    That is comments, docstrings, blank lines and __repr__.
+    """
     source = read_input(path).decode("utf-8-sig").replace("\r\n", "\n")
-    imported, docstrings = list[Path](), set[int]()
+    imported, left_out = list[Path](), set[int]()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -156,13 +159,15 @@ def _bare(path: Path, _: int) -> tuple[str, tuple[Path, ...]]:
         first = body[0] if isinstance(body, list) and body else None
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             is_own_line = getattr(node, "lineno", 0) != first.lineno
-            docstrings |= set(range(first.lineno, (first.end_lineno or 0) + 1)) if is_own_line else set()
+            left_out |= set(range(first.lineno, (first.end_lineno or 0) + 1)) if is_own_line else set()
+        if isinstance(node, ast.FunctionDef) and node.name == "__repr__":
+            left_out |= set(range(node.lineno, (node.end_lineno or 0) + 1))
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {token.start[0]: token.start[1] for token in tokens if token.type == tokenize.COMMENT}
     lines = [
         line[: comments.get(number)].rstrip()
         for number, line in enumerate(source.split("\n"), start=1)
-        if number not in docstrings
+        if number not in left_out
     ]
     return "\n".join(filter(None, lines)), tuple(imported)
 

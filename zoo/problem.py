@@ -46,6 +46,12 @@ class Problem:
         shown = (f"{name}={value!r}" for name, value, usual in values if usual is MISSING or value != usual)
         return f"Problem({', '.join(shown)})"
 
+    def of_model(self, variant: object, weights: int) -> str:
+        """One line about a model of it: its variant's class, the shapes of input and output, its number of weights."""
+        output = ", ".join(map(str, self.output_shape))
+        shapes = f"[B, {self.lookback}, {self.channels}] -> [B, {output}]"
+        return f"{type(variant).__name__}: {self.task}, {shapes}, {weights:,} weights, normalise {self.normalise}"
+
     @property
     def horizon(self) -> int:
         """Steps that the model forecasts (T)."""

@@ -285,8 +285,11 @@ def test_what_is_shown_of_data_is_small(prices):
     assert "task='direction'" in repr(zoo.prepare(prices, targets="close", direction=True).problem)
     made = made_cases(30)
     classes = zoo.prepare(made)
-    model = zoo.create("naive", data.problem)
-    history = zoo.fit(model, data.train, data.valid)
-    one_line = (data.train, zoo.load(prices), made, classes.train, history)
+    model = zoo.create("linear", data.problem)
+    history = zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=1))
+    assert repr(model) == "Linear: forecast, [B, 12, 5] -> [B, 1, 1], 13 weights, normalise last"
+    others = ({"direction": True}, {"direction": "0.5%"}, {"quantiles": (0.1, 0.5, 0.9)}, {"known": "volume"})
+    models = [zoo.create("linear", zoo.prepare(prices, targets="close", **other).problem) for other in others]
+    one_line = (data.train, zoo.load(prices), made, classes.train, history, *models, zoo.create("gru", classes.problem))
     assert all(len(repr(each).splitlines()) == 1 and len(repr(each)) < 150 for each in one_line)
     assert "3 classes" in repr(classes) and "30 sequences of 16 steps" in repr(made)

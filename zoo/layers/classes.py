@@ -45,6 +45,9 @@ class Classes(nn.Module):
         self.register_buffer("slope", torch.ones(()))
         _check_suitable(self.model, problem)
 
+    def __repr__(self) -> str:
+        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+
     @property
     def variant(self) -> nn.Module:
         """The variant inside."""

@@ -48,6 +48,9 @@ class Normalised(nn.Module):
             self.weight = nn.Parameter(torch.ones(problem.channels))
             self.bias = nn.Parameter(torch.zeros(problem.channels))
 
+    def __repr__(self) -> str:
+        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+
     @property
     def is_trainable(self) -> bool:
         """Whether gradient descent trains the variant: it has weights to train, and no `solve`."""

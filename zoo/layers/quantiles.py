@@ -49,6 +49,9 @@ class Quantiles(nn.Module):
         self.register_buffer("usual_D", torch.ones(len(problem.targets)))
         self.register_buffer("share", torch.zeros(()))
 
+    def __repr__(self) -> str:
+        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+
     @property
     def variant(self) -> nn.Module:
         """The variant inside."""

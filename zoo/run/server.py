@@ -24,7 +24,7 @@ HOME = str(Path(__file__).resolve().parents[2])
 CONTEXT = multiprocessing.get_context("forkserver") if sys.platform == "linux" else multiprocessing.get_context("spawn")
 # No module here may run a tensor operation when it is imported: it
 # would start threads, which do not survive a fork.
-PRELOADED = ["zoo.models", "zoo.run.serving"]
+PRELOADED = ["zoo.startup", "zoo.models", "zoo.run.serving"]
 lock = threading.Lock()  # multiprocessing lets one thread at a time start processes and read exit codes
 
 
