@@ -240,7 +240,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
     [
         (["bench", "absent.csv", "--targets", "close"], "no such file: absent.csv"),
         (["bench", "absent.toml"], "no such suite file: absent.toml"),
-        (["bench", "{csv}"], "name what to forecast with --targets, one or more of: open, high, low, close, volume"),
+        (["bench", "{csv}"], r"prices.csv \(open, high, low, close, volume\): --targets close"),
         (["bench", "{csv}", "--targets", "clsoe"], "unknown column 'clsoe' of .*; did you mean 'close'"),
         (["bench", "{csv}", "--targets", ","], "a list must hold at least one name"),
         ([*BENCH[:-1], "lsmt"], "unknown variant 'lsmt'; did you mean 'lstm'"),
@@ -285,7 +285,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         ([*TUNE, "--fix", "cnn-lstm.kernel_size=5"], "belongs to a variant that is not tuned here"),
         ([*TUNE, "--range", "max_epochs=1:4", "--fix", "max_epochs=2"], "fit.max_epochs is the training budget"),
         (["tune", "ltsm", "{csv}", "--targets", "close"], "unknown variant 'ltsm'; did you mean 'lstm'"),
-        (["tune", "lstm", "{csv}"], "name what to forecast with --targets"),
+        (["tune", "lstm", "{csv}"], "name at least one target column of"),
         (["bnch"], "No such command 'bnch'"),
         (["show", "ltsm"], "unknown variant 'ltsm'; did you mean 'lstm'"),
         (["data", "absent.csv"], "no such file"),

@@ -126,7 +126,7 @@ def test_a_program_needs_no_guard_of_its_main_module(tmp_path):
 
 def test_a_wrong_request_is_refused_before_anything_runs(prices, tmp_path):
     for data, targets, settings, message in (
-        (prices, None, {}, "name what to forecast: targets='close'"),
+        (prices, None, {}, "name at least one target column of .*open, high"),
         (prices, "closing", {}, "unknown column 'closing'"),
         (prices, "close", {"lookbak": 3}, "lookbak"),
         (prices, "close", {"models": ["lstmm"]}, "unknown variant 'lstmm'"),

@@ -54,10 +54,8 @@ def select(
     }
     is_new = not folder.exists()
     try:
-        source, columns = source_of(data, folder)
-        if targets is None and (columns is None or len(columns) != 1):
-            raise InputError("name what to forecast: targets='close', or several in a list")
-        named = [targets] if isinstance(targets, str) else list(targets if targets is not None else columns or [])
+        source = source_of(data, folder)
+        named = [targets] if isinstance(targets, str) else list(targets or [])
         whole = {**settings, "name": "select", "data": {**settings["data"], "source": source, "targets": named}}
         return _selected(suite_of(whole, "zoo.select"), folder, budget_seconds, jobs, seed, progress)
     except InputError:

@@ -20,17 +20,17 @@ T = TypeVar("T")
 IN_MEMORY = "data.csv"  # the file in the output folder that data in memory become
 
 
-def source_of(data: Any, folder: Path) -> tuple[str, list[str] | None]:
-    """What workers load, and the columns where that is known: data in memory become a file in the folder."""
+def source_of(data: Any, folder: Path) -> str:
+    """What workers load: data in memory become a file in the folder."""
     if isinstance(data, (str, Path)):
-        return str(data) if str(data) in NAMES else os.path.abspath(data), None
+        return str(data) if str(data) in NAMES else os.path.abspath(data)
     frame = in_memory(data)
     assert isinstance(frame, pd.DataFrame)
     has_times = isinstance(frame.index, pd.DatetimeIndex)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / IN_MEMORY
     write_text(path, frame.to_csv(index=has_times, index_label="time" if has_times else None))
-    return str(path.resolve()), list(map(str, frame.columns))
+    return str(path.resolve())
 
 
 def in_folder(out: str | Path | None, measure: Callable[[Path], T]) -> T:

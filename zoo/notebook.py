@@ -11,7 +11,6 @@ import pandas as pd
 
 from zoo.data.cases import Cases
 from zoo.data.moves import MOVES
-from zoo.data.sources import load
 from zoo.errors import InputError, expect
 from zoo.files import write_text
 from zoo.inline import in_folder, is_watched, plain_value, source_of
@@ -217,15 +216,8 @@ def _bench(
     track: Any,
     on_event: Any,
 ) -> Results:
-    source, columns = source_of(data, folder)
-    if targets is None and columns is not None and len(columns) == 1 and "case" not in settings["data"]:
-        targets = columns
-    if targets is None:
-        how = {name: settings["data"].get(name) for name in ("time", "series", "only", "case", "label")}
-        if not isinstance(load(source, **how), Cases):
-            raise InputError("name what to forecast: targets='close', or several in a list")
-        targets = []
-    named = [targets] if isinstance(targets, str) else list(targets)
+    source = source_of(data, folder)
+    named = [targets] if isinstance(targets, str) else list(targets or [])
     whole = {
         **settings,
         "name": "bench",

@@ -195,6 +195,6 @@ def test_from_python_with_data_in_memory(prices, tmp_path):
     assert choice.reasons[0] in str(choice) and set(choice.table["variant"]) == {"naive", "ridge"}
     with pytest.raises(zoo.InputError, match="not empty"):
         zoo.select(series, budget_seconds=60, models=["naive"], out=out)
-    with pytest.raises(zoo.InputError, match="name what to forecast"):
+    with pytest.raises(zoo.InputError, match="name at least one target column"):
         zoo.select(prices, budget_seconds=60, out=tmp_path / "other")
     assert not (tmp_path / "other").exists()

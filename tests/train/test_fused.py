@@ -127,6 +127,37 @@ def test_models_that_no_graph_takes_train_one_by_one_and_say_why(data):
     assert all(history.together == 1 for history in histories)
 
 
+@pytest.mark.parametrize("changes", [[{}] * 5, [{"weight_decay": 0.01 * n} for n in range(5)]], ids=["stack", "branch"])
+def test_models_that_do_not_fit_into_memory_together_train_in_halves(data, changes):
+    kinds = []
+
+    def room_for_three(works, warm_up):
+        count = len(works) if len(works) > 1 else works[0].__self__.place.shape[0]
+        if count > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return by_calling(works, warm_up)
+
+    def fuse(steps, index):
+        together = fused(steps, index, room_for_three)
+        kinds.append((together.kind, len(steps)))
+        return together
+
+    seeds, configs = list(range(5)), [zoo.FitConfig(**{**CONFIG, **change}) for change in changes]
+    models, alone = ([zoo.create("lstm", data.problem, seed=seed) for seed in seeds] for _ in range(2))
+    heard = []
+    histories = fit_many(
+        models, data.train, data.valid, configs, seeds=seeds, fuse=fuse, on_epoch=lambda place, _: heard.append(place)
+    )
+    kind = "stacked" if not changes[1] else "branches"
+    assert kinds == [(kind, 2), (kind, 3)] and [history.together for history in histories] == [2, 2, 3, 3, 3]
+    assert set(heard) == set(seeds) and all(history.fallback is None for history in histories)
+    pairs = [
+        (history, zoo.fit(model, data.train, data.valid, config, seed=seed), own, model)
+        for history, own, model, config, seed in zip(histories, models, alone, configs, seeds, strict=True)
+    ]
+    assert_alike(pairs, rtol=1e-4, atol=1e-5)
+
+
 def test_models_of_different_batch_sizes_are_refused(data):
     models = [zoo.create("linear", data.problem, seed=seed) for seed in range(2)]
     configs = [zoo.FitConfig(batch_size=size) for size in (32, 64)]

@@ -29,6 +29,12 @@ FORECAST, COLUMNS, MODELS, RUN, OUTPUT = (
 SECTIONS = ("data", "problem", "run", "fit")
 
 
+def _see_only(device: str) -> str:
+    from zoo.run.gpus import see_only
+
+    return see_only(device)
+
+
 def option(panel: str, text: str, *names: str) -> Any:
     """An option in a panel of --help; names: its flags, where they differ from the parameter's name."""
     return typer.Option(*names, help=text, rich_help_panel=panel)
@@ -60,7 +66,10 @@ Set = Annotated[
     list[str] | None,
     option(MODELS, "A setting: cnn-lstm.kernel_size=5 or fit.max_epochs=20; repeatable.", "--set"),
 ]
-Device = Annotated[str, option(RUN, "auto, cpu, cuda or mps.")]
+Device = Annotated[
+    str,
+    typer.Option(help="auto, cpu, cuda, cuda:1 (that GPU alone) or mps.", rich_help_panel=RUN, callback=_see_only),
+]
 Engine = Annotated[
     str, option(RUN, "local, or ray[:HOST:PORT]: many machines, by default the cluster that this one is in.")
 ]
@@ -107,12 +116,6 @@ def suite_from(source: str, changes: Mapping[str, Mapping[str, Any]], settings: 
         name = _slug(Path(source))
         # The suites of the project have the names of the built-in data, and committed results.
         base = {"name": f"my-{name}" if name in NAMES else name, "data": {"source": source}}
-        if wanted["data"].get("targets") is None:
-            from zoo.data.table import Table
-
-            table = _loaded(source, wanted["data"])
-            if isinstance(table, Table):
-                raise InputError(f"name what to forecast with --targets, one or more of: {', '.join(table.numeric)}")
         if is_advised:
             _advise(source, wanted)
     return changed_suite(base, wanted, settings, source)
@@ -149,13 +152,14 @@ def changed_suite(
 def _advise(source: str, changes: dict[str, dict[str, Any]]) -> None:
     """Set what the first target asks for, where no option sets it, and print why."""
     from zoo.data.advice import advised_settings
+    from zoo.data.one_series import choose_columns
     from zoo.data.table import Table
 
     data, problem = changes["data"], changes["problem"]
     table = _loaded(source, data)
     if not isinstance(table, Table) or table.series is not None:
         raise InputError(f"--advised takes one series, and {source} is read as several: leave it out")
-    targets = data["targets"]
+    targets = data["targets"] or list(choose_columns(table, None, ())[1])
     if targets == ["all"] and "all" not in table.columns:
         targets = table.numeric
     settings, reasons = advised_settings(table, targets, data.get("channels"), problem.get("horizon") or 1)

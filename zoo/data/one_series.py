@@ -160,7 +160,10 @@ def choose_columns(
     if not targets and len(table.numeric) == 1:
         targets = table.numeric
     if not targets:
-        raise InputError(f"name at least one target column of {table.source} ({', '.join(table.numeric)})")
+        raise InputError(
+            f"name at least one target column of {table.source} ({', '.join(table.numeric)}): --targets close, or "
+            "targets='close' in Python"
+        )
     every = [*table.columns, *(name for name in table.unusable if name not in table.columns)]
     usual = tuple(name for name in table.numeric if name not in known)
     chosen = match_columns(channels, every, table.source) if channels else usual

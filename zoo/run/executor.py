@@ -47,7 +47,7 @@ def run(
     """
     waiting, events, waiting_lock = deque(groups(cells)), Queue[Event](), threading.Lock()
     count = min(jobs or default_jobs(cells[0].device), len(waiting)) if cells else 0
-    workers = [WorkerProcess("zoo.run.worker") for _ in range(count)]
+    workers = [WorkerProcess("zoo.run.worker", device=cells[0].device) for _ in range(count)]
 
     def on_epoch(number: int, group: Sequence[Cell], epoch: Message) -> None:
         cell = next(cell for cell in group if cell.key == epoch["key"])

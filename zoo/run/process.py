@@ -14,6 +14,7 @@ from pathlib import Path
 
 from zoo.files import is_alive
 from zoo.registry import files
+from zoo.run import gpus
 from zoo.run.environment import usable_cores
 from zoo.run.server import CONTEXT, PRELOADED, lock, worker_environment
 from zoo.run.serving import Message as Message
@@ -37,11 +38,12 @@ class MachineLost(WorkerDied):
 class WorkerProcess:
     """A process that answers with MODULE.answer; it starts at the first request, and again after it died.
 
-    threads: how many its numerical libraries use.
+    threads: how many its numerical libraries use. device: cuda takes a GPU until it is closed, and it sees no other.
     """
 
-    def __init__(self, module: str, *, threads: int = 1) -> None:
+    def __init__(self, module: str, *, threads: int = 1, device: str = "cpu") -> None:
         self.module, self.threads = module, threads
+        self.gpu = gpus.take() if device == "cuda" else None
         clear_leftovers()
         self.log = tempfile.NamedTemporaryFile(prefix=temporary_prefix())  # noqa: SIM115  its standard error; close() closes it
         self.process: BaseProcess | None = None
@@ -87,9 +89,12 @@ class WorkerProcess:
             self.process.kill()
 
     def close(self) -> None:
-        """Kill the worker, and close its pipe and its log."""
+        """Kill the worker, close its pipe and its log, and give back its GPU."""
         self._end()
         self.log.close()
+        if self.gpu is not None:
+            gpus.give_back(self.gpu)
+            self.gpu = None
 
     @staticmethod
     def _next(pipe: Connection, deadline: float) -> Message:
@@ -114,7 +119,8 @@ class WorkerProcess:
         pipe, other_end = CONTEXT.Pipe()
         with other_end, lock, worker_environment(self.threads):
             CONTEXT.set_forkserver_preload([*PRELOADED, self.module])
-            arguments = (self.module, files(), other_end, self.log.name, os.getcwd(), dict(os.environ))
+            environment = {**os.environ, **({gpus.VISIBLE: self.gpu} if self.gpu is not None else {})}
+            arguments = (self.module, files(), other_end, self.log.name, os.getcwd(), environment)
             process = CONTEXT.Process(target=serve, args=arguments, daemon=True)
             process.start()
         return process, pipe
@@ -155,5 +161,7 @@ def clear_leftovers() -> None:
 
 
 def default_jobs(device: str) -> int:
-    """The default number of worker processes: one for each core, or one for an accelerator."""
+    """The default number of worker processes: one for each core, or for each GPU."""
+    if device == "cuda":
+        return max(1, len(gpus.gpus()))
     return usable_cores() if device == "cpu" else 1

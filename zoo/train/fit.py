@@ -1,5 +1,6 @@
 """fit: mini-batch training with early stopping, as one loop to read from top to bottom."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from zoo.registry import check_forecast
 from zoo.seeding import stream_seed
 from zoo.train.config import FitConfig
 from zoo.train.descent import Descent, Epoch, History
-from zoo.train.fused import CannotFuse, Fuse, check_alike, fused
+from zoo.train.fused import CannotFuse, Fuse, TooLarge, check_alike, fused
 from zoo.train.modes import Mode, check_mode, mode_on, prepared
 from zoo.train.predict import EVALUATION_BATCH, check_windows, full_float32, predict_windows, validation_loss
 from zoo.train.step import Step, check_loss, check_precision, float32_rounding, subnormals_as_zero, torch_threads
@@ -101,8 +102,9 @@ def fit_many(
 
     Each model learns what `fit` alone would teach it, from its own config and seed; the last digits may differ. Dropout
     draws from the first seed for all. A model that stops early leaves the others running; one that diverges
-    gets its Diverged in place of a History. history.seconds is a model's equal share of the time, history.together the
-    number of models, history.fallback why they trained one after the other. The configs must agree in device, mode,
+    gets its Diverged in place of a History. Models that do not fit into memory together train in halves, one after the
+    other. history.seconds is a model's equal share of the time, history.together the number of models that trained
+    together, history.fallback why they trained one by one. The configs must agree in device, mode,
     precision, batch_size, max_batches, loss and threads; raises InputError otherwise. on_epoch gets the model's place
     first. fuse: what puts the models' steps into one; None: a CUDA graph where the mode is one, else one by one.
     """
@@ -110,13 +112,26 @@ def fit_many(
     device = check_step(configs[0])
     if fuse is None and mode_on(device, configs[0].mode) == "cuda-graph":
         fuse = fused
-    reason = None
+    reason, is_too_large = None, False
     can_fuse = all(model.is_trainable and not isinstance(model.variant, Committee) for model in models)
     if fuse is not None and len(models) > 1 and can_fuse:
         try:
             return _fit_fused(models, train, valid, configs, seeds, on_epoch, device, fuse)
         except CannotFuse as error:
-            reason = str(error)
+            reason, is_too_large = str(error), isinstance(error, TooLarge)
+    if is_too_large:  # and the exception is gone, whose traceback held the memory
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        middle = len(models) // 2
+        later = None if on_epoch is None else lambda place, epoch: on_epoch(middle + place, epoch)
+        halves = ((slice(middle), on_epoch), (slice(middle, None), later))
+        return [
+            outcome
+            for half, listen in halves
+            for outcome in fit_many(
+                models[half], train, valid, configs[half], seeds=seeds[half], on_epoch=listen, fuse=fuse
+            )
+        ]
     histories: list[History | Diverged] = []
     for place, (model, config, seed) in enumerate(zip(models, configs, seeds, strict=True)):
         listen = None if on_epoch is None else partial(on_epoch, place)
@@ -279,7 +294,9 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if not available.get(name, False):
-        raise InputError(f"device '{name}' is not available here; choose one of auto, cpu, cuda, mps")
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        where = f"with CUDA_VISIBLE_DEVICES={visible}" if name == "cuda" and visible is not None else "here"
+        raise InputError(f"device '{name}' is not available {where}; choose one of auto, cpu, cuda, mps")
     return torch.device(name)
 
 

@@ -30,6 +30,10 @@ class CannotFuse(Exception):
     """Why models cannot train in one graph."""
 
 
+class TooLarge(CannotFuse):
+    """Models that do not fit into the device's memory together; fewer may."""
+
+
 class Fused(Protocol):
     """Models that train one step at once; `kind` is how."""
 
@@ -51,20 +55,23 @@ def check_alike(configs: Sequence[FitConfig]) -> None:
 
 
 def fused(steps: Sequence[Step], index: Tensor, capture: CaptureMany | None = None) -> Fused:
-    """The steps stacked where that gives the same losses, else as branches; raises CannotFuse.
+    """The steps stacked where that gives the same losses, else as branches; raises CannotFuse, or TooLarge.
 
     index: window numbers [B] to try them on. Weights and optimizers stay as they were.
     """
     if not steps[0].windows.is_even:
         raise CannotFuse("sequences differ in length; trained one by one")
     capture = capture or _cuda_capture_many
+    name = f"cuda-graph of {len(steps)} models"
     try:
-        return Stack(steps, index, capture)
-    except CannotFuse:
         try:
+            return Stack(steps, index, capture)
+        except CannotFuse:
             return Branches(steps, index, capture)
-        except Exception as error:  # whatever a capture raises, each model can train alone
-            raise CannotFuse(f"cuda-graph of {len(steps)} models: {first_line(error)}; trained one by one") from error
+    except torch.OutOfMemoryError:
+        raise TooLarge(f"{name}: out of memory") from None  # whose traceback would hold the memory
+    except Exception as error:  # whatever a capture raises, each model can train alone
+        raise CannotFuse(f"{name}: {first_line(error)}; trained one by one") from error
 
 
 class Branches:
@@ -145,6 +152,8 @@ class Stack:
                     model.eval()  # without dropout both must agree
                 alone = first.forward(index)
                 here = self._losses(index.repeat(len(steps), 1))[0]
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:  # vmap does not know every operation
             raise CannotFuse(first_line(error)) from error
         finally:
@@ -154,6 +163,8 @@ class Stack:
             raise CannotFuse("stacked, the models give other losses")
         try:
             self._capture(index)
+        except torch.OutOfMemoryError:
+            raise
         except Exception as error:
             raise CannotFuse(first_line(error)) from error
 

@@ -37,7 +37,7 @@ def crew_here(plan: Plan, count: int) -> Iterator[tuple[Sequence[Worker], str]]:
     with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         path = Path(folder) / "data.pickle"
         path.write_bytes(pickle.dumps(plan.data.without_test()))
-        yield [WorkerProcess("zoo.tuning.trial") for _ in range(count)], str(path)
+        yield [WorkerProcess("zoo.tuning.trial", device=plan.device) for _ in range(count)], str(path)
 
 
 def crew_of(engine: Engine) -> Crew:
