@@ -1,4 +1,4 @@
-"""PyTorch's LSTM layers by the compiled recurrence: the same numbers, forward and back."""
+"""PyTorch's LSTM layers by compiled code: the same numbers, forward and back."""
 
 import pytest
 import torch
@@ -15,6 +15,11 @@ KINDS = {
     "no bias": {"bias": False},
     "time first": {"batch_first": False},
 }
+
+
+def both(lstm):
+    """The layer by compiled code and by PyTorch."""
+    return (lambda x: lstm_states(lstm, x)), lstm
 
 
 def results(run, lstm, x, hx, weights):
@@ -58,6 +63,18 @@ def test_inference_starts_at_zero_and_keeps_the_shapes():
 
 
 @needs_numba
+def test_gradients_of_a_layer_that_starts_at_zero_and_shows_only_its_states():
+    torch.manual_seed(0)
+    lstm = nn.LSTM(3, 8, num_layers=2, batch_first=True)
+    x = torch.randn(4, 5, 3)
+    ours, theirs = (torch.autograd.grad(run(x)[0][:, -1].sum(), list(lstm.parameters())) for run in both(lstm))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    ends = [torch.autograd.grad(run(x)[1][1].square().sum(), lstm.weight_hh_l0)[0] for run in both(lstm)]
+    torch.testing.assert_close(*ends, rtol=1e-4, atol=1e-6)
+
+
+@needs_numba
 def test_layers_are_replaced_inside_alone_and_only_where_they_can_be():
     plain, projected = nn.LSTM(3, 8, batch_first=True), nn.LSTM(3, 8, proj_size=4, batch_first=True)
     assert replaceable(nn.ModuleList([plain, projected])) == [plain]
@@ -81,5 +98,14 @@ def test_dropout_between_layers_is_that_of_training_alone():
     lstm = nn.LSTM(3, 8, num_layers=2, dropout=0.5, batch_first=True)
     x = torch.randn(4, 5, 3)
     assert not torch.allclose(lstm_states(lstm, x)[0], lstm_states(lstm, x)[0])
+
+    def loss(change=0.0):
+        torch.manual_seed(1)  # the same mask
+        return (lstm_states(lstm, x + change * toward)[0] ** 2).sum()
+
+    x.requires_grad_()
+    toward = torch.randn_like(x)
+    slope = (torch.autograd.grad(loss(), x)[0] * toward).sum()
+    assert (loss(1e-2) - loss(-1e-2)).item() / 2e-2 == pytest.approx(slope.item(), rel=1e-2)
     lstm.eval()
     torch.testing.assert_close(lstm_states(lstm, x)[0], lstm(x)[0], rtol=1e-5, atol=1e-6)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import zoo
+from zoo.layers.lstm_kernel import why_not_compiled
 from zoo.train.optimizer import Optimizer
 
 CONFIGS = [
@@ -57,6 +58,32 @@ def test_steps_equal_those_of_pytorch(settings, clip_norm):
             torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
             if b.grad is not None:
                 torch.testing.assert_close(a.grad, b.grad, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.skipif(why_not_compiled() is not None, reason="nothing is compiled here")
+@pytest.mark.parametrize("clip_norm", [0.0, 0.5, 100.0])
+@pytest.mark.parametrize("settings", CONFIGS, ids=str)
+def test_compiled_steps_equal_those_of_pytorch(settings, clip_norm):
+    config = zoo.FitConfig(learning_rate=0.01, clip_norm=clip_norm, **settings)
+    random = torch.Generator().manual_seed(0)
+    ours = [nn.Parameter(parameter.detach().float()) for parameter in parameters(random)]
+    theirs = [nn.Parameter(parameter.detach().clone()) for parameter in ours]
+    mine, other = Optimizer(ours, config), Optimizer(theirs, config)
+    mine.compile()
+    assert (mine.swift is None) == (config.optimizer == "sgd")
+    for number in range(6):
+        mine.learning_rate = other.learning_rate = 0.01 / (number + 1)
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn(a.shape, generator=random)
+            b.grad = a.grad.clone()
+        if number < 3:
+            ours[-1].grad = theirs[-1].grad = None
+        mine.step(clip_norm)
+        other.step(clip_norm)
+        pairs = [*zip(ours, theirs, strict=True), *zip(mine.state(), other.state(), strict=True)]
+        pairs += [(a.grad, b.grad) for a, b in zip(ours, theirs, strict=True) if b.grad is not None]
+        for a, b in [*pairs, (mine.gradients, other.gradients)]:
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("settings", CONFIGS, ids=str)

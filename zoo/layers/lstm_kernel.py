@@ -1,45 +1,19 @@
-"""PyTorch's LSTM layers by the compiled recurrence, for training on a CPU."""
+"""PyTorch's LSTM layers by compiled code, one node of the graph each, for training on a CPU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from zoo.layers.cells import Shapes
-
-# Its helpers too: the code of recurrence.py is part of the keys of the rows of its cells, so it stays as it is.
-from zoo.layers.recurrence import Cell, State, _flat, _rooms, _size_of, _sizes, compiled, compiled_for
-
-if TYPE_CHECKING:
-    from zoo.layers.sequences import Sequences
-
-
-class TorchLSTMCell(Cell):
-    """The cell of torch.nn.LSTM, its blocks in PyTorch's order i, f, g, o."""
-
-    blocks, states = 4, 2
-
-    @staticmethod
-    def shapes(size: int) -> Shapes:
-        return {"recurrent": (4 * size, size)}
-
-    @staticmethod
-    def step(z: Tensor, state: State, weights: State) -> State:
-        hidden, cell = state
-        size = len(hidden)
-        gates, candidate, o = torch.addmm(z, weights[0], hidden).split([2 * size, size, size])
-        i, f = gates.sigmoid().split(size)
-        cell = f * cell + i * candidate.tanh()
-        return o.sigmoid() * cell.tanh(), cell
+BYTES = 4  # of a number
 
 
 @contextmanager
 def compiled_lstms(layers: list[nn.LSTM]) -> Iterator[None]:
-    """Inside, these layers run by the compiled recurrence, forward and back."""
+    """Inside, these layers run by compiled code, forward and back."""
     for layer in layers:
         layer.__dict__["forward"] = partial(lstm_states, layer)
     try:
@@ -54,87 +28,180 @@ def replaceable(model: nn.Module) -> list[nn.LSTM]:
     return [module for module in model.modules() if type(module) is nn.LSTM and not module.proj_size]
 
 
+@lru_cache(maxsize=1)
 def why_not_compiled() -> str | None:
-    """Why nothing is compiled here; None where it is."""
-    return compiled(TorchLSTMCell, torch.float32)[1]
+    """Why nothing is compiled here; None where it is, and gives what PyTorch gives."""
+    try:
+        _compiled()
+    except ImportError as error:
+        return f"numba is not installed ({error})"
+    except (LookupError, RuntimeError) as error:  # no BLAS; no folder for compiled code
+        return str(error)
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 4, 2, generator=random)
+    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        lstm = nn.LSTM(2, 5, batch_first=True)
+        weights = list(lstm.parameters())
+        results = [run(lstm, x)[0] for run in (_by_compiled_code, nn.LSTM.forward)]
+        gradients = [torch.autograd.grad(out.square().sum(), weights) for out in results]
+    pairs = [tuple(results), *zip(*gradients, strict=True)]
+    is_near = all(torch.allclose(one, other, atol=1e-4) for one, other in pairs)
+    return None if is_near else "compiled, LSTM layers give other numbers than PyTorch's"
 
 
 def lstm_states(
     lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """What lstm(x, hx) returns, to float32's rounding; PyTorch's own where the input is not what is compiled for."""
-    own = compiled_for(TorchLSTMCell, x) if isinstance(x, Tensor) and x.dim() == 3 else None
-    if own is None:
+    is_plain = isinstance(x, Tensor) and x.dim() == 3 and x.device.type == "cpu" and x.dtype == torch.float32
+    is_traced = torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
+    if not is_plain or is_traced or why_not_compiled() is not None:
         return nn.LSTM.forward(lstm, x, hx)
-    below_LCB = x.permute(1, 2, 0) if lstm.batch_first else x.permute(0, 2, 1)
-    zeros = x.new_zeros(lstm.hidden_size, below_LCB.shape[2])
-    directions = 2 if lstm.bidirectional else 1
-    last_states, last_cells = [], []
-    for layer in range(lstm.num_layers):
-        outs = []
-        for direction in range(directions):
-            place, suffix = layer * directions + direction, f"_l{layer}" + ("_reverse" if direction else "")
-            v, w_hh = _input_weights(lstm, suffix), getattr(lstm, f"weight_hh{suffix}")
-            start = (zeros, zeros) if hx is None else (hx[0][place].T, hx[1][place].T)
-            inputs = below_LCB.flip(0) if direction else below_LCB
-            states, cell = _layer(own, inputs, v, *start, w_hh)
-            last_states.append(states[-1].T)
-            last_cells.append(cell.T)
-            outs.append(states.flip(0) if direction else states)
-        below_LCB = torch.cat(outs, dim=1) if directions == 2 else outs[0]
-        if lstm.dropout > 0 and layer + 1 < lstm.num_layers:
-            below_LCB = functional.dropout(below_LCB, lstm.dropout, lstm.training)
-    out = below_LCB.permute(2, 0, 1) if lstm.batch_first else below_LCB.permute(0, 2, 1)
-    return out, (torch.stack(last_states), torch.stack(last_cells))
+    return _by_compiled_code(lstm, x, hx)
 
 
-def _input_weights(lstm: nn.LSTM, suffix: str) -> Tensor:
-    """The weights of the input and, as those of a further input of ones, the biases: [4H, C + 1]."""
-    weight = getattr(lstm, f"weight_ih{suffix}")
-    if lstm.bias:
-        bias = getattr(lstm, f"bias_ih{suffix}") + getattr(lstm, f"bias_hh{suffix}")
-    else:
-        bias = weight.new_zeros(len(weight))
-    return torch.cat([weight, bias[:, None]], dim=1)
+def _by_compiled_code(
+    lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    axes = (1, 2, 0) if lstm.batch_first else (0, 2, 1)
+    shape = _Shape(lstm.num_layers, 1 + lstm.bidirectional, lstm.hidden_size, lstm.bias, axes)
+    first_h, first_c = (None, None) if hx is None else hx
+    dropout = lstm.dropout if lstm.training else 0.0
+    out, h, c = _Layers.apply(shape, dropout, x, first_h, first_c, *lstm._flat_weights)
+    return out, (h, c)
 
 
-def _layer(own: "Sequences", x_LCB: Tensor, v: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor) -> tuple[Tensor, Tensor]:
-    """States [L, H, B] and the last cells [H, B] of one direction of one layer."""
-    x_LKB = torch.cat([x_LCB, x_LCB.new_ones(len(x_LCB), 1, x_LCB.shape[2])], dim=1)
-    if torch.is_grad_enabled():
-        states, cell = _Layer.apply(own, x_LKB, v, h0, c0, w_hh)
-        return states, cell
-    hiddens, cells = _rooms(x_LKB, (h0, c0))
-    own.module.infer(*_sizes(x_LKB, (h0, c0)), *map(_flat, (x_LKB, v, w_hh, hiddens, cells)))
-    return hiddens[1:], cells[-1]
+class _Shape(NamedTuple):
+    """layers, directions, size: of an nn.LSTM; axes: those of its input as steps, channels, batch."""
+
+    layers: int
+    directions: int
+    size: int
+    has_bias: bool
+    axes: tuple[int, int, int]
+
+    @property
+    def back(self) -> tuple[int, int, int]:
+        """The axes of its output, from steps, rows, batch."""
+        return (2, 0, 1) if self.axes == (1, 2, 0) else (0, 2, 1)
+
+    def weights_of(self, layer: int, direction: int, weights: Sequence[Tensor]) -> list[Tensor]:
+        """Those of one direction of one layer: of the input, of the state, two biases."""
+        each, place = 4 if self.has_bias else 2, layer * self.directions + direction
+        own = [weight.contiguous() for weight in weights[each * place : each * (place + 1)]]
+        return own if self.has_bias else own + [own[0].new_zeros(4 * self.size)] * 2
+
+    def sizes(self, direction: int, below: Tensor) -> tuple[int, ...]:
+        """What the compiled functions take first, after the address of BLAS."""
+        length, inputs, batch = below.shape
+        return length, self.size, batch, inputs, self.directions * self.size, direction * self.size, direction
 
 
-class _Layer(torch.autograd.Function):
-    """The recurrence of zoo.layers.recurrence, which shows the last cells too: a decoder may start from them."""
+class _Layers(torch.autograd.Function):
+    """All layers and directions of an nn.LSTM. What is kept lies as [steps, rows, batch]."""
 
     @staticmethod
     def forward(
-        ctx: Any, own: "Sequences", x_LKB: Tensor, v: Tensor, h0: Tensor, c0: Tensor, w_hh: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        hiddens, cells = _rooms(x_LKB, (h0, c0))
-        sizes = _sizes(x_LKB, (h0, c0))
-        saved = [x_LKB.new_empty(sizes[1], *_size_of(shape, sizes[2], sizes[3])) for shape in own.saved]
-        own.module.forward(*sizes, *map(_flat, (x_LKB, v, w_hh, hiddens, cells, *saved)))
-        ctx.save_for_backward(x_LKB, v, w_hh, hiddens, cells, *saved)
-        ctx.own = own
-        return hiddens[1:], cells[-1].clone()
+        ctx: Any, shape: _Shape, dropout: float, x: Tensor, first_h: Tensor | None, first_c: Tensor | None,
+        *weights: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        sequence, blas = _compiled()
+        below = x.permute(shape.axes).contiguous()
+        length, _, batch = below.shape
+        places, room = shape.layers * shape.directions, shape.size * batch
+        first = x.new_zeros(2, places, shape.size, batch)
+        if first_h is not None and first_c is not None:
+            first[0], first[1] = first_h.transpose(1, 2), first_c.transpose(1, 2)
+        last, kept = torch.empty_like(first), []
+        for layer in range(shape.layers):
+            out = x.new_empty(length, shape.directions * shape.size, batch)
+            inner = x.new_empty(shape.directions, 5, length * room)  # of each direction its gates, then its cells
+            for direction in range(shape.directions):
+                own = shape.weights_of(layer, direction, weights)
+                place = layer * shape.directions + direction
+                sequence.forward(
+                    blas,
+                    *shape.sizes(direction, below),
+                    *_addresses(below, *own),
+                    *_pair(first, place, places, room),
+                    *_addresses(out),
+                    *_gates_and_cells(inner, direction),
+                    *_pair(last, place, places, room),
+                )
+            mask = None
+            if dropout > 0 and layer + 1 < shape.layers:
+                mask = torch.empty_like(out).bernoulli_(1 - dropout).div_(1 - dropout)
+            kept.append((below, out, inner, mask))
+            below = out if mask is None else out * mask
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*weights)
+        ctx.shape, ctx.kept, ctx.first = shape, kept, first
+        return out.permute(shape.back), *last.transpose(2, 3)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        d_states, d_cell = gradients
-        x_LKB, v, w_hh, hiddens, cells, *saved = ctx.saved_tensors
-        carries = [torch.zeros_like(hiddens[0]), d_cell.clone(memory_format=torch.contiguous_format)]
-        fresh = [torch.empty_like(carry) for carry in carries]
-        is_asked = ctx.needs_input_grad[1]
-        d_x = torch.empty_like(x_LKB) if is_asked else x_LKB.new_empty(0)
-        d_v, d_w = torch.zeros_like(v), torch.zeros_like(w_hh)
-        tensors = (x_LKB, v, w_hh, hiddens, cells, *saved, d_states, *carries, *fresh, d_x, d_v, d_w)
-        ctx.own.module.backward(*_sizes(x_LKB, carries), is_asked, *map(_flat, tensors))
-        d_h0, d_c0 = carries if len(x_LKB) % 2 == 0 else fresh  # the two change places at each step
-        return None, d_x if is_asked else None, d_v, d_h0, d_c0, d_w
+    def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Any, ...]:
+        sequence, blas = _compiled()
+        shape, first, weights = ctx.shape, ctx.first, ctx.saved_tensors
+        _, places, size, batch = first.shape
+        room, d_ends = size * batch, torch.zeros_like(first)
+        for number, given in enumerate((d_h, d_c)):
+            if given is not None:
+                d_ends[number] = given.transpose(1, 2)
+        d_above = torch.zeros_like(ctx.kept[-1][1]) if d_out is None else d_out.permute(shape.axes).contiguous()
+        d_weights: list[Tensor] = []
+        for layer in reversed(range(shape.layers)):
+            below, out, inner, mask = ctx.kept[layer]
+            if mask is not None:
+                d_above = d_above * mask
+            is_asked = layer > 0 or ctx.needs_input_grad[2]
+            d_below = torch.empty_like(below) if is_asked else below
+            d_layer = []
+            for direction in range(shape.directions):
+                wi, wh, bias, _ = shape.weights_of(layer, direction, weights)
+                d_own = [torch.empty_like(each) for each in (wi, wh, bias)]
+                place = layer * shape.directions + direction
+                sequence.backward(
+                    blas,
+                    *shape.sizes(direction, below),
+                    is_asked,
+                    direction == 0,
+                    *_addresses(below, wi, wh),
+                    *_pair(first, place, places, room),
+                    *_addresses(out),
+                    *_gates_and_cells(inner, direction),
+                    *_addresses(d_above),
+                    *_pair(d_ends, place, places, room),
+                    *_addresses(d_below, *d_own),
+                )
+                d_layer += [*d_own, d_own[2].clone()] if shape.has_bias else d_own[:2]
+            d_weights = d_layer + d_weights
+            d_above = d_below
+        d_x = d_above.permute(shape.back) if ctx.needs_input_grad[2] else None
+        d_first = [d_ends[n].transpose(1, 2) if ctx.needs_input_grad[3 + n] else None for n in range(2)]
+        return None, None, d_x, *d_first, *d_weights
+
+
+def _addresses(*tensors: Tensor) -> list[int]:
+    return [tensor.data_ptr() for tensor in tensors]
+
+
+def _pair(states: Tensor, place: int, places: int, room: int) -> tuple[int, int]:
+    """Where a place's state and cell lie in states [2, places, H, B], of which each has `room` numbers."""
+    start = states.data_ptr()
+    return start + BYTES * room * place, start + BYTES * room * (places + place)
+
+
+def _gates_and_cells(inner: Tensor, direction: int) -> tuple[int, int]:
+    """Where those of a direction lie in inner [directions, 5, L * H * B]."""
+    start, block = inner.data_ptr(), inner.shape[2]
+    return start + BYTES * block * 5 * direction, start + BYTES * block * (5 * direction + 4)
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> tuple[Any, int]:
+    """The module of compiled functions, whose import takes a moment, and the address of BLAS."""
+    from zoo.layers import lstm_sequence
+    from zoo.layers.blas import blas_address
+
+    return lstm_sequence, blas_address(torch.float32)

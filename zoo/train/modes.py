@@ -80,12 +80,13 @@ def compiled(step: Step, index: Tensor) -> Mode:
 
 
 def with_kernels(step: Step) -> Mode:
-    """The step whose LSTM layers of PyTorch run by the zoo's compiled recurrence."""
+    """The step whose LSTM layers of PyTorch, and whose optimizer, run as compiled code of the zoo."""
     predict, reason = _with_kernels(step.model)
     if reason is not None:
         return Mode(step, "eager", fallback=f"kernel: {reason}; ran eager")
     twin = copy.copy(step)
     twin.predict = predict
+    step.optimizer.compile()
     return Mode(twin, "kernel")
 
 

@@ -1,0 +1,88 @@
+"""The optimizer's update as compiled code: for a small model, calling PyTorch's takes longer than what it computes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from zoo.layers.addresses import floats
+
+ROWS = ("weight", "gradient (0: none)", "first moment", "second moment", "steps", "size")  # addresses, and a count
+
+
+class CompiledAdam:
+    """What zoo.train.optimizer does for adam and adamw, with clipping, in place; parameters without a gradient stay.
+
+    seen: [2], to which it adds the gradient's norm before clipping, and 1 where it was clipped.
+    """
+
+    def __init__(
+        self, parameters: Sequence[Tensor], moments: Sequence[Sequence[Tensor]], steps: Sequence[Tensor], seen: Tensor,
+        *, room: float, decay: float, is_decoupled: bool, betas: tuple[float, float], epsilon: float,
+    ) -> None:  # fmt: skip
+        self.parameters, self.kept, self.seen = list(parameters), (moments, steps), seen
+        self.settings = (room, decay, is_decoupled, *betas, epsilon)
+        fixed = [*([each.data_ptr() for each in part] for part in (*moments, steps)), [p.numel() for p in parameters]]
+        self.table = np.zeros((len(ROWS), len(self.parameters)), np.int64)
+        self.table[2:] = fixed
+
+    @staticmethod
+    def takes(weight: Tensor) -> bool:
+        """Whether this works on a weight: float32 on the CPU, one block of memory."""
+        return weight.dtype == torch.float32 and weight.is_cpu and weight.is_contiguous()
+
+    def __call__(self, rate: float, clip_norm: float) -> None:
+        gradients = [weight.grad for weight in self.parameters]
+        blocks = [None if each is None else each.contiguous() for each in gradients]
+        self.table[0] = [weight.data_ptr() for weight in self.parameters]
+        self.table[1] = [0 if each is None else each.data_ptr() for each in blocks]
+        _adam(self.table, self.seen.data_ptr(), rate, clip_norm, *self.settings)
+
+
+@njit(cache=True, error_model="numpy")
+def _adam(table, seen, rate, clip_norm, room, decay, is_decoupled, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for place in range(table.shape[1]):
+        if table[1, place]:
+            total += _square(floats(table[1, place], table[5, place]))
+    norm, sums, scale = np.sqrt(total), floats(seen, 2), 1.0
+    sums[0] += norm
+    if clip_norm > 0:
+        sums[1] += norm > clip_norm
+        scale = 1 / max((norm + room) / clip_norm, 1.0)
+    for place in range(table.shape[1]):
+        if not table[1, place]:
+            continue
+        count, step = table[5, place], floats(table[4, place], 1)
+        step[0] += 1
+        own = (floats(table[0, place], count), floats(table[1, place], count))
+        moments = (floats(table[2, place], count), floats(table[3, place], count))
+        first, second = 1 - beta1 ** step[0], 1 - beta2 ** step[0]
+        added, kept = (0.0, 1 - rate * decay) if is_decoupled else (decay, 1.0)
+        _move(*own, *moments, *_narrow(scale, added, kept, rate / first, 1 / np.sqrt(second), beta1, beta2, epsilon))
+
+
+@njit(inline="always")
+def _narrow(scale, added, kept, rate, second, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
+    f = np.float32
+    return f(scale), f(added), f(kept), f(rate), f(second), f(1 - beta1), f(beta2), f(1 - beta2), f(epsilon)
+
+
+@njit(fastmath={"contract", "reassoc"}, error_model="numpy")
+def _square(g):  # type: ignore[no-untyped-def]
+    total = np.float32(0)
+    for k in range(len(g)):
+        total += g[k] * g[k]
+    return total
+
+
+@njit(fastmath={"contract"}, error_model="numpy")
+def _move(p, g, m, v, scale, added, kept, rate, second, to_first, beta2, to_second, epsilon):  # type: ignore[no-untyped-def]
+    for k in range(len(p)):
+        g[k] *= scale
+        d = g[k] + added * p[k]
+        m[k] += to_first * (d - m[k])
+        v[k] = beta2 * v[k] + to_second * d * d
+        p[k] = kept * p[k] - rate * m[k] / (np.sqrt(v[k]) * second + epsilon)
