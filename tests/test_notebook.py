@@ -124,6 +124,11 @@ def test_a_program_needs_no_guard_of_its_main_module(tmp_path):
     assert ended.returncode == 0 and ended.stdout.strip() in ("naive", "ridge"), ended.stderr
 
 
+def test_targets_may_be_an_index(prices):
+    table = zoo.bench(prices, prices.columns[-2:-1], models=["naive"], jobs=1).table
+    assert list(table.index) == ["naive"]
+
+
 def test_a_wrong_request_is_refused_before_anything_runs(prices, tmp_path):
     for data, targets, settings, message in (
         (prices, None, {}, "name at least one target column of .*open, high"),

@@ -55,7 +55,7 @@ def select(
     is_new = not folder.exists()
     try:
         source = source_of(data, folder)
-        named = [targets] if isinstance(targets, str) else list(targets or [])
+        named = [targets] if isinstance(targets, str) else list(targets if targets is not None else [])
         whole = {**settings, "name": "select", "data": {**settings["data"], "source": source, "targets": named}}
         return _selected(suite_of(whole, "zoo.select"), folder, budget_seconds, jobs, seed, progress)
     except InputError:

@@ -217,7 +217,7 @@ def _bench(
     on_event: Any,
 ) -> Results:
     source = source_of(data, folder)
-    named = [targets] if isinstance(targets, str) else list(targets or [])
+    named = [targets] if isinstance(targets, str) else list(targets if targets is not None else [])
     whole = {
         **settings,
         "name": "bench",

@@ -45,7 +45,7 @@ def test_a_worker_sees_its_gpu_alone_until_it_is_closed(echo, monkeypatch):  # n
     assert seen == ["5", "GPU-7f", "5, GPU-7f,2,9"]
     one.close()
     one.close()
-    assert [echo(device="cuda").gpu for _ in range(2)] == ["5", "2"]
+    assert [echo(device="cuda").gpu for _ in range(3)] == ["5", "2", "5"]
 
 
 def test_the_variants_of_a_suite_and_the_trials_of_a_study_go_to_all_gpus(monkeypatch, tmp_path, data):
@@ -80,6 +80,8 @@ def test_a_command_on_one_gpu_sees_no_other(monkeypatch):
         gpus.see_only("cuda:1")
     with pytest.raises(InputError, match="cuda:N .*, got cuda:one"):
         gpus.see_only("cuda:one")
+    with pytest.raises(InputError, match="cuda:N"):
+        gpus.see_only("cuda:٣")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")

@@ -4,9 +4,12 @@ import pytest
 import torch
 
 import zoo
+from tests.layers.test_lstm_kernel import needs_numba
 from zoo.errors import InputError
-from zoo.layers.lstm_kernel import replaceable, why_not_compiled
+from zoo.layers import lstm_kernel
+from zoo.layers.lstm_kernel import replaceable
 from zoo.problem import EXAMPLE
+from zoo.train.fit import fit
 from zoo.train.modes import captured, check_mode, prepared
 from zoo.train.step import Step
 
@@ -124,7 +127,7 @@ def test_a_cuda_graph_gathers_targets_that_lie_apart(prices):
 WITH_LSTM = [name for name in zoo.list_models() if replaceable(zoo.create(name, EXAMPLE))]
 
 
-@pytest.mark.skipif(why_not_compiled() is not None, reason="nothing is compiled here")
+@needs_numba
 @pytest.mark.parametrize("name", WITH_LSTM)
 def test_a_step_with_kernels_trains_as_the_step_itself_does(data, name):
     steps = []
@@ -153,14 +156,40 @@ def test_kernels_are_for_lstm_layers_on_a_cpu(data):
     )
     with pytest.raises(InputError, match="mode kernel needs device cpu, got cuda; choose auto"):
         check_mode("kernel", torch.device("cuda"))
+    step = a_step(data, mode="kernel", precision="bfloat16")
+    mode = prepared(step, torch.arange(8))
+    assert (mode.name, mode.run, step.optimizer.compiled) == ("eager", step, None)
+    assert mode.fallback == "kernel: it computes in float32, got precision bfloat16; ran eager"
 
 
+@needs_numba
+def test_a_step_with_kernels_runs_compiled_code_alone(data, monkeypatch):
+    """Layers and the update, and PyTorch's own only where nothing can be kept of what is compiled."""
+    step, calls = a_step(data, mode="kernel"), []
+    compiled = lstm_kernel._by_compiled_code
+    monkeypatch.setattr(lstm_kernel, "_by_compiled_code", lambda *given: calls.append("layers") or compiled(*given))
+    run = prepared(step, torch.arange(8)).run
+    update = step.optimizer.compiled
+    step.optimizer.compiled = lambda *given: calls.append("update") or update(*given)
+    run(torch.arange(8))
+    assert calls == ["layers", "update"]
+
+    def cannot(*_):
+        raise RuntimeError("cannot cache function '_adam': no locator available")
+
+    step = a_step(data, mode="kernel")
+    monkeypatch.setattr(step.optimizer, "compile", cannot)
+    assert prepared(step, torch.arange(8)).fallback.startswith("kernel: cannot cache function '_adam'")
+
+
+@needs_numba
 def test_fit_with_kernels_reaches_what_fit_reaches(data):
     losses = []
     for mode in ("eager", "kernel"):
         model = zoo.create("lstm", data.problem, hidden_size=16)
         config = zoo.FitConfig(**{**CONFIG, "max_epochs": 3}, mode=mode)
-        history = zoo.fit(model, data.train, data.valid, config)
+        history = fit(model, data.train, data.valid, config)
+        assert history.fallback is None
         losses.append([epoch.valid_loss for epoch in history.epochs])
         assert all("forward" not in vars(module) for module in model.modules())
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)

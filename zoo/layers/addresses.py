@@ -1,9 +1,15 @@
-"""Arrays at an address, for compiled code: numbers are cheaper to hand over than arrays."""
+"""Arrays at an address, for compiled code: numbers are cheaper to hand over than arrays.
+
+numba keeps what it compiled by the file of the function that is called: after a change here or in blas.py, delete the
+__pycache__ of its callers.
+"""
 
 from typing import Any
 
 from numba import carray, njit, types
 from numba.extending import intrinsic
+
+BYTES = 4  # of a float32
 
 
 @intrinsic  # type: ignore[untyped-decorator]

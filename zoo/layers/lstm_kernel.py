@@ -8,19 +8,25 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-BYTES = 4  # of a number
+from zoo.errors import first_line
+
+BYTES = 4  # of a float32, as zoo.layers.addresses has it, which imports numba
+TINY = 1e-30  # in place of 0 as the share of numbers that dropout keeps
 
 
 @contextmanager
 def compiled_lstms(layers: list[nn.LSTM]) -> Iterator[None]:
     """Inside, these layers run by compiled code, forward and back."""
+    before = [layer.__dict__.get("forward") for layer in layers]
     for layer in layers:
         layer.__dict__["forward"] = partial(lstm_states, layer)
     try:
         yield
     finally:
-        for layer in layers:
+        for layer, forward in zip(layers, before, strict=True):
             del layer.__dict__["forward"]
+            if forward is not None:
+                layer.__dict__["forward"] = forward
 
 
 def replaceable(model: nn.Module) -> list[nn.LSTM]:
@@ -30,34 +36,48 @@ def replaceable(model: nn.Module) -> list[nn.LSTM]:
 
 @lru_cache(maxsize=1)
 def why_not_compiled() -> str | None:
-    """Why nothing is compiled here; None where it is, and gives what PyTorch gives."""
+    """Why nothing is compiled here; None where it is and gives PyTorch's numbers."""
     try:
         _compiled()
+        return None if _agrees() else "compiled LSTM layers give other numbers than PyTorch's"
     except ImportError as error:
         return f"numba is not installed ({error})"
-    except (LookupError, RuntimeError) as error:  # no BLAS; no folder for compiled code
-        return str(error)
-    random = torch.Generator().manual_seed(0)
-    x = torch.randn(3, 4, 2, generator=random)
-    with torch.inference_mode(mode=False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        lstm = nn.LSTM(2, 5, batch_first=True)
-        weights = list(lstm.parameters())
-        results = [run(lstm, x)[0] for run in (_by_compiled_code, nn.LSTM.forward)]
-        gradients = [torch.autograd.grad(out.square().sum(), weights) for out in results]
-    pairs = [tuple(results), *zip(*gradients, strict=True)]
-    is_near = all(torch.allclose(one, other, atol=1e-4) for one, other in pairs)
-    return None if is_near else "compiled, LSTM layers give other numbers than PyTorch's"
+    except Exception as error:  # no BLAS, no folder for compiled code, a broken file in it
+        return first_line(error)
+
+
+def _agrees() -> bool:
+    """Whether compiled code and PyTorch agree on a small example, whatever the process has set as defaults."""
+    place: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
+    is_free = torch.inference_mode(mode=False), torch.enable_grad(), torch.autocast("cpu", enabled=False)
+    with is_free[0], is_free[1], is_free[2], torch.random.fork_rng(devices=[]):
+        lstm, x = nn.LSTM(2, 5, batch_first=True, **place), torch.randn(3, 4, 2, **place)
+        outs = [run(lstm, x)[0] for run in (_by_compiled_code, nn.LSTM.forward)]
+        gradients = [torch.autograd.grad(out.square().sum(), list(lstm.parameters())) for out in outs]
+    pairs = [tuple(outs), *zip(*gradients, strict=True)]
+    return all(torch.allclose(one, other, atol=1e-4) for one, other in pairs)
 
 
 def lstm_states(
     lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """What lstm(x, hx) returns, to float32's rounding; PyTorch's own where the input is not what is compiled for."""
-    is_plain = isinstance(x, Tensor) and x.dim() == 3 and x.device.type == "cpu" and x.dtype == torch.float32
-    is_traced = torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
-    if not is_plain or is_traced or why_not_compiled() is not None:
-        return nn.LSTM.forward(lstm, x, hx)
-    return _by_compiled_code(lstm, x, hx)
+    """What lstm(x, hx) returns, to float32's rounding; PyTorch's own for what the compiled code does not take."""
+    is_free = not torch.is_autocast_enabled("cpu") and not torch.compiler.is_compiling()
+    if is_free and _takes(lstm, x, hx) and why_not_compiled() is None:
+        return _by_compiled_code(lstm, x, hx)
+    return nn.LSTM.forward(lstm, x, hx)
+
+
+def _takes(lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None) -> bool:
+    """Whether these are float32 on the CPU and have the shapes that nn.LSTM asks for: addresses tell nothing of it."""
+    if not isinstance(x, Tensor) or x.dim() != 3 or x.numel() == 0 or x.shape[2] != lstm.input_size:
+        return False
+    batch = x.shape[0 if lstm.batch_first else 1]
+    shape = (lstm.num_layers * (1 + lstm.bidirectional), batch, lstm.hidden_size)
+    if hx is not None and not all(isinstance(part, Tensor) and part.shape == shape for part in hx):
+        return False
+    tensors = (x, *(hx or ()), lstm.weight_hh_l0)
+    return all(tensor.dtype == torch.float32 and tensor.is_cpu for tensor in tensors)
 
 
 def _by_compiled_code(
@@ -66,8 +86,8 @@ def _by_compiled_code(
     axes = (1, 2, 0) if lstm.batch_first else (0, 2, 1)
     shape = _Shape(lstm.num_layers, 1 + lstm.bidirectional, lstm.hidden_size, lstm.bias, axes)
     first_h, first_c = (None, None) if hx is None else hx
-    dropout = lstm.dropout if lstm.training else 0.0
-    out, h, c = _Layers.apply(shape, dropout, x, first_h, first_c, *lstm._flat_weights)
+    weights = [weight for each in lstm.all_weights for weight in each]
+    out, h, c = _Layers.apply(shape, lstm.dropout if lstm.training else 0.0, x, first_h, first_c, *weights)
     return out, (h, c)
 
 
@@ -130,11 +150,11 @@ class _Layers(torch.autograd.Function):
                 )
             mask = None
             if dropout > 0 and layer + 1 < shape.layers:
-                mask = torch.empty_like(out).bernoulli_(1 - dropout).div_(1 - dropout)
+                mask = torch.empty_like(out).bernoulli_(1 - dropout).div_(max(1 - dropout, TINY))
             kept.append((below, out, inner, mask))
             below = out if mask is None else out * mask
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*weights)
+        ctx.save_for_backward(x, *weights)  # x, whose memory `below` may share, so that a change of it is noticed
         ctx.shape, ctx.kept, ctx.first = shape, kept, first
         return out.permute(shape.back), *last.transpose(2, 3)
 
@@ -142,7 +162,7 @@ class _Layers(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Any, ...]:
         sequence, blas = _compiled()
-        shape, first, weights = ctx.shape, ctx.first, ctx.saved_tensors
+        shape, first, (_, *weights) = ctx.shape, ctx.first, ctx.saved_tensors
         _, places, size, batch = first.shape
         room, d_ends = size * batch, torch.zeros_like(first)
         for number, given in enumerate((d_h, d_c)):

@@ -9,11 +9,10 @@ in PyTorch's order i, f, g, o.
 import numpy as np
 from numba import njit
 
-from zoo.layers.addresses import floats
+from zoo.layers.addresses import BYTES, floats
 from zoo.layers.blas import gemm32
 
 ZERO, ONE = np.float32(0), np.float32(1)
-BYTES = 4  # of a number
 FAST = {"inline": "always", "fastmath": {"contract"}, "error_model": "numpy"}
 
 

@@ -30,7 +30,7 @@ def take() -> str | None:
 
 
 def give_back(gpu: str) -> None:
-    """Say that a worker no longer needs a GPU that it took."""
+    """Return a GPU that a worker took."""
     with _lock:
         _workers[gpu] -= 1
 
@@ -38,12 +38,12 @@ def give_back(gpu: str) -> None:
 def see_only(device: str) -> str:
     """For cuda:N, let this process and its workers see the GPU number N alone, from 0, and call it cuda.
 
-    Any other name is returned as it is. It must come before the first use of CUDA. Raises InputError.
+    Any other name is returned as it is. Call it before the first use of CUDA. Raises InputError.
     """
     name, colon, number = device.partition(":")
     if name != "cuda" or not colon:
         return device
-    if not number.isdecimal():
+    if not (number.isascii() and number.isdecimal()):
         raise InputError(f"device must be auto, cpu, cuda, cuda:N (a GPU, counted from 0) or mps, got {device}")
     visible = _visible()
     if visible is not None and int(number) >= len(visible):

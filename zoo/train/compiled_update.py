@@ -5,28 +5,27 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numba import njit
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.layers.addresses import floats
 
-ROWS = ("weight", "gradient (0: none)", "first moment", "second moment", "steps", "size")  # addresses, and a count
+# Rows of the table that the compiled code gets, a column for each weight: addresses, and its size.
+WEIGHT, GRADIENT, FIRST, SECOND, STEPS, SIZE = range(6)
 
 
 class CompiledAdam:
-    """What zoo.train.optimizer does for adam and adamw, with clipping, in place; parameters without a gradient stay.
+    """What zoo.train.optimizer does for adam and adamw, with clipping, in place.
 
-    seen: [2], to which it adds the gradient's norm before clipping, and 1 where it was clipped.
+    Weights without a gradient stay as they are. seen: [2], to which it adds the gradient's norm before clipping, and 1
+    where it was clipped.
     """
 
     def __init__(
-        self, parameters: Sequence[Tensor], moments: Sequence[Sequence[Tensor]], steps: Sequence[Tensor], seen: Tensor,
-        *, room: float, decay: float, is_decoupled: bool, betas: tuple[float, float], epsilon: float,
+        self, parameters: Sequence[nn.Parameter], moments: Sequence[Sequence[Tensor]], steps: Sequence[Tensor],
+        seen: Tensor, *, room: float, decay: float, is_decoupled: bool, betas: tuple[float, float], epsilon: float,
     ) -> None:  # fmt: skip
-        self.parameters, self.kept, self.seen = list(parameters), (moments, steps), seen
+        self.parameters, self.moments, self.steps, self.seen = list(parameters), moments, steps, seen
         self.settings = (room, decay, is_decoupled, *betas, epsilon)
-        fixed = [*([each.data_ptr() for each in part] for part in (*moments, steps)), [p.numel() for p in parameters]]
-        self.table = np.zeros((len(ROWS), len(self.parameters)), np.int64)
-        self.table[2:] = fixed
 
     @staticmethod
     def takes(weight: Tensor) -> bool:
@@ -34,31 +33,36 @@ class CompiledAdam:
         return weight.dtype == torch.float32 and weight.is_cpu and weight.is_contiguous()
 
     def __call__(self, rate: float, clip_norm: float) -> None:
-        gradients = [weight.grad for weight in self.parameters]
-        blocks = [None if each is None else each.contiguous() for each in gradients]
-        self.table[0] = [weight.data_ptr() for weight in self.parameters]
-        self.table[1] = [0 if each is None else each.data_ptr() for each in blocks]
-        _adam(self.table, self.seen.data_ptr(), rate, clip_norm, *self.settings)
+        table = np.zeros((6, len(self.parameters)), np.int64)
+        for place, weight in enumerate(self.parameters):
+            gradient = weight.grad
+            if gradient is None:
+                continue
+            if not gradient.is_contiguous():
+                gradient = weight.grad = gradient.contiguous()
+            state = (self.moments[0][place], self.moments[1][place], self.steps[place])
+            table[:, place] = [*(each.data_ptr() for each in (weight, gradient, *state)), weight.numel()]
+        _adam(table, self.seen.data_ptr(), rate, clip_norm, *self.settings)
 
 
 @njit(cache=True, error_model="numpy")
 def _adam(table, seen, rate, clip_norm, room, decay, is_decoupled, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
     total = 0.0
     for place in range(table.shape[1]):
-        if table[1, place]:
-            total += _square(floats(table[1, place], table[5, place]))
+        if table[GRADIENT, place]:
+            total += _square(floats(table[GRADIENT, place], table[SIZE, place]))
     norm, sums, scale = np.sqrt(total), floats(seen, 2), 1.0
     sums[0] += norm
     if clip_norm > 0:
         sums[1] += norm > clip_norm
         scale = 1 / max((norm + room) / clip_norm, 1.0)
     for place in range(table.shape[1]):
-        if not table[1, place]:
+        if not table[GRADIENT, place]:
             continue
-        count, step = table[5, place], floats(table[4, place], 1)
+        count, step = table[SIZE, place], floats(table[STEPS, place], 1)
         step[0] += 1
-        own = (floats(table[0, place], count), floats(table[1, place], count))
-        moments = (floats(table[2, place], count), floats(table[3, place], count))
+        own = (floats(table[WEIGHT, place], count), floats(table[GRADIENT, place], count))
+        moments = (floats(table[FIRST, place], count), floats(table[SECOND, place], count))
         first, second = 1 - beta1 ** step[0], 1 - beta2 ** step[0]
         added, kept = (0.0, 1 - rate * decay) if is_decoupled else (decay, 1.0)
         _move(*own, *moments, *_narrow(scale, added, kept, rate / first, 1 / np.sqrt(second), beta1, beta2, epsilon))

@@ -31,7 +31,7 @@ class FitConfig:
     zoo.train.weight_dropout; label_smoothing: share of a class that training spreads over all (Szegedy et al. 2016);
     class_weights: balanced makes each class count alike, in training and validation, however rare it is (both are of
     classes and directions alone); loss: huber changes from square to linear at 1 scaled unit; mode: the step as it is
-    (eager), with nn.LSTM layers run by compiled recurrences of the zoo (kernel: CPU only, other digits), compiled
+    (eager), with nn.LSTM layers and Adam run by compiled code of the zoo (kernel: CPU only, other digits), compiled
     (torch.compile), or captured as a CUDA graph; auto is a CUDA graph on CUDA, else eager; precision:
     of the step's products (tf32: CUDA only; bfloat16: by autocast), validation and forecasts stay float32; threads: of
     the CPU during fit (more than 1 pays for large models alone, and changes the last digits); device: auto is CUDA,

@@ -101,12 +101,12 @@ def fit_many(
     """Train models of one problem side by side, on CUDA in one CUDA graph: one replay trains each of them one step.
 
     Each model learns what `fit` alone would teach it, from its own config and seed; the last digits may differ. Dropout
-    draws from the first seed for all. A model that stops early leaves the others running; one that diverges
-    gets its Diverged in place of a History. Models that do not fit into memory together train in halves, one after the
-    other. history.seconds is a model's equal share of the time, history.together the number of models that trained
-    together, history.fallback why they trained one by one. The configs must agree in device, mode,
-    precision, batch_size, max_batches, loss and threads; raises InputError otherwise. on_epoch gets the model's place
-    first. fuse: what puts the models' steps into one; None: a CUDA graph where the mode is one, else one by one.
+    draws from the first seed for all. A model that stops early leaves the others running; one that diverges gets its
+    Diverged in place of a History. Models that do not fit into memory together train in halves, one after the other.
+    history.seconds is a model's equal share of the time, history.together the number of models that trained together,
+    history.fallback why they trained one by one. The configs must agree in device, mode, precision, batch_size,
+    steps_per_epoch, max_batches, loss and threads; raises InputError otherwise. on_epoch gets the model's place first.
+    fuse: what puts the models' steps into one; None: a CUDA graph where the mode is one, else one by one.
     """
     check_alike(configs)
     device = check_step(configs[0])
@@ -119,7 +119,7 @@ def fit_many(
             return _fit_fused(models, train, valid, configs, seeds, on_epoch, device, fuse)
         except CannotFuse as error:
             reason, is_too_large = str(error), isinstance(error, TooLarge)
-    if is_too_large:  # and the exception is gone, whose traceback held the memory
+    if is_too_large:  # the exception is gone by now, whose traceback held the memory
         if device.type == "cuda":
             torch.cuda.empty_cache()
         middle = len(models) // 2
@@ -237,7 +237,8 @@ def _fit_members(
         before = len(history.epochs)
         one = fit(member, learned, points, config, seed=stream_seed(seed, f"member {place}"), on_epoch=listen)
         if one.epochs:
-            history.stopped, history.fallback = one.stopped, history.fallback or one.fallback
+            why = f"{type(member.variant).__name__}: {one.fallback}" if one.fallback else None
+            history.stopped, history.fallback = one.stopped, history.fallback or why
         if one.best_epoch:
             history.best_epoch = before + one.best_epoch
         if points is not None:

@@ -68,8 +68,8 @@ def fused(steps: Sequence[Step], index: Tensor, capture: CaptureMany | None = No
             return Stack(steps, index, capture)
         except CannotFuse:
             return Branches(steps, index, capture)
-    except torch.OutOfMemoryError:
-        raise TooLarge(f"{name}: out of memory") from None  # whose traceback would hold the memory
+    except torch.OutOfMemoryError as error:
+        raise TooLarge(f"{name}: out of memory") from error
     except Exception as error:  # whatever a capture raises, each model can train alone
         raise CannotFuse(f"{name}: {first_line(error)}; trained one by one") from error
 

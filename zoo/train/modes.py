@@ -82,11 +82,17 @@ def compiled(step: Step, index: Tensor) -> Mode:
 def with_kernels(step: Step) -> Mode:
     """The step whose LSTM layers of PyTorch, and whose optimizer, run as compiled code of the zoo."""
     predict, reason = _with_kernels(step.model)
+    if step.config.precision != "float32":
+        reason = f"it computes in float32, got precision {step.config.precision}"
+    if reason is None:
+        try:
+            step.optimizer.compile()
+        except Exception as error:  # no folder for compiled code, a broken file in it
+            reason = first_line(error)
     if reason is not None:
         return Mode(step, "eager", fallback=f"kernel: {reason}; ran eager")
     twin = copy.copy(step)
     twin.predict = predict
-    step.optimizer.compile()
     return Mode(twin, "kernel")
 
 

@@ -34,14 +34,17 @@ class Optimizer:
         self.steps = [torch.zeros((), device=p.device) for p in self.parameters] if config.optimizer != "sgd" else []
         self.gradients = torch.zeros(2, device=self.parameters[0].device)
         self.norms, self.clipped = self.gradients.unbind()
-        self.swift: Callable[[float, float], None] | None = None
+        self.compiled: Callable[[float, float], None] | None = None
 
     def compile(self) -> None:
-        """Have Adam and AdamW run as compiled code of the zoo, to float32's rounding, where all weights allow it."""
+        """Have Adam and AdamW run as compiled code of the zoo, to float32's rounding, where all weights allow it.
+
+        SGD stays PyTorch's.
+        """
         from zoo.train.compiled_update import CompiledAdam
 
         if self.config.optimizer != "sgd" and all(map(CompiledAdam.takes, self.parameters)):
-            self.swift = CompiledAdam(
+            self.compiled = CompiledAdam(
                 self.parameters, self.moments, self.steps, self.gradients, room=ROOM, betas=BETAS, epsilon=EPSILON,
                 decay=self.config.weight_decay, is_decoupled=self.config.optimizer == "adamw",
             )  # fmt: skip
@@ -73,8 +76,8 @@ class Optimizer:
 
         The gradients afterwards are the clipped ones.
         """
-        if self.swift is not None:
-            self.swift(self.learning_rate, clip_norm)
+        if self.compiled is not None:
+            self.compiled(self.learning_rate, clip_norm)
             return
         places = [place for place, parameter in enumerate(self.parameters) if parameter.grad is not None]
         if not places:
