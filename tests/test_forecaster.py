@@ -198,7 +198,6 @@ def test_no_variant_has_a_parameter_that_the_forecaster_takes_itself():
         (lambda frame: quick(targets="closing").fit(frame), "unknown column 'closing'"),
         (lambda frame: quick().fit(frame, seed=-1), "seed"),
         (lambda _: quick().fit([1, 2]), "data must be what zoo.load takes or returns, got list"),
-        (lambda frame: quick("ridge").fit(frame, refit=True), "ridge is not trained by gradient descent"),
         (lambda frame: quick(split=(0.9, 0.1, 0)).fit(frame).backtest(), "the split leaves no test rows"),
         (lambda frame: quick().backtest(frame, folds=0), "folds must be >= 1"),
         (lambda _: zoo.Forecaster.load("nowhere"), "no model in nowhere"),

@@ -125,7 +125,7 @@ def test_a_program_needs_no_guard_of_its_main_module(tmp_path):
 
 
 def test_targets_may_be_an_index(prices):
-    table = zoo.bench(prices, prices.columns[-2:-1], models=["naive"], jobs=1).table
+    table = zoo.bench(prices, prices.columns[-2:-1], models="naive", jobs=1).table
     assert list(table.index) == ["naive"]
 
 

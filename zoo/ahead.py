@@ -51,6 +51,8 @@ def forecast_ahead(
             continue
         inputs = _inputs_of(file, fitted[name], series, missing)
         ends = ends_of(inputs, origin, file.problem.lookback)
+        if inputs.ahead is not None:
+            ends = _with_known(file, series, inputs, ends)
         forecasts = _computed(network, inputs.rows, ends, file.problem.lookback)
         if file.problem.is_adaptive:
             forecasts = _adapted(file, network, inputs, ends, forecasts)
@@ -112,7 +114,6 @@ def _inputs_of(file: ModelFile, fitted: Fitted, table: Table, missing: str | Non
     if file.known:
         known = match_columns(file.known, (*table.columns, *table.unusable), table.source)
         table, future = split_future(table, known, match_columns(file.channels, table.columns, table.source))
-        _check_future(file, table, len(future.values))
     names = match_columns(file.channels, (*table.columns, *table.unusable), table.source)
     cleaned = clean(table.select(names), names, missing or file.missing, table.source)
     values, is_used = cleaned.values, cleaned.is_used
@@ -143,7 +144,10 @@ def _inputs_of(file: ModelFile, fitted: Fitted, table: Table, missing: str | Non
     read = values if outliers is None else outliers.cleaned(values)
     scaled = np.concatenate([fitted.scaler.scaled(read), further.values.astype(np.float32)], axis=1)
     rows = Rows(scaled, np.concatenate([read, further.values], axis=1), fitted.scaler, fitted.place)
-    return Inputs(table.source, rows, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip", before)
+    ahead = None if future is None else len(future.values)
+    return Inputs(
+        table.source, rows, values, cleaned.is_filled, time, later, is_interpolated, policy == "skip", before, ahead
+    )
 
 
 def _adapted(file: ModelFile, network: Network, inputs: Inputs, ends: np.ndarray, forecasts: np.ndarray) -> np.ndarray:
@@ -166,12 +170,14 @@ def _adapted(file: ModelFile, network: Network, inputs: Inputs, ends: np.ndarray
     return forecasts
 
 
-def _check_future(file: ModelFile, table: Table, rows: int) -> None:
-    """Raise InputError where fewer later rows than the horizon tell what is known of the steps to forecast."""
-    horizon = file.problem.horizon
-    if rows < horizon:
-        after = f"after {table.time[-1]}" if table.time is not None else f"after the {len(table)} rows"
+def _with_known(file: ModelFile, table: Table, inputs: Inputs, ends: np.ndarray) -> np.ndarray:
+    """The origins for whose whole horizon the known columns are known; raises InputError where there are none."""
+    rows, horizon, ahead = len(inputs.values), file.problem.horizon, inputs.ahead or 0
+    within = ends[ends + horizon <= rows + ahead]
+    if not len(within):
+        after = f"after {inputs.time[-1]}" if inputs.time is not None else f"after the {rows} rows"
         raise InputError(
             f"{', '.join(file.known)} must be known for the {horizon} steps {after}, and {table.source} has "
-            f"{rows}: add rows with the time and these columns, and leave the others empty"
+            f"{ahead}: add rows with the time and these columns, and leave the others empty"
         )
+    return within

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from zoo.errors import InputError, expect
-from zoo.inline import IN_MEMORY, is_watched, plain_value, source_of
+from zoo.inline import IN_MEMORY, is_watched, listed, plain_value, source_of
 from zoo.selection.search import Progress
 from zoo.selection.select import Selection
 from zoo.selection.select import select as select_model
@@ -50,13 +50,16 @@ def select(
         "data": {name: each for name, each in chosen.items() if each is not None},
         "problem": {"lookback": lookback, "horizon": horizon}
         | {name: plain_value(each) for name, each in problem.items()},
-        "run": {"models": list(models)},
+        "run": {"models": listed(models)},
     }
     is_new = not folder.exists()
     try:
         source = source_of(data, folder)
-        named = [targets] if isinstance(targets, str) else list(targets if targets is not None else [])
-        whole = {**settings, "name": "select", "data": {**settings["data"], "source": source, "targets": named}}
+        whole = {
+            **settings,
+            "name": "select",
+            "data": {**settings["data"], "source": source, "targets": listed(targets)},
+        }
         return _selected(suite_of(whole, "zoo.select"), folder, budget_seconds, jobs, seed, progress)
     except InputError:
         if is_new and not any(path.name != IN_MEMORY for path in folder.glob("*")):

@@ -13,7 +13,7 @@ from zoo.data.cases import Cases
 from zoo.data.sources import SOURCES, Source, load
 from zoo.data.table import Table
 from zoo.errors import InputError, expect
-from zoo.inline import is_watched, plain_value
+from zoo.inline import is_watched, listed, plain_value
 from zoo.registry import named, variant
 from zoo.report.chart import Chart, Series, canvas_of
 from zoo.run.best_row import best_row, shares_of, suite_settings
@@ -93,13 +93,13 @@ class Forecaster:
         self.name, self.params, self.fit_settings, self.device = chosen[0], params, dict(fit or {}), device
         self.data_settings = {
             "channels": channels, "time": time, "series": series, "only": only, "case": case, "label": label,
-            "categories": _listed(categories) or None, "missing": missing, "outliers": outliers,
-            "targets": _listed(targets),
+            "categories": listed(categories) or None, "missing": missing, "outliers": outliers,
+            "targets": listed(targets),
         }  # fmt: skip
         self.problem_settings = {
             "lookback": lookback, "horizon": horizon, "split": split, "scaler": scaler, "normalise": normalise,
             "quantiles": quantiles, "conformal": conformal, "adaptive": adaptive, "direction": direction,
-            "calendar": _listed(calendar), "known": _listed(known),
+            "calendar": listed(calendar), "known": listed(known),
         }  # fmt: skip
         self.table: Table | Cases | None = None
         self._fitted: Fitted | None = None
@@ -151,10 +151,11 @@ class Forecaster:
     ) -> "Forecaster":
         """Train on the data's training rows, stop by their validation rows, score the test rows once; returns itself.
 
-        data: what zoo.load takes or returns; refit: train once more on all rows, for as many epochs as were best;
-        progress: show the epochs in a terminal or notebook; track: `tensorboard:DIR` or `mlflow:URI`, which gets each
-        epoch and the scores; on_epoch: called with each Epoch. `scores` are of the first training. Raises InputError
-        for data or settings that cannot be used, and Diverged.
+        data: what zoo.load takes or returns; refit: train once more on all rows, for as many epochs as were best
+        (what needs validation rows takes the newest 10 % for them); progress: show the epochs in a terminal or
+        notebook; track: `tensorboard:DIR` or `mlflow:URI`, which gets each epoch and the scores; on_epoch: called with
+        each Epoch. `scores` are of the first training. Raises InputError for data or settings that cannot be used, and
+        Diverged.
         """
         table = self._loaded(data)
         suite = self._suite(table, seed)
@@ -317,10 +318,6 @@ class Forecaster:
             "models": {self.name: {name: plain_value(value) for name, value in self.params.items()}},
         }
         return suite_of(whole, "zoo.Forecaster")
-
-
-def _listed(names: str | Sequence[str] | None) -> list[str]:
-    return [names] if isinstance(names, str) else list(names or ())
 
 
 def _short(value: Any) -> Any:

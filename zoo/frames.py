@@ -30,7 +30,8 @@ class Rows:
 class Inputs:
     """What a model sees of one series: the values of its channels and which of them were
     filled in [rows, channels], the times of the rows, and of the known rows that follow; is_whole: it takes no window
-    with a filled value; before: rows before a lookback without which its outliers are not cleaned."""
+    with a filled value; before: rows before a lookback without which its outliers are not cleaned; ahead: how many
+    later rows tell what is known in advance, None: nothing needs to be known."""
 
     source: str
     rows: Rows
@@ -41,6 +42,7 @@ class Inputs:
     is_interpolated: bool = False
     is_whole: bool = False
     before: int = 0
+    ahead: int | None = None
 
 
 def ends_of(inputs: Inputs, origin: str | pd.Timestamp | None, lookback: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +18,11 @@ from zoo.files import write_text
 
 T = TypeVar("T")
 IN_MEMORY = "data.csv"  # the file in the output folder that data in memory become
+
+
+def listed(names: str | Iterable[str] | None) -> list[str]:
+    """One name, several or none, as a list."""
+    return [names] if isinstance(names, str) else [] if names is None else list(map(str, names))
 
 
 def source_of(data: Any, folder: Path) -> str:

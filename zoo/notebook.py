@@ -13,7 +13,7 @@ from zoo.data.cases import Cases
 from zoo.data.moves import MOVES
 from zoo.errors import InputError, expect
 from zoo.files import write_text
-from zoo.inline import in_folder, is_watched, plain_value, source_of
+from zoo.inline import in_folder, is_watched, listed, plain_value, source_of
 from zoo.report.board import Board
 from zoo.report.chart import canvas_of
 from zoo.report.evidence import judged, stored_of
@@ -217,12 +217,11 @@ def _bench(
     on_event: Any,
 ) -> Results:
     source = source_of(data, folder)
-    named = [targets] if isinstance(targets, str) else list(targets if targets is not None else [])
     whole = {
         **settings,
         "name": "bench",
-        "data": {**settings["data"], "source": source, "targets": named},
-        "run": {"models": list(models), "seeds": seeds},
+        "data": {**settings["data"], "source": source, "targets": listed(targets)},
+        "run": {"models": listed(models), "seeds": seeds},
     }
     from rich.progress import Progress
 

@@ -59,6 +59,24 @@ def test_advice_is_on_the_target_that_is_named():
         describe(zoo.load(table), "tide")
 
 
+def test_of_several_series_the_longest_is_advised_on_and_named():
+    steps = np.random.default_rng(0).normal(size=(2, 400))
+    calm = pd.DataFrame({"name": "calm", "y": steps[0, :390]})
+    high = pd.DataFrame({"name": "high", "y": 1000 + steps[1]})  # end to end, the two would seem to drift
+    facts = describe(zoo.load(pd.concat([calm, high]), series="name"), "y")
+    alone = describe(zoo.load(high.drop(columns="name")), "y")
+    assert facts["advice"] == alone["advice"] and facts["advised_series"] == "'high', the longest of 2"
+    assert any("rows of series 'high', the longest of 2 before" in line for line in lines(facts))
+
+
+def test_the_command_to_try_names_the_file_as_typed_and_infinite_values_are_told():
+    table = frame()
+    table.loc[3, "load"] = np.inf
+    told = lines(describe(zoo.load(table)), ["--only", "b"], "my file.csv")
+    assert told[-1].startswith("try: zoo bench 'my file.csv' ") and told[-1].endswith("--only b")
+    assert told[-2] == "zoo bench refuses infinite values: correct or remove them first"
+
+
 def test_channels_without_a_logarithm_are_left_out_where_growth_is_suggested():
     growth = 100 * np.exp(np.random.default_rng(0).normal(0.01, 0.02, size=1000).cumsum())
     suggestion = describe(zoo.load(pd.DataFrame({"close": growth, "volume": np.arange(1000.0)})))["suggestion"]

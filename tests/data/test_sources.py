@@ -254,6 +254,21 @@ def test_decimal_sign_is_decided_once_for_the_file(tmp_path):
     np.testing.assert_array_equal(quoted.values, [[1.234, 1.5], [2, 2.5]])
 
 
+def test_dots_that_can_only_mark_thousands_do(tmp_path):
+    table = load(written(tmp_path, "Tag;Wert;Zahl\n01.01.2023;1.023;7\n02.01.2023;987;8\n03.01.2023;1.004.123;9\n"))
+    np.testing.assert_array_equal(table.values, [[1023, 7], [987, 8], [1004123, 9]])
+    assert "column 'Wert': read with a decimal comma" in table.notes
+    for content, first in (
+        ("a;b\n1.023;7\n0.987;8\n", 1.023),  # a leading zero
+        ("a;b\n1.023;7\n987.5;8\n", 1.023),
+        ("a;b\n1.023;7\n98765;8\n", 1.023),  # thousands without a dot
+        ("a;b\n1.023;7\n1.024;8\n", 1.023),  # either, so as pandas reads it
+        ("a;b\n1.023;7.5\n987;8\n", 1.023),
+        ("a,b\n1.023,7\n987,8\n", 1.023),
+    ):
+        assert load(written(tmp_path, content)).values[0, 0] == first, content
+
+
 def test_separator_inside_quotes_does_not_count(tmp_path):
     table = load(written(tmp_path, 'Datum;"Kurs, EUR"\n2020-01-02;100,35\n2020-01-03;100,5\n'))
     assert table.columns == ("Kurs, EUR",)

@@ -1,12 +1,14 @@
 """Baselines against arithmetic."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.linear_model import Ridge
 
 import zoo
 from zoo.problem import Problem
+from zoo.report.verdict import READS_ALL
 
 X = torch.tensor([[[1.0, 10], [2, 20], [4, 40], [8, 80], [3, 30], [5, 90]]])
 
@@ -79,3 +81,19 @@ def test_ridge_chooses_the_penalty_with_the_least_validation_error(prices):
     assert max(errors.values()) > 1.01 * errors[best]
     without = fitted(None, None)
     assert torch.equal(without.variant.weight, fitted(DEFAULT_PENALTY, None).variant.weight)
+
+
+@pytest.mark.parametrize("name", zoo.list_models(tag="baseline"))
+def test_the_report_knows_which_baselines_read_all_channels(name):
+    """zoo/report/verdict.py: whoever names what is known in advance is told that the others do not read it."""
+    random = torch.Generator().manual_seed(0)
+    walks = pd.DataFrame(torch.randn(300, 2, generator=random).numpy().cumsum(axis=0), columns=["y", "other"])
+    data = zoo.prepare(walks, targets="y", lookback=14)
+    model = zoo.create(name, data.problem)
+    zoo.fit(model, data.train, data.valid, zoo.FitConfig(max_epochs=2, device="cpu"))
+    x, _ = data.test.gather(torch.arange(20))
+    other = x.clone()
+    other[..., 1] = torch.randn(other[..., 1].shape, generator=random)
+    with torch.no_grad():
+        reads = not torch.allclose(model(x), model(other), atol=1e-5)
+    assert reads == (name in READS_ALL)

@@ -1,9 +1,11 @@
 """What stored predictions add to a board: intervals, tests, and sentences that follow from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tests.report.rows import STEPS, WINDOWS, entries, forecasts, read, written
+from tests.report.rows import PROBLEM, STEPS, WINDOWS, entries, forecasts, read, written
 from zoo.report.evidence import judged
 from zoo.report.markdown import markdown
 from zoo.report.summary import summary
@@ -51,6 +53,28 @@ def test_skill_beyond_chance_beats_naive_and_skill_within_it_does_not(tmp_path):
     _, first, *more = verdict(board)
     assert first.startswith("1 of 2 beats naive by at least 0.5 % and by more than chance: lstm (+")
     assert "lstm is clearly the best (95 % model confidence set)." in more
+
+
+def test_a_lone_best_whose_gain_may_be_chance_is_not_called_clear(tmp_path):
+    board = board_of(tmp_path, GOOD, NOISE)
+    place = next(place for place, line in enumerate(board.lines) if line.variant == "lstm")
+    lines = list(board.lines)
+    lines[place] = replace(lines[place], interval=(-0.01, 0.02))
+    told = verdict(replace(board, lines=tuple(lines)))
+    assert "lstm alone is in the 95 % model confidence set, but its gain over naive may be chance." in told
+    assert not any("clearly the best" in sentence for sentence in told)
+
+
+def test_baselines_that_do_not_see_what_is_known_are_told(tmp_path):
+    problem = {**PROBLEM, "known": ["promo"], "calendar": ["weekday"]}
+    ridge, tcn = (("ridge", 0, 0.3 * STEPS, BASELINE), ("tcn", 0, 0.3 * STEPS, {"tags": ["baseline"]}))
+    told = []
+    for number, (group, where) in enumerate((([ridge], PROBLEM), ([ridge], problem), ([ridge, tcn], problem))):
+        sentences = verdict(board_of(tmp_path / str(number), GOOD, group, problem=where))
+        told.append([sentence for sentence in sentences if "reads what" in sentence])
+    assert told[0] == told[2] == []
+    (sentence,) = told[1]
+    assert sentence.startswith("No baseline here reads what promo and weekday tell of the steps ahead")
 
 
 def test_a_line_beats_naive_or_not_whatever_else_ran(tmp_path):

@@ -174,7 +174,7 @@ def data_command(
             text = case_lines(facts, typed)
         else:
             facts = describe(table, target)
-            text = lines(facts, typed)
+            text = lines(facts, typed, source)
         if draw is not None:
             _draw(table, facts, text, draw)
     if as_json:

@@ -100,11 +100,14 @@ def fit(
         options.print_notes(
             ["no epoch was better on validation than the untrained model, so the untrained weights were saved"]
         )
-    metrics, unseen = outcome["metrics"], outcome["rows"] - outcome["rows_learned"]
-    if refit and outcome["best_epoch"]:
-        print(f"trained once more on all {outcome['rows']} rows; the test figures are those of the first training")
-    elif unseen and outcome["epochs"]:
-        share = f"{unseen} of {outcome['rows']}"
+    metrics, rows, learned = outcome["metrics"], outcome["rows"], outcome["rows_learned"]
+    if outcome["is_trained_again"] and outcome["parameter_count"]:
+        which = (
+            f"all {rows} rows" if learned == rows else f"the oldest {learned} of {rows} rows, the others for validation"
+        )
+        print(f"trained once more on {which}; the test figures are those of the first training")
+    elif learned < rows and outcome["parameter_count"]:
+        share = f"{rows - learned} of {rows}"
         options.print_notes(
             [f"no weight has learned from the newest {share} rows; --refit trains once more on all rows"]
         )

@@ -60,9 +60,14 @@ def read_csv(path: Path, columns: Sequence[str] | None) -> pd.DataFrame:
             # pandas drops surplus fields with a warning. A surplus field that is empty raises no warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = _read(content, path, head, columns, options)
-            has_decimal_comma = proves_decimal_comma(frame, likely=options["sep"] == ";")
+            is_likely, as_text = options["sep"] == ";", {**options, "dtype": str}
+            has_decimal_comma = proves_decimal_comma(frame, likely=is_likely)
             if has_decimal_comma:  # pandas read 42.121 as a number with a decimal dot: read the file again as text
-                frame = _read(content, path, head, columns, {**options, "dtype": str})
+                frame = _read(content, path, head, columns, as_text)
+            elif is_likely and any(map(pd.api.types.is_float_dtype, frame.dtypes)):
+                text = _read(content, path, head, columns, as_text)
+                has_decimal_comma = proves_thousands(text)
+                frame = text if has_decimal_comma else frame
     except pd.errors.EmptyDataError as error:
         raise InputError(f"{path} is empty: it needs a header line and rows of numbers") from error
     except pd.errors.ParserWarning as error:
@@ -153,6 +158,25 @@ def proves_decimal_comma(frame: pd.DataFrame, *, likely: bool) -> bool:
             has_dot |= bool(english and not continental)
             has_both |= bool(english and continental)
     return likely and has_both and not has_dot
+
+
+def proves_thousands(text: pd.DataFrame) -> bool:
+    """Whether dots in a file that is read as text can only mark thousands.
+
+    A column has 987 and 1.023: every number with a dot has three digits behind it, and no number without one has more.
+    """
+    is_proved = False
+    for name in text.columns:
+        column = text[name].dropna().str.strip()
+        if not column.str.fullmatch(NUMBER).all():
+            continue
+        has_dot = column.str.contains(".", regex=False)
+        if not has_dot.any():
+            continue
+        if not column[has_dot].str.fullmatch(r"[-+]?[1-9][0-9]{0,2}(\.[0-9]{3})+").all():
+            return False
+        is_proved |= bool((~has_dot).any() and column[~has_dot].str.fullmatch(r"[-+]?[0-9]{1,3}").all())
+    return is_proved
 
 
 @dataclass(frozen=True)

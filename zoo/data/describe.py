@@ -31,8 +31,9 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
     where it holds no others) and jumps: steps from one row to the next that lie more than 10 interquartile ranges of
     all steps from their median; outliers: how many values each policy of --outliers would change, with the limits of
     clip from the first 70 % of the rows. season: steps of the season that the spacing suggests. advice: settings that
-    the target asks for, each with its reason. suggestion: the settings of a first benchmark, null where no column can
-    be a target. Raises InputError for a target that the table does not have, or that holds text.
+    the target asks for, each with its reason; of several series advised_series says which one asks. suggestion: the
+    settings of a first benchmark, null where no column can be a target. Raises InputError for a target that the table
+    does not have, or that holds text.
     """
     usual = spacing(table.time)
     columns = {
@@ -46,7 +47,9 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
     else:
         (target,) = match_columns([target], (*table.columns, *table.unusable), table.source)
         table.select([target])
-    advice = advice_on(table.select([target])[:, 0], season) if target is not None else []
+    every = table.of_each_series()
+    name, one = max(every.items(), key=lambda pair: len(pair[1]))
+    advice = advice_on(one.select([target])[:, 0], season) if target is not None else []
     return {
         "source": table.source,
         "rows": len(table),
@@ -60,14 +63,15 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
         "unusable": dict(table.unusable),
         "notes": list(table.notes),
         "advice": [asdict(each) for each in advice],
-        "suggestion": _suggestion(table, columns, target) if target is not None else None,
+        "advised_series": None if table.series is None else f"'{name}', the longest of {len(every)}",
+        "suggestion": _suggestion(one, columns, target) if target is not None else None,
     }
 
 
-def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
+def lines(facts: dict[str, Any], options: Sequence[str] = (), source: str | None = None) -> list[str]:
     """The facts for a reader, with a command that benchmarks the likeliest target.
 
-    options: of the command line, that reading the source needs.
+    options: of the command line, that reading the source needs; source: as it was typed.
     """
     span = f", {facts['first']} to {facts['last']}" if facts["first"] else ", no time column"
     text = [f"{facts['source']}: {facts['rows']} rows{span}"]
@@ -93,13 +97,16 @@ def lines(facts: dict[str, Any], options: Sequence[str] = ()) -> list[str]:
     text += [f"note: {note}" for note in facts["notes"]]
     text += [f"not usable: {reason}" for name, reason in facts["unusable"].items() if "holds text" in reason]
     if facts["suggestion"]:
-        text.append(f"what {facts['suggestion']['targets']} asks for, by the rows before the usual test part:")
+        rows = f" of series {facts['advised_series']}" if facts["advised_series"] else ""
+        text.append(f"what {facts['suggestion']['targets']} asks for, by the rows{rows} before the usual test part:")
         for each in facts["advice"]:
             text.append(
                 f"  --{each['option']} {each['value']}: {each['reason']}" if each["option"] else f"  {each['reason']}"
             )
         chosen = [part for name, value in facts["suggestion"].items() for part in (f"--{name}", str(value))]
-        text.append(f"try: {shlex.join(['zoo', 'bench', facts['source'], *chosen, *options])}")
+        if any(column["infinite"] for column in facts["columns"].values()):
+            text.append("zoo bench refuses infinite values: correct or remove them first")
+        text.append(f"try: {shlex.join(['zoo', 'bench', source or facts['source'], *chosen, *options])}")
     return text
 
 

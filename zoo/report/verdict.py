@@ -7,6 +7,7 @@ from zoo.report.tables import fold_skills, skill_percent
 
 COVERAGE_POINTS = 3.0  # a coverage this near to its nominal share is right
 CONFIDENCE = "95 % model confidence set"
+READS_ALL = ("tcn",)  # baselines that read all channels; the others read the past of their target alone
 
 
 def verdict(board: Board) -> list[str]:
@@ -120,8 +121,10 @@ def _best_set(board: Board) -> list[str]:
     best = [line for line in tested if line.may_be_best]
     if len(tested) < 2:
         return []
-    if len(best) == 1:
+    if len(best) == 1 and (best[0].is_naive or best[0].interval is None or best[0].interval[0] > 0):
         return [f"{best[0].label} is clearly the best ({CONFIDENCE})."]
+    if len(best) == 1:
+        return [f"{best[0].label} alone is in the {CONFIDENCE}, but its gain over naive may be chance."]
     if len(best) == len(tested):
         return [f"No clear winner: each of the {len(tested)} may be the best ({CONFIDENCE})."]
     if 2 * len(best) > len(tested):
@@ -180,8 +183,16 @@ def _folds(board: Board) -> list[str]:
 
 
 def _caveats(board: Board) -> list[str]:
-    """What was not tested, and too few seeds."""
+    """What the baselines do not see, what was not tested, and too few seeds."""
     sentences = []
+    told = [name for field in ("known", "calendar") for name in value_of(board.first, field) or ()]
+    baselines = [line for line in board.lines if line.is_baseline and not line.is_naive]
+    if told and len(baselines) < len(board.lines) - 1 and not any(line.variant in READS_ALL for line in baselines):
+        verb = "tells" if len(told) == 1 else "tell"
+        sentences.append(
+            f"No baseline here reads what {' and '.join(told)} {verb} of the steps ahead, so a gain over them need not "
+            f"come from recurrence: add {READS_ALL[0]}, which reads it."
+        )
     untested = [line for line in _scored(board) if line.p_best is None]
     if board.is_tested and untested:
         sentences.append(f"Not tested, because usable predictions are missing: {listed(untested)}.")

@@ -77,8 +77,8 @@ def fitted(
 
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
     so that both give the same model. table: what the suite's source holds, where it is loaded. tuned: a folder that zoo
-    tune wrote, whose settings are used. refit: train once more, on all rows, for as many epochs as served validation
-    best; the figures are those of the first training. fingerprint: of the data that the settings were chosen on; a note
+    tune wrote, whose settings are used. refit: train once more, as trained_on_all does; the figures are those of the
+    first training. fingerprint: of the data that the settings were chosen on; a note
     says where they are others. tracking: gets each epoch; whoever calls ends it. Raises InputError before training.
     """
     cells, data = expand(suite, device=device, needs_test=False, table=table)
@@ -88,8 +88,6 @@ def fitted(
     if tuned is not None:
         (cell,) = tuned_cells([cell], data, read_tuned(tuned, [cell.variant]))
         data = data.with_lookback(cell.problem.lookback)
-    if refit and (why := _why_no_refit(cell)) is not None:
-        raise InputError(f"refit repeats the best number of epochs, and {cell.variant} {why}: leave it out")
     is_changed = fingerprint is not None and fingerprint != data.fingerprint
     changed = "the data differ from those of the run that the settings come from" if is_changed else None
     training = Training(tracking, suite.name, cell, command)
@@ -104,9 +102,10 @@ def fitted(
         naive = naive_of(data) if data.problem.task != "forecast" else None
         metrics = evaluate(model, data.test, naive=naive) if len(data.test) else None
         tested, seen, rows = (model, data), data.split.train_end, data.rows
-        if refit and history.best_epoch:
+        is_again = refit and bool(history.best_epoch or not _repeats_epochs(cell))
+        if is_again:
             model, data = trained_on_all(cell, suite, history.best_epoch, listen, table)
-            seen = rows = data.split.train_end
+            seen, rows = data.split.train_end, data.rows
     about = {
         "variant": cell.variant,
         "seed": cell.seed,
@@ -115,9 +114,11 @@ def fitted(
         "split_of_each": list(cell.problem.split_of_each),
         "metrics": metrics,
         "notes": [*data.notes, *filter(None, [history.warning, changed])],
+        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
         "train_seconds": history.seconds,
         "epochs": len(history.epochs),
         "best_epoch": history.best_epoch,
+        "is_trained_again": is_again,
         "rows_learned": seen,
         "rows": rows,
         "commit": environment.commit(),
@@ -138,7 +139,7 @@ def trained_on_all(
     What gradient descent trains learns all rows, for `best_epoch` epochs. Anything else that needs validation rows, and
     what is solved, learns the oldest 90 % and takes the others, at least a horizon of them, for validation.
     """
-    has_epochs = best_epoch > 0 and _why_no_refit(cell) is None
+    has_epochs = best_epoch > 0 and _repeats_epochs(cell)
     newest = max(0.1, (cell.problem.horizon + 1) / cell.data.rows)
     split = [1.0, 0.0, 0.0] if has_epochs else [1 - newest, newest, 0.0]
     problem = {**suite.problem.model_dump(), "split": split}
@@ -149,12 +150,8 @@ def trained_on_all(
     return trained(cell, data, on_epoch)[0], data
 
 
-def _why_no_refit(cell: Cell) -> str | None:
-    """Why the best number of epochs cannot be repeated on all rows; None where it can."""
-    if cell.problem.is_conformal:
-        return "calibrates on validation rows"
-    if cell.fit is None:
-        return "is not trained by gradient descent"
-    if issubclass(variant(cell.variant).build, Committee):
-        return "weighs its members by validation rows"
-    return None
+def _repeats_epochs(cell: Cell) -> bool:
+    """Whether gradient descent for as many epochs gives the model anew, without validation rows: not where these choose
+    its settings, weigh its members or calibrate it."""
+    is_descent = cell.fit is not None and not issubclass(variant(cell.variant).build, Committee)
+    return is_descent and not cell.problem.is_conformal
