@@ -79,8 +79,9 @@ def test_the_command_to_try_names_the_file_as_typed_and_infinite_values_are_told
 
 def test_channels_without_a_logarithm_are_left_out_where_growth_is_suggested():
     growth = 100 * np.exp(np.random.default_rng(0).normal(0.01, 0.02, size=1000).cumsum())
-    suggestion = describe(zoo.load(pd.DataFrame({"close": growth, "volume": np.arange(1000.0)})))["suggestion"]
-    assert suggestion["scaler"] == "log" and suggestion["channels"] == "close"
+    facts = describe(zoo.load(pd.DataFrame({"close": growth, "volume": np.arange(1000.0)})))
+    assert facts["suggestion"]["scaler"] == "log" and facts["suggestion"]["channels"] == "close"
+    assert "  --channels close: volume cannot be read as logarithms (a value of 0 or below)" in lines(facts)
 
 
 def test_figures_are_explained_once_and_jumps_only_where_there_are_some():

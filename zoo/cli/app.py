@@ -40,7 +40,7 @@ def main() -> None:
             raise
         _fail(str(error), 2 if isinstance(error, InputError) else 1)
     except typer.TyperException as error:
-        _fail(error.format_message(), error.exit_code)
+        _fail(error.format_message().replace("Value error, ", ""), error.exit_code)
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:

@@ -134,7 +134,9 @@ def data_command(
     source: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="A data file or a built-in data set (default: list those).")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column to advise on (default: the likeliest).")] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", "--targets", help="The column to advise on (default: the likeliest).")
+    ] = None,
     columns: Columns = None,
     time: Time = None,
     series: Annotated[str | None, typer.Option(help="The column that tells series apart, such as symbol.")] = None,

@@ -77,7 +77,7 @@ def advised_settings(
             del settings["scaler"]
         else:
             settings["channels"] = [name for name in inputs if name not in without]
-            reasons["channels"] = f"{', '.join(without)} hold values without a logarithm"
+            reasons["channels"] = f"{', '.join(without)} cannot be read as logarithms (a value of 0 or below)"
             values = table.select(settings["channels"])
     if "missing" not in settings and np.isnan(values).any():
         settings["missing"], reasons["missing"] = "ffill", "other channels have gaps: their last value stands in"

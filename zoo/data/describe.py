@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.advice import advice_on, advised_settings
+from zoo.data.advice import Advice, advice_on, advised_settings
 from zoo.data.outliers import POLICIES, fit_outliers
 from zoo.data.spacing import spacing, stamp
 from zoo.data.split import SHARES
@@ -50,6 +50,10 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
     every = table.of_each_series()
     name, one = max(every.items(), key=lambda pair: len(pair[1]))
     advice = advice_on(one.select([target])[:, 0], season) if target is not None else []
+    suggestion = None
+    if target is not None:
+        suggestion, why = _suggestion(one, columns, target)
+        advice += [Advice("channels", suggestion["channels"], why)] if why is not None else []
     return {
         "source": table.source,
         "rows": len(table),
@@ -64,7 +68,7 @@ def describe(table: Table, target: str | None = None) -> dict[str, Any]:
         "notes": list(table.notes),
         "advice": [asdict(each) for each in advice],
         "advised_series": None if table.series is None else f"'{name}', the longest of {len(every)}",
-        "suggestion": _suggestion(one, columns, target) if target is not None else None,
+        "suggestion": suggestion,
     }
 
 
@@ -119,16 +123,17 @@ def _likely_target(columns: dict[str, dict[str, Any]]) -> str | None:
     return next((name for name in likely if name.casefold() in LIKELY_TARGETS), likely[-1])
 
 
-def _suggestion(table: Table, columns: dict[str, dict[str, Any]], target: str) -> dict[str, Any]:
-    """Options of zoo bench by name: the target, what --advised would set beside the defaults, and usable columns."""
-    wanted, _ = advised_settings(table, [target], None, 1)
+def _suggestion(table: Table, columns: dict[str, dict[str, Any]], target: str) -> tuple[dict[str, Any], str | None]:
+    """Options of zoo bench by name: the target, what --advised would set beside the defaults, and usable columns; and
+    why the advice leaves out some of these, None where it does not."""
+    wanted, reasons = advised_settings(table, [target], None, 1)
     usable = wanted.pop("channels", list(columns))
     chosen: dict[str, Any] = {"targets": target}
     wanted = {name: wanted[name] for name in ("lookback", "normalise", "scaler", "missing") if name in wanted}
     chosen |= {name: value for name, value in wanted.items() if value != DEFAULTS.get(name)}
     if len(usable) < len(table.columns):  # zoo bench would refuse the others
         chosen["channels"] = ",".join(usable)
-    return chosen
+    return chosen, reasons.get("channels")
 
 
 def jumps(known: np.ndarray) -> np.ndarray:

@@ -27,11 +27,13 @@ def reasons(board: Board, pick: str, row: AccuracyRow, line: Line | None) -> lis
         )
         second += "standard error or 0.5 %."
         if best == pick:
-            other = sorted(board.complete(), key=board.error)[1]
-            further = _percent(_over(board.error(other), board.error(pick)) - 1)
-            second = (
-                f"That is the lowest of {tried}; {board.entries[other].candidate.label} was next, {further} higher."
-            )
+            second = f"That is the lowest of {tried}."
+            variant = entry.candidate.variant
+            others = [name for name in board.complete() if board.entries[name].candidate.variant != variant]
+            if others:  # the same variant with another lookback is no rival
+                other = min(others, key=board.error)
+                further = _percent(_over(board.error(other), board.error(pick)) - 1)
+                second = f"{second[:-1]}; {board.entries[other].candidate.label} was next, {further} higher."
     return [first, second, _test_text(row, line)]
 
 
