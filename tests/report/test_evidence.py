@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.report.rows import PROBLEM, STEPS, WINDOWS, entries, forecasts, read, written
+from tests.report.rows import PROBLEM, STEPS, WINDOWS, entries, forecasts, metrics, read, written
 from zoo.report.evidence import judged
 from zoo.report.markdown import markdown
 from zoo.report.summary import summary
@@ -63,6 +63,14 @@ def test_a_lone_best_whose_gain_may_be_chance_is_not_called_clear(tmp_path):
     told = verdict(replace(board, lines=tuple(lines)))
     assert "lstm alone is in the 95 % model confidence set, but its gain over naive may be chance." in told
     assert not any("clearly the best" in sentence for sentence in told)
+
+
+def test_a_gain_over_naive_that_one_number_would_beat_is_told(tmp_path):
+    for number, r2 in enumerate((-0.1, 0.1)):
+        figures = {"metrics": metrics(rmse=5.0, mae=4.0, r2=r2, skill=0.5)}
+        group = [(variant, seed, forecast, figures) for variant, seed, forecast, _ in GOOD]
+        told = [sentence for sentence in verdict(board_of(tmp_path / str(number), group)) if "one number" in sentence]
+        assert len(told) == (r2 < 0) and all(sentence.startswith("lstm beats naive, but") for sentence in told)
 
 
 def test_baselines_that_do_not_see_what_is_known_are_told(tmp_path):

@@ -15,7 +15,8 @@ def verdict(board: Board) -> list[str]:
     scored = _scored(board)
     sentences = [answer(board)]
     if scored:
-        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board), *_coverage(board), *_folds(board)]
+        sentences += [_ahead_of_naive(board), *_best_set(board), *_attainable(board)]
+        sentences += [*_above_a_constant(board), *_coverage(board), *_folds(board)]
         sentences += _caveats(board)
     return sentences + tuning_verdict(board) + _failures(board)
 
@@ -149,6 +150,15 @@ def _attainable(board: Board) -> list[str]:
         ]
     share = f"{errors[label] / least:.2f} times that"
     return [f"The best attainable rmse is {least:g}, the deviation of what is random; {label} has {share}."]
+
+
+def _above_a_constant(board: Board) -> list[str]:
+    """Whether what beats naive foresees anything: repeating the last value of noise is worse than its mean."""
+    best = next(iter(_winners(board)), None)
+    r2 = best.spread("r2") if best is not None and len(board.targets) == 1 else None
+    if best is None or r2 is None or r2.mean >= 0:
+        return []
+    return [f"{best.label} beats naive, but its r2 is below 0: one number, the mean of the test part, would do better."]
 
 
 def _coverage(board: Board) -> list[str]:
