@@ -65,6 +65,13 @@ def test_a_lone_best_whose_gain_may_be_chance_is_not_called_clear(tmp_path):
     assert not any("clearly the best" in sentence for sentence in told)
 
 
+def test_a_loss_that_may_be_chance_is_called_so(tmp_path):
+    told = verdict(board_of(tmp_path / "noise", entries("lstm", 0.0, 10, noise=0.02)))[0]
+    assert " worse than repeating the last value, which chance alone can explain (interval -" in told
+    clear = verdict(board_of(tmp_path / "clear", entries("lstm", 0.0, 10, noise=0.5)))[0]
+    assert clear.endswith("worse than repeating the last value. Keep naive.")
+
+
 def test_a_gain_over_naive_that_one_number_would_beat_is_told(tmp_path):
     for number, r2 in enumerate((-0.1, 0.1)):
         figures = {"metrics": metrics(rmse=5.0, mae=4.0, r2=r2, skill=0.5)}

@@ -37,13 +37,15 @@ def answer(board: Board) -> str:
         return _yes(board, winners[0])
     best = scored[0]
     text = f"The best recurrent model, {best.label}, is {_against_naive(board, best)}"
+    interval = f" (interval {_bounds(best)} %)" if best.interval is not None else ""
+    by_chance = f", which chance alone can explain{interval}"
     if _gain(best) <= ROUNDING:
-        return f"No. {text}. {_instead(board)}"
+        is_chance = _gain(best) < -ROUNDING and best.interval is not None and best.interval[1] > 0
+        return f"No. {text}{by_chance if is_chance else ''}. {_instead(board)}"
     if _gain(best) < board.minimum_skill:
         return f"No. {text}, less than the {100 * board.minimum_skill:.4g} % that matters. {_instead(board)}"
     if best.p_best is not None:
-        interval = f" (interval {_bounds(best)} %)" if best.interval is not None else ""
-        return f"No. {text}, which chance alone can explain{interval}. {_instead(board)}"
+        return f"No. {text}{by_chance}. {_instead(board)}"
     simple = next((line for line in _winners(board) if line.is_baseline), None)
     if simple is not None and _gain(simple) >= _gain(best):
         return f"No. {text}, but {simple.label}, which is simpler, is better still. {_instead(board)}"
