@@ -156,7 +156,8 @@ class _Layers(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, *weights)  # x, whose memory `below` may share, so that a change of it is noticed
         ctx.shape, ctx.kept, ctx.first = shape, kept, first
-        return out.permute(shape.back), *last.transpose(2, 3)
+        # Contiguous, as attention over the states is slower on any other order of memory.
+        return out.permute(shape.back).contiguous(), *last.transpose(2, 3)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
