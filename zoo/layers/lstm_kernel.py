@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from zoo.errors import first_line
 
 BYTES = 4  # of a float32, as zoo.layers.addresses has it, which imports numba
+BATCH_FIRST, TIME_FIRST = (1, 2, 0), (0, 2, 1)  # axes of an input as steps, channels, batch
 TINY = 1e-30  # in place of 0 as the share of numbers that dropout keeps
 
 
@@ -83,7 +84,7 @@ def _takes(lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None) -> bool:
 def _by_compiled_code(
     lstm: nn.LSTM, x: Tensor, hx: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    axes = (1, 2, 0) if lstm.batch_first else (0, 2, 1)
+    axes = BATCH_FIRST if lstm.batch_first else TIME_FIRST
     shape = _Shape(lstm.num_layers, 1 + lstm.bidirectional, lstm.hidden_size, lstm.bias, axes)
     first_h, first_c = (None, None) if hx is None else hx
     weights = [weight for each in lstm.all_weights for weight in each]
@@ -102,8 +103,8 @@ class _Shape(NamedTuple):
 
     @property
     def back(self) -> tuple[int, int, int]:
-        """The axes of its output, from steps, rows, batch."""
-        return (2, 0, 1) if self.axes == (1, 2, 0) else (0, 2, 1)
+        """The axes of its input, from steps, channels, batch."""
+        return (2, 0, 1) if self.axes == BATCH_FIRST else TIME_FIRST
 
     def weights_of(self, layer: int, direction: int, weights: Sequence[Tensor]) -> list[Tensor]:
         """Those of one direction of one layer: of the input, of the state, two biases."""
@@ -156,8 +157,8 @@ class _Layers(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, *weights)  # x, whose memory `below` may share, so that a change of it is noticed
         ctx.shape, ctx.kept, ctx.first = shape, kept, first
-        # Contiguous, as attention over the states is slower on any other order of memory.
-        return out.permute(shape.back).contiguous(), *last.transpose(2, 3)
+        states = out.transpose(1, 2).contiguous()  # of a step and a case side by side, as nn.LSTM leaves them
+        return states.transpose(0, 1) if shape.axes == BATCH_FIRST else states, *last.transpose(2, 3)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
