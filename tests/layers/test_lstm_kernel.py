@@ -78,6 +78,21 @@ def test_gradients_of_a_layer_that_starts_at_zero_and_shows_only_its_states():
 
 
 @needs_numba
+@pytest.mark.parametrize("is_batch_first", [True, False])
+def test_outputs_lie_in_memory_as_pytorchs_and_may_be_changed_in_place(is_batch_first):
+    torch.manual_seed(0)
+    lstm = nn.LSTM(3, 8, batch_first=is_batch_first)
+    x = torch.randn(4, 5, 3)
+    ours, theirs = ([run(x)[0], *run(x)[1]] for run in both(lstm))
+    assert [each.stride() for each in ours[:1]] == [each.stride() for each in theirs[:1]]
+    expected = torch.autograd.grad(2 * lstm(x)[0].sum(), lstm.weight_hh_l0)[0]
+    for place in range(3):
+        states, (h, c) = lstm_states(lstm, x)
+        (states, h, c)[place].mul_(2)
+        assert place or torch.allclose(torch.autograd.grad(states.sum(), lstm.weight_hh_l0)[0], expected, atol=1e-5)
+
+
+@needs_numba
 def test_layers_are_replaced_inside_alone_and_only_where_they_can_be():
     plain, projected = nn.LSTM(3, 8, batch_first=True), nn.LSTM(3, 8, proj_size=4, batch_first=True)
     assert replaceable(nn.ModuleList([plain, projected])) == [plain]

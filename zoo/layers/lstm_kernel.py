@@ -157,8 +157,7 @@ class _Layers(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, *weights)  # x, whose memory `below` may share, so that a change of it is noticed
         ctx.shape, ctx.kept, ctx.first = shape, kept, first
-        states = out.transpose(1, 2).contiguous()  # of a step and a case side by side, as nn.LSTM leaves them
-        return states.transpose(0, 1) if shape.axes == BATCH_FIRST else states, *last.transpose(2, 3)
+        return _copied(out, shape.axes == BATCH_FIRST), _copied(last[0], False), _copied(last[1], False)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -202,6 +201,14 @@ class _Layers(torch.autograd.Function):
         d_x = d_above.permute(shape.back) if ctx.needs_input_grad[2] else None
         d_first = [d_ends[n].transpose(1, 2) if ctx.needs_input_grad[3 + n] else None for n in range(2)]
         return None, None, d_x, *d_first, *d_weights
+
+
+def _copied(out: Tensor, is_batch_first: bool) -> Tensor:
+    """A copy of [steps, rows, batch] as nn.LSTM gives it, in memory too; no view, so it may be changed in place."""
+    steps, rows, batch = out.shape
+    if is_batch_first:
+        return out.new_empty_strided((batch, steps, rows), (rows, batch * rows, 1)).copy_(out.permute(2, 0, 1))
+    return out.new_empty((steps, batch, rows)).copy_(out.transpose(1, 2))
 
 
 def _addresses(*tensors: Tensor) -> list[int]:
