@@ -287,6 +287,7 @@ BENCH = ["bench", "{csv}", "--targets", "close", "--models", "naive"]
         (["tune", "ltsm", "{csv}", "--targets", "close"], "unknown variant 'ltsm'; did you mean 'lstm'"),
         (["tune", "lstm", "{csv}"], "name at least one target column of"),
         (["bnch"], "No such command 'bnch'"),
+        (["report", ".", "--format", "markdown"], "Invalid value for '--format': 'markdown' is not one of 'md'"),
         (["show", "ltsm"], "unknown variant 'ltsm'; did you mean 'lstm'"),
         (["data", "absent.csv"], "no such file"),
         (["report", "nowhere"], "no rows in nowhere"),

@@ -172,12 +172,13 @@ def _adapted(file: ModelFile, network: Network, inputs: Inputs, ends: np.ndarray
 
 def _with_known(file: ModelFile, table: Table, inputs: Inputs, ends: np.ndarray) -> np.ndarray:
     """The origins for whose whole horizon the known columns are known; raises InputError where there are none."""
-    rows, horizon, ahead = len(inputs.values), file.problem.horizon, inputs.ahead or 0
-    within = ends[ends + horizon <= rows + ahead]
+    rows, horizon = len(inputs.values) + (inputs.ahead or 0), file.problem.horizon
+    within = ends[ends + horizon <= rows]
     if not len(within):
-        after = f"after {inputs.time[-1]}" if inputs.time is not None else f"after the {rows} rows"
+        end = int(ends[0])
+        after = f"after {inputs.time[end - 1]}" if inputs.time is not None else f"after the {end} rows"
         raise InputError(
             f"{', '.join(file.known)} must be known for the {horizon} steps {after}, and {table.source} has "
-            f"{ahead}: add rows with the time and these columns, and leave the others empty"
+            f"{rows - end}: add rows with the time and these columns, and leave the others empty"
         )
     return within

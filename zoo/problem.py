@@ -1,7 +1,7 @@
 """Problem: all that a model may know of the data."""
 
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 Normalise = Literal["last", "none", "instance"]
 LOOKBACK = 7  # where nothing else is asked for
@@ -46,11 +46,12 @@ class Problem:
         shown = (f"{name}={value!r}" for name, value, usual in values if usual is MISSING or value != usual)
         return f"Problem({', '.join(shown)})"
 
-    def of_model(self, variant: object, weights: int) -> str:
+    def of_model(self, model: Any) -> str:
         """One line about a model of it: its variant's class, the shapes of input and output, its number of weights."""
+        weights = sum(parameter.numel() for parameter in model.parameters())
         output = ", ".join(map(str, self.output_shape))
         shapes = f"[B, {self.lookback}, {self.channels}] -> [B, {output}]"
-        return f"{type(variant).__name__}: {self.task}, {shapes}, {weights:,} weights, normalise {self.normalise}"
+        return f"{type(model.variant).__name__}: {self.task}, {shapes}, {weights:,} weights, normalise {self.normalise}"
 
     @property
     def horizon(self) -> int:

@@ -84,6 +84,8 @@ def test_a_saved_model_needs_the_coming_values_and_uses_them(tmp_path):
         InputError, match="promo, price must be known for the 3 steps after 2021-02-03 .* has 2: add rows"
     ):
         zoo.forecast_next(saved, zoo.load(frame[:-1]))
+    with pytest.raises(InputError, match="for the 3 steps after 2021-02-02 .* has 1: add rows"):
+        zoo.forecast_next(saved, zoo.load(frame[:400]), origin="2021-02-02")
     past = zoo.forecast_next(saved, zoo.load(frame[:400]), origin="all")  # three origins short of the end
     whole = zoo.forecast_next(saved, zoo.load(frame), origin="all")
     assert past["origin"].max() == frame["date"][396] and whole["origin"].max() == frame["date"][399]

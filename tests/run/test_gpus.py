@@ -53,7 +53,8 @@ def test_the_variants_of_a_suite_and_the_trials_of_a_study_go_to_all_gpus(monkey
     suite = Suite(name="s", data={"source": "sine", "targets": ["value"]}, run={"models": ["lstm", "gru"], "seeds": 4})
     cells = [cell.model_copy(update={"device": "cuda"}).keyed() for cell in expand(suite, device="cpu")[0]]
     assert [len(group) for group in groups(cells)] == [4, 4]
-    asked = []
+    asked, taken, take = [], [], gpus.take
+    monkeypatch.setattr(gpus, "take", lambda: taken.append(take()) or taken[-1])
 
     def ask(worker, request, **_):
         asked.append((worker.gpu, {cell.variant for cell in request["cells"]}))
@@ -63,6 +64,7 @@ def test_the_variants_of_a_suite_and_the_trials_of_a_study_go_to_all_gpus(monkey
     store = SimpleNamespace(folder=tmp_path, append=lambda _: None)
     assert len(run(cells, store, jobs=None, context={})) == 8
     assert all(len(variants) == 1 for _, variants in asked) and {gpu for gpu, _ in asked} <= {"0", "1"}
+    assert taken == ["0", "1"]  # a worker for each variant
     plan = SimpleNamespace(data=data, device="cuda")
     with crew_here(plan, 3) as (workers, _):
         assert {worker.gpu for worker in workers} == {"0", "1", "2"}  # those of the suite have given theirs back

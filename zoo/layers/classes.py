@@ -46,7 +46,7 @@ class Classes(nn.Module):
         _check_suitable(self.model, problem)
 
     def __repr__(self) -> str:
-        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+        return self.problem.of_model(self)
 
     @property
     def variant(self) -> nn.Module:

@@ -43,7 +43,7 @@ class Direction(nn.Module):
         self.register_buffer("slope_TD", torch.ones(points.output_shape) if self.is_trained else self.usual_TD.clone())
 
     def __repr__(self) -> str:
-        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+        return self.problem.of_model(self)
 
     @property
     def variant(self) -> nn.Module:

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from zoo.errors import first_line
 
-BYTES = 4  # of a float32, as zoo.layers.addresses has it, which imports numba
 BATCH_FIRST, TIME_FIRST = (1, 2, 0), (0, 2, 1)  # axes of an input as steps, channels, batch
 TINY = 1e-30  # in place of 0 as the share of numbers that dropout keeps
 
@@ -50,8 +49,12 @@ def why_not_compiled() -> str | None:
 def _agrees() -> bool:
     """Whether compiled code and PyTorch agree on a small example, whatever the process has set as defaults."""
     place: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
-    is_free = torch.inference_mode(mode=False), torch.enable_grad(), torch.autocast("cpu", enabled=False)
-    with is_free[0], is_free[1], is_free[2], torch.random.fork_rng(devices=[]):
+    with (
+        torch.inference_mode(mode=False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.random.fork_rng(devices=[]),
+    ):
         lstm, x = nn.LSTM(2, 5, batch_first=True, **place), torch.randn(3, 4, 2, **place)
         outs = [run(lstm, x)[0] for run in (_by_compiled_code, nn.LSTM.forward)]
         gradients = [torch.autograd.grad(out.square().sum(), list(lstm.parameters())) for out in outs]
@@ -119,7 +122,7 @@ class _Shape(NamedTuple):
 
 
 class _Layers(torch.autograd.Function):
-    """All layers and directions of an nn.LSTM. What is kept lies as [steps, rows, batch]."""
+    """All layers and directions of an nn.LSTM, which lie inside as [steps, rows, batch]: L, C or H, and B."""
 
     @staticmethod
     def forward(
@@ -133,7 +136,7 @@ class _Layers(torch.autograd.Function):
         first = x.new_zeros(2, places, shape.size, batch)
         if first_h is not None and first_c is not None:
             first[0], first[1] = first_h.transpose(1, 2), first_c.transpose(1, 2)
-        last, kept = torch.empty_like(first), []
+        last, layers = torch.empty_like(first), []
         for layer in range(shape.layers):
             out = x.new_empty(length, shape.directions * shape.size, batch)
             inner = x.new_empty(shape.directions, 5, length * room)  # of each direction its gates, then its cells
@@ -152,11 +155,11 @@ class _Layers(torch.autograd.Function):
             mask = None
             if dropout > 0 and layer + 1 < shape.layers:
                 mask = torch.empty_like(out).bernoulli_(1 - dropout).div_(max(1 - dropout, TINY))
-            kept.append((below, out, inner, mask))
+            layers.append((below, out, inner, mask))
             below = out if mask is None else out * mask
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(x, *weights)  # x, whose memory `below` may share, so that a change of it is noticed
-        ctx.shape, ctx.kept, ctx.first = shape, kept, first
+        ctx.shape, ctx.layers, ctx.first = shape, layers, first
         return _copied(out, shape.axes == BATCH_FIRST), _copied(last[0], False), _copied(last[1], False)
 
     @staticmethod
@@ -169,10 +172,10 @@ class _Layers(torch.autograd.Function):
         for number, given in enumerate((d_h, d_c)):
             if given is not None:
                 d_ends[number] = given.transpose(1, 2)
-        d_above = torch.zeros_like(ctx.kept[-1][1]) if d_out is None else d_out.permute(shape.axes).contiguous()
+        d_above = torch.zeros_like(ctx.layers[-1][1]) if d_out is None else d_out.permute(shape.axes).contiguous()
         d_weights: list[Tensor] = []
         for layer in reversed(range(shape.layers)):
-            below, out, inner, mask = ctx.kept[layer]
+            below, out, inner, mask = ctx.layers[layer]
             if mask is not None:
                 d_above = d_above * mask
             is_asked = layer > 0 or ctx.needs_input_grad[2]
@@ -217,14 +220,14 @@ def _addresses(*tensors: Tensor) -> list[int]:
 
 def _pair(states: Tensor, place: int, places: int, room: int) -> tuple[int, int]:
     """Where a place's state and cell lie in states [2, places, H, B], of which each has `room` numbers."""
-    start = states.data_ptr()
-    return start + BYTES * room * place, start + BYTES * room * (places + place)
+    start, block = states.data_ptr(), states.element_size() * room
+    return start + block * place, start + block * (places + place)
 
 
 def _gates_and_cells(inner: Tensor, direction: int) -> tuple[int, int]:
     """Where those of a direction lie in inner [directions, 5, L * H * B]."""
-    start, block = inner.data_ptr(), inner.shape[2]
-    return start + BYTES * block * 5 * direction, start + BYTES * block * (5 * direction + 4)
+    start, block = inner.data_ptr(), inner.element_size() * inner.shape[2]
+    return start + 5 * block * direction, start + block * (5 * direction + 4)
 
 
 @lru_cache(maxsize=1)

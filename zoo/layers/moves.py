@@ -48,7 +48,7 @@ class Moves(nn.Module):
         self.register_buffer("slope_TD", torch.full(points.output_shape, float(self.is_trained)))
 
     def __repr__(self) -> str:
-        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+        return self.problem.of_model(self)
 
     @property
     def variant(self) -> nn.Module:

@@ -49,7 +49,7 @@ class Normalised(nn.Module):
             self.bias = nn.Parameter(torch.zeros(problem.channels))
 
     def __repr__(self) -> str:
-        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+        return self.problem.of_model(self)
 
     @property
     def is_trainable(self) -> bool:

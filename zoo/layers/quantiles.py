@@ -50,7 +50,7 @@ class Quantiles(nn.Module):
         self.register_buffer("share", torch.zeros(()))
 
     def __repr__(self) -> str:
-        return self.problem.of_model(self.variant, sum(p.numel() for p in self.parameters()))
+        return self.problem.of_model(self)
 
     @property
     def variant(self) -> nn.Module:

@@ -197,13 +197,13 @@ def _folds(board: Board) -> list[str]:
 def _caveats(board: Board) -> list[str]:
     """What the baselines do not see, what was not tested, and too few seeds."""
     sentences = []
-    told = [name for field in ("known", "calendar") for name in value_of(board.first, field) or ()]
+    ahead = [name for field in ("known", "calendar") for name in value_of(board.first, field) or ()]
     baselines = [line for line in board.lines if line.is_baseline and not line.is_naive]
-    if told and len(baselines) < len(board.lines) - 1 and not any(line.variant in READS_ALL for line in baselines):
-        verb = "tells" if len(told) == 1 else "tell"
+    if ahead and len(baselines) < len(board.lines) - 1 and not any(line.variant in READS_ALL for line in baselines):
+        verb = "tells" if len(ahead) == 1 else "tell"
         sentences.append(
-            f"No baseline here reads what {' and '.join(told)} {verb} of the steps ahead, so a gain over them need not "
-            f"come from recurrence: add {READS_ALL[0]}, which reads it."
+            f"No baseline here reads what {' and '.join(ahead)} {verb} of the steps ahead, so a gain over them need "
+            f"not come from recurrence: add {READS_ALL[0]}, which reads it."
         )
     untested = [line for line in _scored(board) if line.p_best is None]
     if board.is_tested and untested:

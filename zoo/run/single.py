@@ -78,8 +78,8 @@ def fitted(
     metrics is None where the split leaves no test rows. Runs on one CPU thread, like a benchmark's cell,
     so that both give the same model. table: what the suite's source holds, where it is loaded. tuned: a folder that zoo
     tune wrote, whose settings are used. refit: train once more, as trained_on_all does; the figures are those of the
-    first training. fingerprint: of the data that the settings were chosen on; a note
-    says where they are others. tracking: gets each epoch; whoever calls ends it. Raises InputError before training.
+    first training. fingerprint: of the data that the settings were chosen on; a note says where they are others.
+    tracking: gets each epoch; whoever calls ends it. Raises InputError before training.
     """
     cells, data = expand(suite, device=device, needs_test=False, table=table)
     if len(cells) > 1:

@@ -64,14 +64,18 @@ def _adam(table, seen, rate, clip_norm, room, decay, is_decoupled, beta1, beta2,
         own = (floats(table[WEIGHT, place], count), floats(table[GRADIENT, place], count))
         moments = (floats(table[FIRST, place], count), floats(table[SECOND, place], count))
         first, second = 1 - beta1 ** step[0], 1 - beta2 ** step[0]
-        added, kept = (0.0, 1 - rate * decay) if is_decoupled else (decay, 1.0)
-        _move(*own, *moments, *_narrow(scale, added, kept, rate / first, 1 / np.sqrt(second), beta1, beta2, epsilon))
+        penalty, shrinkage = (0.0, 1 - rate * decay) if is_decoupled else (decay, 1.0)
+        _move(
+            *own,
+            *moments,
+            *_narrow(scale, penalty, shrinkage, rate / first, 1 / np.sqrt(second), beta1, beta2, epsilon),
+        )
 
 
 @njit(inline="always")
-def _narrow(scale, added, kept, rate, second, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
+def _narrow(scale, penalty, shrinkage, rate, second, beta1, beta2, epsilon):  # type: ignore[no-untyped-def]
     f = np.float32
-    return f(scale), f(added), f(kept), f(rate), f(second), f(1 - beta1), f(beta2), f(1 - beta2), f(epsilon)
+    return f(scale), f(penalty), f(shrinkage), f(rate), f(second), f(1 - beta1), f(beta2), f(1 - beta2), f(epsilon)
 
 
 @njit(fastmath={"contract", "reassoc"}, error_model="numpy")
@@ -83,10 +87,10 @@ def _square(g):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath={"contract"}, error_model="numpy")
-def _move(p, g, m, v, scale, added, kept, rate, second, to_first, beta2, to_second, epsilon):  # type: ignore[no-untyped-def]
+def _move(p, g, m, v, scale, penalty, shrinkage, rate, second, to_first, beta2, to_second, epsilon):  # type: ignore[no-untyped-def]
     for k in range(len(p)):
         g[k] *= scale
-        d = g[k] + added * p[k]
+        d = g[k] + penalty * p[k]
         m[k] += to_first * (d - m[k])
         v[k] = beta2 * v[k] + to_second * d * d
-        p[k] = kept * p[k] - rate * m[k] / (np.sqrt(v[k]) * second + epsilon)
+        p[k] = shrinkage * p[k] - rate * m[k] / (np.sqrt(v[k]) * second + epsilon)
